@@ -1,0 +1,26 @@
+# cmake --install: the archive, the public headers, the ready-made program, the documentation, and what find_package(gatehouse)
+# and pkg-config need to find them.
+include(CMakePackageConfigHelpers)
+
+install(TARGETS gatehouse EXPORT gatehouse-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(DIRECTORY include/gatehouse DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
+install(EXPORT gatehouse-targets NAMESPACE gatehouse:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/gatehouse)
+
+configure_package_config_file(cmake/gatehouse-config.cmake.in gatehouse-config.cmake
+                              INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/gatehouse)
+# Before 1.0 a minor version may change the interface.
+write_basic_package_version_file(gatehouse-config-version.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/gatehouse-config.cmake ${PROJECT_BINARY_DIR}/gatehouse-config-version.cmake
+        DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/gatehouse)
+
+# The .pc file names its places relative to itself, so that `cmake --install --prefix` may put the tree anywhere.
+file(RELATIVE_PATH GATEHOUSE_PC_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+string(REGEX REPLACE "/$" "" GATEHOUSE_PC_PREFIX "${GATEHOUSE_PC_PREFIX}")
+configure_file(cmake/gatehouse.pc.in gatehouse.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/gatehouse.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+if(TARGET gatehouse_program)
+  install(TARGETS gatehouse_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+install(FILES README.md ARCHITECTURE.md CHANGELOG.md LICENSE SECURITY.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md")

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <fmt/format.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace gatehouse {
+
+enum class LogLevel { debug, info, warning, error };
+enum class LogFormat { text, json };
+
+/// Where a process writes what it has to say. A value that is copied freely: all copies write to the same place, in the same form.
+///
+/// A line is `2026-11-21 10:00:00.123 info    gateway web:0 [4711] words`; as JSON it has the keys time, level, process, pid and
+/// message. Control characters and what is not UTF-8 are escaped, so that no message can look like two. Not meant for several threads at once, except where one Log object belongs to each.
+class Log {
+ public:
+  /// Writes to standard error, from `info` up, as the process `process` ("gateway web:0", "master").
+  explicit Log(std::string_view process = "gatehouse");
+
+  /// Appends to `path` instead; throws std::runtime_error with the reason when that file cannot be opened.
+  static Log to_file(const std::string& path, std::string_view process);
+
+  void set_level(LogLevel level);
+  void set_format(LogFormat format);
+
+  template <class... Args>
+  void debug(fmt::format_string<Args...> format, Args&&... args) const {
+    if (wants(LogLevel::debug)) write(LogLevel::debug, fmt::format(format, std::forward<Args>(args)...));
+  }
+  template <class... Args>
+  void info(fmt::format_string<Args...> format, Args&&... args) const {
+    if (wants(LogLevel::info)) write(LogLevel::info, fmt::format(format, std::forward<Args>(args)...));
+  }
+  template <class... Args>
+  void warning(fmt::format_string<Args...> format, Args&&... args) const {
+    if (wants(LogLevel::warning)) write(LogLevel::warning, fmt::format(format, std::forward<Args>(args)...));
+  }
+  template <class... Args>
+  void error(fmt::format_string<Args...> format, Args&&... args) const {
+    write(LogLevel::error, fmt::format(format, std::forward<Args>(args)...));
+  }
+
+ private:
+  struct Shared;  // what all copies have in common: the logger, and the form that its messages must have
+  explicit Log(std::shared_ptr<Shared> shared);
+  [[nodiscard]] bool wants(LogLevel level) const;
+  void write(LogLevel level, std::string_view message) const;
+
+  std::shared_ptr<Shared> shared_;
+};
+
+/// What a peer sent, safe and short enough for one log line: control and non-ASCII bytes become \xNN, cut after `limit` bytes.
+std::string printable(std::string_view bytes, std::size_t limit = 128);
+
+}  // namespace gatehouse

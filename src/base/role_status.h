@@ -1,0 +1,20 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace gatehouse {
+
+/// What one process reports of itself for `status`. Counters run from the start of the process.
+struct RoleStatus {
+  std::string listening;                // "websocket://0.0.0.0:7272", or "" for a worker
+  std::uint64_t connections = 0;        // clients of a gateway, peers of a register, inner connections of a worker
+  std::uint64_t inner_connections = 0;  // of a gateway: workers and gateway clients
+  std::uint64_t messages_in = 0;        // client messages (gateway), events (worker), lines (register)
+  std::uint64_t messages_out = 0;       // messages to clients (gateway), commands and questions (worker), lines (register)
+  std::uint64_t send_failures = 0;      // messages that could not be sent: receiver gone, or its buffer full
+  std::uint64_t queued_bytes = 0;       // waiting to be written, all connections together
+  std::uint64_t handler_errors = 0;     // exceptions that left user code
+};
+
+}  // namespace gatehouse
