@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include <gatehouse/data.h>
+#include <gatehouse/value.h>
+
+namespace gatehouse {
+
+class Cluster;
+class ClientContext;
+
+/// The client that an event is about. Given to each handler by reference; lives until that handler has finished, through every co_await in it.
+/// To speak to it later, keep its id() and use the Cluster.
+class Client {
+ public:
+  explicit Client(ClientContext& context) : context_(context) {}
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  /// 20 hexadecimal digits, unique in the cluster for as long as the client is connected, and not handed out again for long after.
+  /// Not a secret: do not use it as a proof of who somebody is.
+  [[nodiscard]] const std::string& id() const;
+
+  /// What is remembered about this client between events, wherever they are handled. Changes are saved when the handler has
+  /// finished (not those made in on_close, nor when an exception leaves it) and seen by the next event of this client. Null until
+  /// something is set; what is set must be an object, an array or null.
+  [[nodiscard]] Value& session();
+
+  /// "192.168.1.9", and "2001:db8::1" through a gateway of ours (a PHP gateway tells "0.0.0.0" for IPv6).
+  [[nodiscard]] std::string remote_address() const;
+  [[nodiscard]] std::uint16_t remote_port() const;
+  /// The inner (LAN) address of its gateway, and the public port that it listens on.
+  [[nodiscard]] std::string gateway_address() const;
+  [[nodiscard]] std::uint16_t gateway_port() const;
+
+  void send(Data data);
+  /// Sends what is queued, then `last_words` if there are any, then ends the connection.
+  void close(std::optional<Data> last_words = std::nullopt);
+  /// Ends the connection at once.
+  void destroy();
+
+  [[nodiscard]] Cluster& cluster();
+
+ private:
+  ClientContext& context_;
+};
+
+}  // namespace gatehouse

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <gatehouse/data.h>
+#include <gatehouse/task.h>
+#include <gatehouse/value.h>
+
+namespace gatehouse {
+
+class ClusterCalls;
+
+/// Everything a worker can say to, and ask of, the gateways of its cluster. Reached through Client::cluster() and Worker::cluster().
+///
+/// Commands return at once and are carried out in order; a client, uid or group that does not exist (any more) makes them a no-op. Questions are asked on the
+/// same connections, behind the commands before them, so a worker always sees its own writes. A question that a gateway does not
+/// answer within 5 seconds, or whose gateway is lost meanwhile, throws gatehouse::Error naming the gateways that are missing.
+///
+/// A malformed client id, an empty uid or group, and "0" as one (which upstream refuses too) throw std::invalid_argument naming the argument.
+///
+/// Thread rule: only on the worker's loop, as all business code.
+class Cluster {
+ public:
+  explicit Cluster(ClusterCalls& calls) : calls_(calls) {}
+  Cluster(const Cluster&) = delete;
+  Cluster& operator=(const Cluster&) = delete;
+
+  // Messages.
+  void send_to_all(Data data, const SendOptions& options = {});
+  /// To those named only. Nobody named: nothing is sent.
+  void send_to_clients(const Names& client_ids, Data data, const SendOptions& options = {});
+  void send_to_client(std::string_view client_id, Data data, const SendOptions& options = {});
+  /// `options.except` cannot be given: the command has no place for it.
+  void send_to_uid(const Names& uids, Data data, const SendOptions& options = {});
+  /// A member of two of the groups gets it twice, as upstream.
+  void send_to_group(const Names& groups, Data data, const SendOptions& options = {});
+
+  // Ends of connections. `last_words` are sent first, when there are any.
+  void close_client(std::string_view client_id, std::optional<Data> last_words = std::nullopt);
+  void destroy_client(std::string_view client_id);
+
+  // Names for clients. A client has at most one uid; a uid may have many clients.
+  void bind_uid(std::string_view client_id, std::string_view uid);
+  void unbind_uid(std::string_view client_id);
+  void join_group(std::string_view client_id, std::string_view group);
+  void leave_group(std::string_view client_id, std::string_view group);
+  void ungroup(std::string_view group);
+
+  // Sessions of other clients (a handler's own is Client::session()). For the client whose handler is running, these go to the gateway
+  // and are seen by its next event, but not by the Client::session() of this handler, which is written back whole, over them, if
+  // the handler changes it: use one or the other.
+  void set_session(std::string_view client_id, const Value& session);
+  /// Merges into what is there, key by key and level by level (PHP's array_replace_recursive).
+  void update_session(std::string_view client_id, const Value& changes);
+
+  // Questions about one client.
+  Task<bool> is_online(std::string_view client_id);
+  Task<std::optional<std::string>> uid_by_client_id(std::string_view client_id);
+  Task<std::vector<std::string>> groups_by_client_id(std::string_view client_id);
+  /// Null when the client is gone, an empty object when it has no session.
+  Task<Value> session(std::string_view client_id);
+
+  // Questions about a uid.
+  Task<bool> is_uid_online(std::string_view uid);
+  Task<std::vector<std::string>> client_ids_by_uid(std::string_view uid);
+
+  // Questions about a group, or all.
+  Task<std::size_t> client_count();
+  Task<std::size_t> client_count_by_group(std::string_view group);
+  Task<std::vector<std::string>> client_ids();
+  Task<std::vector<std::string>> client_ids_by_group(std::string_view group);
+  Task<std::vector<std::string>> uids();
+  Task<std::vector<std::string>> uids_by_group(std::string_view group);
+  Task<std::size_t> uid_count();
+  Task<std::size_t> uid_count_by_group(std::string_view group);
+  Task<std::vector<std::string>> group_ids();
+  /// Client id to session.
+  Task<std::map<std::string, Value>> sessions();
+  Task<std::map<std::string, Value>> sessions_by_group(std::string_view group);
+
+ private:
+  ClusterCalls& calls_;
+};
+
+}  // namespace gatehouse

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <gatehouse/value.h>
+
+namespace gatehouse {
+
+/// The HTTP request with which a WebSocket client began: what PHP knows as $data['get'], ['server'] and ['cookie'].
+class Handshake {
+ public:
+  /// REQUIRES: each an object, or empty.
+  Handshake(Value query, Value server, Value cookies);
+
+  /// The query string, decoded as PHP does it ("x[]=1" is an array).
+  [[nodiscard]] const Value& query() const { return query_; }
+  /// One value of the query, or "" when it is missing or not a string.
+  [[nodiscard]] std::string query(std::string_view name) const;
+
+  [[nodiscard]] const Value& cookies() const { return cookies_; }
+  [[nodiscard]] std::string cookie(std::string_view name) const;
+
+  /// QUERY_STRING, REQUEST_METHOD, REQUEST_URI, SERVER_PROTOCOL, SERVER_NAME, REMOTE_ADDR, REMOTE_PORT, SERVER_PORT and each header as
+  /// HTTP_NAME, in upstream's spelling.
+  [[nodiscard]] const Value& server() const { return server_; }
+  /// A header by its name in any case ("Origin", "user-agent"), or "".
+  [[nodiscard]] std::string header(std::string_view name) const;
+
+ private:
+  Value query_;
+  Value server_;
+  Value cookies_;
+};
+
+}  // namespace gatehouse

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <gatehouse/events.h>
+
+namespace gatehouse {
+
+/// The phone book of a cluster: one process.
+struct RegisterOptions {
+  std::string name = "Register";
+  /// "text://IP:PORT". Reachable from outside loopback only with a secret_key.
+  std::string listen = "text://127.0.0.1:1236";
+  /// Shared by all roles of the cluster; empty for none.
+  std::string secret_key = {};
+};
+
+/// Processes that hold the clients of one public port.
+struct GatewayOptions {
+  std::string name = "Gateway";
+  /// SCHEME://IP:PORT with websocket (or ws), text, frame, tcp, or a scheme of your own (Application::add_protocol).
+  std::string listen = {};
+  int count = 1;
+  /// The IPv4 address that workers reach these processes at; part of every client id.
+  std::string lan_ip = "127.0.0.1";
+  /// What the inner ports bind to, when it is not lan_ip (containers, NAT).
+  std::string inner_listen = {};
+  /// The inner port of process i is start_port + i.
+  int start_port = 2000;
+  std::vector<std::string> register_addresses = {"127.0.0.1:1236"};
+  std::string secret_key = {};
+
+  /// Heartbeat; 0 is off. A client that is silent for ping_not_response_limit + 1 intervals is closed (limit 0: never), and
+  /// ping_data, if any, is sent to those that have been silent for an interval. Any byte sequence that the client's protocol
+  /// decodes counts as life, WebSocket pings and pongs too.
+  std::chrono::milliseconds ping_interval{0};
+  int ping_not_response_limit = 0;
+  std::string ping_data = {};
+
+  /// The longest message taken from a client, in bytes.
+  std::size_t max_package_size = 1024 * 1024;
+  /// How much may wait for a client that does not read; a client over it is disconnected. Bytes.
+  std::size_t send_to_client_buffer_size = 1024 * 1024;
+  /// How much may wait for a worker before reading from its clients is paused. Bytes.
+  std::size_t send_to_worker_buffer_size = 10 * 1024 * 1024;
+  /// Time for a WebSocket handshake, from the accept.
+  std::chrono::milliseconds handshake_timeout{10'000};
+  /// How long, and how many bytes of, events wait in a gateway process that has no worker at all.
+  std::chrono::milliseconds no_worker_timeout{30'000};
+  std::size_t no_worker_buffer_size = 16 * 1024 * 1024;
+};
+
+/// Processes that run your Events.
+struct WorkerOptions {
+  /// With the process's index, its name in the cluster; different for each kind of worker on one machine.
+  std::string name = "Worker";
+  int count = 1;
+  EventsFactory events = {};
+  std::vector<std::string> register_addresses = {"127.0.0.1:1236"};
+  std::string secret_key = {};
+};
+
+/// A process of any other kind beside the roles, started, watched and stopped with them: a web page, an exporter, a bridge.
+struct ProcessOptions {
+  std::string name = {};
+  /// "IP:PORT" that it will listen on, if any: checked to be free before anything starts, and shown in the table.
+  std::string listen = {};
+  /// The process: returns when it has ended, or soon after `stopping` has been called back. Runs on the process's main thread;
+  /// `on_stop` takes a function that may be called from another thread.
+  std::function<int(const std::function<void(std::function<void()>)>& on_stop)> run = {};
+};
+
+}  // namespace gatehouse

@@ -1,0 +1,121 @@
+#include "wire/gateway_protocol.h"
+
+#include <nlohmann/json.hpp>
+
+#include "wire/php_json.h"
+
+namespace gatehouse::wire {
+namespace {
+
+/// Leaves `out` empty when the member is missing; false when it is there and no string.
+bool read_string(const nlohmann::json& object, const char* name, std::string& out) {
+  out.clear();
+  const auto member = object.find(name);
+  if (member == object.end()) return true;
+  if (!member->is_string()) return false;
+  out = member->get_ref<const std::string&>();
+  return true;
+}
+
+bool says_gatehouse(const nlohmann::json& object) {
+  const auto member = object.find("gatehouse");
+  return member != object.end() && member->is_number_unsigned() && *member >= 1U;
+}
+
+}  // namespace
+
+const char* describe(GatewayFrameStatus status) {
+  switch (status) {
+    case GatewayFrameStatus::complete: return "a whole frame";
+    case GatewayFrameStatus::need_more: return "the frame is not complete yet";
+    case GatewayFrameStatus::too_short: return "the frame's length is less than its header";
+    case GatewayFrameStatus::too_long: return "the frame's length is over the limit";
+    case GatewayFrameStatus::ext_beyond_frame: return "the frame's ext_data reaches past its end";
+  }
+  return "";
+}
+
+DecodedGatewayFrame decode_gateway_frame(std::string_view bytes, std::size_t max_size) {
+  DecodedGatewayFrame result;
+  if (bytes.size() < 4) return result;
+  const char* const p = bytes.data();
+  const std::size_t size = load_be32(p);
+  if (size < GatewayHeader::kSize) {
+    result.status = GatewayFrameStatus::too_short;
+    return result;
+  }
+  if (size > max_size) {
+    result.status = GatewayFrameStatus::too_long;
+    return result;
+  }
+  result.size = size;
+  if (bytes.size() < GatewayHeader::kSize) return result;
+  const std::size_t ext_size = load_be32(p + 24);
+  if (ext_size > size - GatewayHeader::kSize) {
+    result.status = GatewayFrameStatus::ext_beyond_frame;
+    return result;
+  }
+  if (bytes.size() < size) return result;
+
+  GatewayHeader& header = result.frame.header;
+  header.command = static_cast<Command>(static_cast<unsigned char>(p[4]));
+  header.local_ip = load_be32(p + 5);
+  header.local_port = load_be16(p + 9);
+  header.client_ip = load_be32(p + 11);
+  header.client_port = load_be16(p + 15);
+  header.connection_id = load_be32(p + 17);
+  header.flags = static_cast<unsigned char>(p[21]);
+  header.gateway_port = load_be16(p + 22);
+  result.frame.ext_data = bytes.substr(GatewayHeader::kSize, ext_size);
+  result.frame.body = bytes.substr(GatewayHeader::kSize + ext_size, size - GatewayHeader::kSize - ext_size);
+  result.status = GatewayFrameStatus::complete;
+  return result;
+}
+
+void append_gateway_frame(std::string& out, const GatewayHeader& header, std::string_view ext_data, std::string_view body) {
+  char head[GatewayHeader::kSize];
+  write_gateway_header(head, header, ext_data.size(), body.size());
+  out.append(head, sizeof head);
+  out += ext_data;
+  out += body;
+}
+
+std::string worker_connect_body(std::string_view worker_key, std::string_view secret_key, bool announce_extension) {
+  std::string out = "{\"worker_key\":";
+  append_json_string(out, worker_key);
+  out += ",\"secret_key\":";
+  append_json_string(out, secret_key);
+  if (announce_extension) out += ",\"gatehouse\":1";
+  out += '}';
+  return out;
+}
+
+std::string gateway_client_connect_body(std::string_view secret_key) {
+  std::string out = "{\"secret_key\":";
+  append_json_string(out, secret_key);
+  out += '}';
+  return out;
+}
+
+bool parse_connect_body(std::string_view body, ConnectBody& out) {
+  const nlohmann::json json = parse_peer_json(body);
+  if (!json.is_object() || !read_string(json, "worker_key", out.worker_key) || !read_string(json, "secret_key", out.secret_key)) {
+    return false;
+  }
+  out.extension = says_gatehouse(json);
+  return true;
+}
+
+std::string hello_body(std::string_view version) {
+  std::string out = "{\"gatehouse\":1,\"version\":";
+  append_json_string(out, version);
+  out += '}';
+  return out;
+}
+
+bool is_hello_body(std::string_view body) {
+  const nlohmann::json json = parse_peer_json(body);
+  return json.is_object() && says_gatehouse(json);
+}
+
+}  // namespace gatehouse::wire

@@ -1,0 +1,140 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+
+namespace gatehouse::wire {
+
+/// The commands of the inner port, with upstream's numbers. (docs/wire-protocol.md draws the frames.)
+enum class Command : std::uint8_t {
+  // gateway to worker
+  on_connect = 1,
+  on_message = 3,
+  on_close = 4,
+  on_websocket_connect = 205,
+  // both
+  ping = 201,
+  // worker or GatewayClient to gateway
+  worker_connect = 200,
+  gateway_client_connect = 202,
+  send_to_one = 5,
+  send_to_all = 6,
+  kick = 7,
+  destroy = 8,
+  update_session = 9,
+  set_session = 204,
+  bind_uid = 12,
+  unbind_uid = 13,
+  send_to_uid = 14,
+  join_group = 20,
+  leave_group = 21,
+  send_to_group = 22,
+  ungroup = 27,
+  // questions, each answered
+  get_all_client_sessions = 10,
+  is_online = 11,
+  get_client_id_by_uid = 15,
+  batch_get_client_id_by_uid = 16,
+  get_client_sessions_by_group = 23,
+  get_client_count_by_group = 24,
+  select = 25,
+  get_group_id_list = 26,
+  batch_get_client_count_by_group = 28,
+  get_session_by_client_id = 203,
+  // Our extension: sent only to a worker that announced it in worker_connect. Body: JSON. PHP peers never see it.
+  hello = 240,
+};
+
+/// Bits of the flag byte. Those of the extension appear only between roles that announced it to each other.
+namespace flag {
+inline constexpr std::uint8_t kScalar = 0x01;       // the body is bytes; otherwise a PHP-serialized value
+inline constexpr std::uint8_t kRaw = 0x02;          // send without the client protocol's framing
+inline constexpr std::uint8_t kBinary = 0x10;       // extension: a binary message, on_message and all sends
+inline constexpr std::uint8_t kAddress = 0x20;      // extension: ext_data begins with the client's 16-byte IPv6 address
+inline constexpr std::uint8_t kCloseReason = 0x40;  // extension: the body of on_close is cause (1), code (2), reason text
+}  // namespace flag
+
+/// The fixed part of a frame of the inner port. Addresses in host order.
+struct GatewayHeader {
+  static constexpr std::size_t kSize = 28;
+
+  Command command{};
+  std::uint8_t flags = flag::kScalar;
+  std::uint32_t local_ip = 0;
+  std::uint16_t local_port = 0;
+  std::uint32_t client_ip = 0;
+  std::uint16_t client_port = 0;
+  std::uint32_t connection_id = 0;
+  std::uint16_t gateway_port = 0;
+};
+
+/// A decoded frame; refers to the bytes it was decoded from.
+struct GatewayFrame {
+  GatewayHeader header;
+  std::string_view ext_data;
+  std::string_view body;
+};
+
+enum class GatewayFrameStatus {
+  complete,
+  need_more,
+  too_short,          // pack_len is less than the header
+  too_long,           // pack_len is over the limit
+  ext_beyond_frame,   // ext_len reaches past the end of the frame
+};
+
+/// One sentence for the log.
+const char* describe(GatewayFrameStatus status);
+
+struct DecodedGatewayFrame {
+  GatewayFrameStatus status = GatewayFrameStatus::need_more;
+  std::size_t size = 0;  // of the frame: set when complete, and when need_more knows it already (0: not yet)
+  GatewayFrame frame;
+};
+
+/// Decodes the frame at the start of `bytes`. `max_size` bounds pack_len; a frame over it is refused from its first four bytes on.
+DecodedGatewayFrame decode_gateway_frame(std::string_view bytes, std::size_t max_size);
+
+inline std::size_t gateway_frame_size(std::size_t ext_size, std::size_t body_size) {
+  return GatewayHeader::kSize + ext_size + body_size;
+}
+
+/// Writes the 28 bytes of the header to `out`. REQUIRES: the frame is under 4 GiB.
+inline void write_gateway_header(char* out, const GatewayHeader& header, std::size_t ext_size, std::size_t body_size) {
+  store_be32(out, static_cast<std::uint32_t>(gateway_frame_size(ext_size, body_size)));
+  out[4] = static_cast<char>(header.command);
+  store_be32(out + 5, header.local_ip);
+  store_be16(out + 9, header.local_port);
+  store_be32(out + 11, header.client_ip);
+  store_be16(out + 15, header.client_port);
+  store_be32(out + 17, header.connection_id);
+  out[21] = static_cast<char>(header.flags);
+  store_be16(out + 22, header.gateway_port);
+  store_be32(out + 24, static_cast<std::uint32_t>(ext_size));
+}
+
+/// Appends a whole frame to `out`.
+void append_gateway_frame(std::string& out, const GatewayHeader& header, std::string_view ext_data, std::string_view body);
+
+/// The body of worker_connect. `announce_extension` adds our key, which PHP gateways ignore.
+std::string worker_connect_body(std::string_view worker_key, std::string_view secret_key, bool announce_extension);
+std::string gateway_client_connect_body(std::string_view secret_key);
+
+/// A worker_connect or gateway_client_connect body, read.
+struct ConnectBody {
+  std::string worker_key;
+  std::string secret_key;
+  bool extension = false;
+};
+/// False when `body` is not a JSON object with strings where strings belong.
+bool parse_connect_body(std::string_view body, ConnectBody& out);
+
+/// The body of the extension's hello: {"gatehouse":1,"version":"0.1.0"}.
+std::string hello_body(std::string_view version);
+bool is_hello_body(std::string_view body);
+
+}  // namespace gatehouse::wire

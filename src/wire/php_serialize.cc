@@ -1,0 +1,332 @@
+#include "wire/php_serialize.h"
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+#include <stdexcept>
+#include <system_error>
+#include <utility>
+
+namespace gatehouse::wire {
+namespace {
+
+// "i:0;N;": no array element is shorter, so a count that the rest of the text cannot hold is refused at once.
+constexpr std::size_t kSmallestElement = 6;
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+/// Reads one value from the front of a text.
+class Reader {
+ public:
+  Reader(std::string_view text, const PhpLimits& limits) : rest_(text), limits_(limits), elements_left_(limits.elements) {}
+
+  PhpStatus value(PhpValue& out, std::uint32_t depth);
+  [[nodiscard]] bool at_end() const { return rest_.empty(); }
+
+ private:
+  bool take(std::string_view token) {
+    if (!rest_.starts_with(token)) return false;
+    rest_.remove_prefix(token.size());
+    return true;
+  }
+  std::size_t count_digits(std::size_t from) const {
+    std::size_t end = from;
+    while (end < rest_.size() && is_digit(rest_[end])) ++end;
+    return end - from;
+  }
+  bool count(std::size_t& out);
+  bool integer(std::int64_t& out);
+  bool real(double& out);
+  bool string(std::string_view& out);
+  PhpStatus array(PhpValue& out, std::uint32_t depth);
+
+  std::string_view rest_;
+  const PhpLimits& limits_;
+  std::uint32_t elements_left_;
+};
+
+// Unsigned digits and a ':', a number that fits.
+bool Reader::count(std::size_t& out) {
+  const auto [end, error] = std::from_chars(rest_.data(), rest_.data() + rest_.size(), out);
+  if (error != std::errc()) return false;
+  rest_.remove_prefix(static_cast<std::size_t>(end - rest_.data()));
+  return take(":");
+}
+
+// Behind "i:", up to and with the ';'.
+bool Reader::integer(std::int64_t& out) {
+  const bool negative = rest_.starts_with('-');
+  const std::size_t sign = negative || rest_.starts_with('+') ? 1 : 0;
+  const std::size_t digits = count_digits(sign);
+  if (digits == 0) return false;
+  const char* const begin = rest_.data() + (negative ? 0 : sign);
+  if (std::from_chars(begin, rest_.data() + sign + digits, out).ec == std::errc::result_out_of_range) {
+    out = negative ? std::numeric_limits<std::int64_t>::min() : std::numeric_limits<std::int64_t>::max();
+  }
+  rest_.remove_prefix(sign + digits);
+  return take(";");
+}
+
+// Behind "d:", up to and with the ';'.
+bool Reader::real(double& out) {
+  if (take("NAN;")) {
+    out = std::numeric_limits<double>::quiet_NaN();
+    return true;
+  }
+  const bool negative = rest_.starts_with('-');
+  if (take("INF;") || take("-INF;")) {
+    out = negative ? -std::numeric_limits<double>::infinity() : std::numeric_limits<double>::infinity();
+    return true;
+  }
+  const std::size_t sign = negative || rest_.starts_with('+') ? 1 : 0;
+  const std::size_t whole = count_digits(sign);
+  std::size_t end = sign + whole;
+  std::size_t fraction = 0;
+  if (end < rest_.size() && rest_[end] == '.') {
+    fraction = count_digits(end + 1);
+    end += 1 + fraction;
+  }
+  if (whole + fraction == 0) return false;
+  if (end < rest_.size() && (rest_[end] == 'e' || rest_[end] == 'E')) {
+    ++end;
+    if (end < rest_.size() && (rest_[end] == '-' || rest_[end] == '+')) ++end;
+    const std::size_t exponent = count_digits(end);
+    if (exponent == 0) return false;
+    end += exponent;
+  }
+  // Past the range of a double (PHP: INF or 0) is nothing that serialize() writes: refused like any other malformed text.
+  if (std::from_chars(rest_.data() + (negative ? 0 : sign), rest_.data() + end, out).ec != std::errc()) return false;
+  rest_.remove_prefix(end);
+  return take(";");
+}
+
+// Behind "s:", up to and with the closing quote.
+bool Reader::string(std::string_view& out) {
+  std::size_t size = 0;
+  if (!count(size) || !take("\"") || size >= rest_.size()) return false;
+  out = rest_.substr(0, size);
+  rest_.remove_prefix(size);
+  return take("\";");
+}
+
+PhpStatus Reader::array(PhpValue& out, std::uint32_t depth) {
+  std::size_t elements = 0;
+  if (!count(elements) || !take("{") || elements > rest_.size() / kSmallestElement) return PhpStatus::malformed;
+  if (depth >= limits_.depth) return PhpStatus::too_deep;
+  if (elements > elements_left_) return PhpStatus::too_many;
+  elements_left_ -= static_cast<std::uint32_t>(elements);
+
+  PhpArray array;
+  for (std::size_t i = 0; i < elements; ++i) {
+    PhpKey key(0);
+    std::int64_t number = 0;
+    std::string_view text;
+    if (take("i:")) {
+      if (!integer(number)) return PhpStatus::malformed;
+      key = number;
+    } else if (take("s:")) {
+      if (!string(text)) return PhpStatus::malformed;
+      key = PhpKey::from_text(text);
+    } else {
+      return PhpStatus::malformed;
+    }
+    PhpValue element;
+    if (const PhpStatus status = value(element, depth + 1); status != PhpStatus::ok) return status;
+    array.set(std::move(key), std::move(element));
+  }
+  if (!take("}")) return PhpStatus::malformed;
+  out = std::move(array);
+  return PhpStatus::ok;
+}
+
+PhpStatus Reader::value(PhpValue& out, std::uint32_t depth) {
+  const auto checked = [](bool read) { return read ? PhpStatus::ok : PhpStatus::malformed; };
+  if (take("N;")) {
+    out = nullptr;
+    return PhpStatus::ok;
+  }
+  if (rest_.size() < 2 || rest_[1] != ':') return PhpStatus::malformed;
+  const char type = rest_[0];
+  rest_.remove_prefix(2);
+  switch (type) {
+    case 'b': out = rest_.starts_with('1'); return checked(take("0;") || take("1;"));
+    case 'i': {
+      std::int64_t number = 0;
+      const bool read = integer(number);
+      out = number;
+      return checked(read);
+    }
+    case 'd': {
+      double number = 0;
+      const bool read = real(number);
+      out = number;
+      return checked(read);
+    }
+    case 's': {
+      std::string_view text;
+      if (!string(text)) return PhpStatus::malformed;
+      out = std::string(text);
+      return PhpStatus::ok;
+    }
+    case 'a': return array(out, depth);
+    case 'O':
+    case 'C':
+    case 'E': return PhpStatus::object;
+    case 'r':
+    case 'R': return PhpStatus::reference;
+    default: return PhpStatus::malformed;
+  }
+}
+
+void write_json(PhpWriter& writer, const nlohmann::ordered_json& json, std::uint32_t depth) {
+  if (json.is_structured() && depth >= kMaxPhpDepth) throw std::invalid_argument("JSON nested too deep for a PHP value");
+  switch (json.type()) {
+    case nlohmann::json::value_t::null: return writer.null();
+    case nlohmann::json::value_t::boolean: return writer.boolean(json.get<bool>());
+    case nlohmann::json::value_t::number_unsigned:
+      if (json.get<std::uint64_t>() > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
+        throw std::invalid_argument("a JSON number is too large for a PHP integer");
+      }
+      [[fallthrough]];
+    case nlohmann::json::value_t::number_integer: return writer.integer(json.get<std::int64_t>());
+    case nlohmann::json::value_t::number_float: return writer.real(json.get<double>());
+    case nlohmann::json::value_t::string: return writer.string(json.get_ref<const std::string&>());
+    case nlohmann::json::value_t::array: {
+      std::int64_t index = 0;
+      writer.begin_array(json.size());
+      for (const auto& element : json) {
+        writer.key(index++);
+        write_json(writer, element, depth + 1);
+      }
+      return writer.end_array();
+    }
+    case nlohmann::json::value_t::object:
+      writer.begin_array(json.size());
+      for (const auto& [key, element] : json.get_ref<const nlohmann::ordered_json::object_t&>()) {
+        writer.key(key);
+        write_json(writer, element, depth + 1);
+      }
+      return writer.end_array();
+    case nlohmann::json::value_t::binary:
+    case nlohmann::json::value_t::discarded: break;
+  }
+  throw std::invalid_argument("a JSON value of a kind that PHP does not have");
+}
+
+void write_value(PhpWriter& writer, const PhpValue& value) {
+  struct Visitor {
+    PhpWriter& writer;
+    void operator()(std::nullptr_t) const { writer.null(); }
+    void operator()(bool truth) const { writer.boolean(truth); }
+    void operator()(std::int64_t number) const { writer.integer(number); }
+    void operator()(double number) const { writer.real(number); }
+    void operator()(const std::string& text) const { writer.string(text); }
+    void operator()(const PhpArray& array) const {
+      writer.begin_array(array.size());
+      for (const auto& [key, element] : array.entries()) {
+        if (key.is_number()) {
+          writer.key(key.number());
+        } else {
+          writer.string(key.text());
+        }
+        write_value(writer, element);
+      }
+      writer.end_array();
+    }
+  };
+  std::visit(Visitor{writer}, value.get());
+}
+
+template <typename Integer>
+void append_decimal(std::string& out, Integer number) {
+  char text[24];
+  out.append(text, std::to_chars(text, text + sizeof text, number).ptr);
+}
+
+}  // namespace
+
+const char* describe(PhpStatus status) {
+  switch (status) {
+    case PhpStatus::ok: return "a PHP value";
+    case PhpStatus::malformed: return "not a serialized PHP value";
+    case PhpStatus::too_deep: return "PHP arrays nested too deep";
+    case PhpStatus::too_many: return "too many elements in PHP arrays";
+    case PhpStatus::object: return "a serialized PHP object, which is never built";
+    case PhpStatus::reference: return "a reference in a serialized PHP value, which is never followed";
+  }
+  return "";
+}
+
+PhpStatus unserialize(std::string_view text, PhpValue& out, const PhpLimits& limits) {
+  Reader reader(text, limits);
+  PhpValue value;
+  const PhpStatus status = reader.value(value, 0);
+  if (status != PhpStatus::ok) return status;
+  if (!reader.at_end()) return PhpStatus::malformed;
+  out = std::move(value);
+  return PhpStatus::ok;
+}
+
+void serialize(const PhpValue& value, std::string& out) {
+  PhpWriter writer(out);
+  write_value(writer, value);
+}
+
+std::string serialize(const PhpValue& value) {
+  std::string out;
+  serialize(value, out);
+  return out;
+}
+
+std::string serialize_json(const nlohmann::ordered_json& json) {
+  std::string out;
+  PhpWriter writer(out);
+  write_json(writer, json, 0);
+  return out;
+}
+
+void PhpWriter::null() { out_ += "N;"; }
+void PhpWriter::boolean(bool value) { out_ += value ? "b:1;" : "b:0;"; }
+
+void PhpWriter::integer(std::int64_t value) {
+  out_ += "i:";
+  append_decimal(out_, value);
+  out_ += ';';
+}
+
+void PhpWriter::real(double value) {
+  out_ += "d:";
+  append_double(out_, value);
+  out_ += ';';
+}
+
+void PhpWriter::string(std::string_view value) {
+  out_ += "s:";
+  append_decimal(out_, value.size());
+  out_ += ":\"";
+  out_ += value;
+  out_ += "\";";
+}
+
+void PhpWriter::begin_array(std::size_t elements) {
+  out_ += "a:";
+  append_decimal(out_, elements);
+  out_ += ":{";
+}
+
+void PhpWriter::end_array() { out_ += '}'; }
+void PhpWriter::key(std::int64_t number) { integer(number); }
+void PhpWriter::key(std::string_view text) { key_as_value(text); }
+
+void PhpWriter::key_as_value(std::string_view text) {
+  // Most keys begin with a letter: no PhpKey for those.
+  const bool may_be_number = !text.empty() && (text[0] == '-' || is_digit(text[0]));
+  const PhpKey key = may_be_number ? PhpKey::from_text(text) : PhpKey(0);
+  if (may_be_number && key.is_number()) {
+    integer(key.number());
+  } else {
+    string(text);
+  }
+}
+
+}  // namespace gatehouse::wire

@@ -1,0 +1,303 @@
+#include "wire/websocket_frame.h"
+
+#include <algorithm>
+#include <bit>
+#include <cassert>
+#include <cstring>
+
+#include "base/bytes.h"
+#include "wire/utf8.h"
+
+namespace gatehouse::wire {
+namespace {
+
+// The first two bytes of a frame (RFC 6455, 5.2).
+constexpr unsigned kFinBit = 0x80;
+constexpr unsigned kReservedBits = 0x70;
+constexpr unsigned kOpcodeBits = 0x0F;
+constexpr unsigned kMaskBit = 0x80;
+constexpr unsigned kLengthBits = 0x7F;
+constexpr unsigned kLengthIn16Bits = 126;
+constexpr unsigned kLengthIn64Bits = 127;
+constexpr std::size_t kMaxControlPayload = 125;
+constexpr std::size_t kMaskSize = 4;
+
+bool is_control(Opcode opcode) { return static_cast<unsigned>(opcode) >= 8; }
+
+bool is_known(Opcode opcode) {
+  constexpr unsigned kKnown = 1U << 0 | 1U << 1 | 1U << 2 | 1U << 8 | 1U << 9 | 1U << 10;
+  return (kKnown >> static_cast<unsigned>(opcode) & 1U) != 0;
+}
+
+unsigned char byte_at(std::span<const char> bytes, std::size_t index) { return static_cast<unsigned char>(bytes[index]); }
+
+std::string_view view(std::span<const char> bytes) { return {bytes.data(), bytes.size()}; }
+
+/// XORs `bytes` with `mask`, over and over, a word at a time. The last word may overlap the one before, so it is read before the
+/// others are written. REQUIRES: a word or more; the mask repeats every four bytes.
+template <class Word>
+void unmask_words(std::span<char> bytes, Word mask) {
+  char* const p = bytes.data();
+  const std::size_t last_at = bytes.size() - sizeof(Word);
+  Word last;
+  std::memcpy(&last, p + last_at, sizeof last);
+  last ^= std::rotr(mask, static_cast<int>(8 * (last_at % 4)));
+  const std::size_t words = bytes.size() / sizeof(Word);
+  for (std::size_t i = 0; i < words; ++i) {  // a loop that compilers turn into vector code
+    Word word;
+    std::memcpy(&word, p + i * sizeof word, sizeof word);
+    word ^= mask;
+    std::memcpy(p + i * sizeof word, &word, sizeof word);
+  }
+  std::memcpy(p + last_at, &last, sizeof last);
+}
+
+/// What is wrong with a frame, or nothing.
+struct Fault {
+  std::uint16_t close_code = 0;
+  const char* reason = "";
+  explicit operator bool() const { return close_code != 0; }
+};
+
+// Every check below asks for no more bytes than those before it, so a fault is found at the same byte however the input is cut.
+
+Fault check_first_byte(const WebSocketState& state, const WebSocketLimits& limits, unsigned first) {
+  const auto opcode = static_cast<Opcode>(first & kOpcodeBits);
+  if ((first & kReservedBits) != 0) return {close_code::kProtocolError, "reserved bits set without an extension"};
+  if (!is_known(opcode)) return {close_code::kProtocolError, "unknown opcode"};
+  if (is_control(opcode)) {
+    if ((first & kFinBit) == 0) return {close_code::kProtocolError, "fragmented control frame"};
+    return {};
+  }
+  const bool inside_message = state.message_opcode != Opcode::continuation;
+  if (inside_message != (opcode == Opcode::continuation)) {
+    return {close_code::kProtocolError, inside_message ? "new message inside a fragmented one" : "continuation of no message"};
+  }
+  if (inside_message && state.fragments->count >= limits.fragments) return {close_code::kPolicy, "too many fragments"};
+  return {};
+}
+
+Fault check_second_byte(Opcode opcode, bool must_be_masked, unsigned second) {
+  const bool masked = (second & kMaskBit) != 0;
+  if (masked != must_be_masked) {
+    return {close_code::kProtocolError, masked ? "masked frame from a server" : "unmasked frame from a client"};
+  }
+  if (is_control(opcode) && (second & kLengthBits) > kMaxControlPayload) {
+    return {close_code::kProtocolError, "control frame of more than 125 bytes"};
+  }
+  return {};
+}
+
+Fault check_length(const WebSocketState& state, const WebSocketLimits& limits, Opcode opcode, std::uint64_t length) {
+  if (is_control(opcode)) return {};
+  const std::size_t held = opcode == Opcode::continuation ? state.fragments->bytes.size() : 0;
+  if (length > limits.message - held) return {close_code::kTooBig, "message over the limit"};
+  return {};
+}
+
+}  // namespace
+
+WebSocketEvent WebSocketReader::next(WebSocketState& state, std::span<char> input) {
+  WebSocketEvent event;
+  if (state.closed) {
+    event.consumed = input.size();
+    return event;
+  }
+  // The fragments of a message that was delivered have been used by now.
+  if (state.fragments && state.message_opcode == Opcode::continuation) forget(state);
+  if (input.empty()) return event;
+
+  const unsigned first = byte_at(input, 0);
+  const auto opcode = static_cast<Opcode>(first & kOpcodeBits);
+  if (const Fault fault = check_first_byte(state, limits_, first)) return fail(state, input, fault.close_code, fault.reason);
+  if (input.size() < 2) return event;
+
+  const unsigned second = byte_at(input, 1);
+  const bool masked = role_ == Role::server;
+  if (const Fault fault = check_second_byte(opcode, masked, second)) return fail(state, input, fault.close_code, fault.reason);
+
+  std::uint64_t length = second & kLengthBits;
+  std::size_t header_size = 2;
+  if (length == kLengthIn16Bits) {
+    header_size = 4;
+    if (input.size() < header_size) return event;
+    length = load_be16(input.data() + 2);
+    if (length < kLengthIn16Bits) return fail(state, input, close_code::kProtocolError, "length not in its shortest form");
+  } else if (length == kLengthIn64Bits) {
+    header_size = 10;
+    if (input.size() < header_size) return event;
+    length = load_be64(input.data() + 2);
+    if (length >> 63 != 0) return fail(state, input, close_code::kProtocolError, "length with its highest bit set");
+    if (length <= 0xFFFF) return fail(state, input, close_code::kProtocolError, "length not in its shortest form");
+  }
+  if (const Fault fault = check_length(state, limits_, opcode, length)) return fail(state, input, fault.close_code, fault.reason);
+
+  std::uint32_t mask = 0;
+  if (masked) {
+    if (input.size() < header_size + kMaskSize) return event;
+    std::memcpy(&mask, input.data() + header_size, kMaskSize);
+    header_size += kMaskSize;
+  }
+
+  const auto payload_size = static_cast<std::size_t>(length);
+  const std::size_t come = std::min(payload_size, input.size() - header_size);
+  if (is_control(opcode)) {
+    if (come < payload_size) return event;  // at most 125 bytes: not worth the state
+    const std::span<char> payload = input.subspan(header_size, payload_size);
+    if (masked) unmask(payload, mask, 0);
+    return take_control_frame(state, input, opcode, payload);
+  }
+
+  assert(come >= state.progress);
+  const std::span<char> fresh = input.subspan(header_size + state.progress, come - state.progress);
+  if (masked) unmask(fresh, mask, state.progress);
+  const bool fin = (first & kFinBit) != 0;
+  if (opcode == Opcode::text || state.message_opcode == Opcode::text) {
+    state.utf8 = check_utf8(state.utf8, view(fresh));
+    if (state.utf8 == kUtf8Reject) return fail(state, input, close_code::kInvalidData, "text is not UTF-8");
+    if (fin && come == payload_size && state.utf8 != kUtf8Accept) {
+      return fail(state, input, close_code::kInvalidData, "text ends inside a character");
+    }
+  }
+  if (come < payload_size) {
+    state.progress = static_cast<std::uint32_t>(come);
+    return event;
+  }
+  state.progress = 0;
+  event.consumed = header_size + payload_size;
+  event.payload = input.subspan(header_size, payload_size);
+  if (fin && opcode != Opcode::continuation) {
+    event.kind = WebSocketEvent::Kind::message;
+    event.binary = opcode == Opcode::binary;
+    return event;
+  }
+  take_fragment(state, opcode, fin, event);
+  return event;
+}
+
+void WebSocketReader::take_fragment(WebSocketState& state, Opcode opcode, bool fin, WebSocketEvent& event) {
+  if (!state.fragments) {
+    state.fragments = std::make_unique<WebSocketState::Fragments>();
+    state.message_opcode = opcode;
+  }
+  state.fragments->bytes.append(event.payload.data(), event.payload.size());
+  ++state.fragments->count;
+  held_bytes_ += event.payload.size();
+  if (!fin) {
+    event.kind = WebSocketEvent::Kind::fragment;
+    event.payload = {};
+    return;
+  }
+  event.kind = WebSocketEvent::Kind::message;
+  event.binary = state.message_opcode == Opcode::binary;
+  event.payload = state.fragments->bytes;
+  state.message_opcode = Opcode::continuation;  // the bytes stay until the next call
+}
+
+WebSocketEvent WebSocketReader::take_control_frame(WebSocketState& state, std::span<char> input, Opcode opcode,
+                                                   std::span<char> payload) {
+  WebSocketEvent event;
+  event.consumed = static_cast<std::size_t>(payload.data() - input.data()) + payload.size();
+  event.payload = payload;
+  if (opcode != Opcode::close) {
+    event.kind = opcode == Opcode::ping ? WebSocketEvent::Kind::ping : WebSocketEvent::Kind::pong;
+    return event;
+  }
+  event.kind = WebSocketEvent::Kind::close;
+  event.close_code = close_code::kNoStatus;
+  if (payload.size() == 1) return fail(state, input, close_code::kProtocolError, "close frame with half a code");
+  if (payload.size() >= 2) {
+    event.close_code = load_be16(payload.data());
+    event.payload = payload.subspan(2);
+    if (!is_valid_close_code(event.close_code)) return fail(state, input, close_code::kProtocolError, "invalid close code");
+    if (!is_utf8(view(event.payload))) return fail(state, input, close_code::kInvalidData, "close reason is not UTF-8");
+  }
+  forget(state);
+  state.closed = true;
+  return event;
+}
+
+WebSocketEvent WebSocketReader::fail(WebSocketState& state, std::span<char> input, std::uint16_t code, const char* reason) {
+  forget(state);
+  state.closed = true;
+  WebSocketEvent event;
+  event.kind = WebSocketEvent::Kind::error;
+  event.close_code = code;
+  event.reason = reason;
+  event.consumed = input.size();
+  return event;
+}
+
+void WebSocketReader::forget(WebSocketState& state) {
+  if (state.fragments) held_bytes_ -= state.fragments->bytes.size();
+  state.fragments.reset();
+  state.progress = 0;
+  state.utf8 = kUtf8Accept;
+  state.message_opcode = Opcode::continuation;
+}
+
+std::size_t write_frame_header(char* out, Opcode opcode, std::size_t payload_size) {
+  out[0] = static_cast<char>(kFinBit | static_cast<unsigned>(opcode));
+  const std::size_t size = frame_header_size(payload_size);
+  if (size == 2) {
+    out[1] = static_cast<char>(payload_size);
+  } else if (size == 4) {
+    out[1] = static_cast<char>(kLengthIn16Bits);
+    store_be16(out + 2, static_cast<std::uint16_t>(payload_size));
+  } else {
+    out[1] = static_cast<char>(kLengthIn64Bits);
+    store_be64(out + 2, payload_size);
+  }
+  return size;
+}
+
+void append_frame(std::string& out, Opcode opcode, std::string_view payload) {
+  char header[kMaxFrameHeader];
+  out.append(header, write_frame_header(header, opcode, payload.size()));
+  out.append(payload);
+}
+
+void append_masked_frame(std::string& out, Opcode opcode, std::string_view payload, std::uint32_t mask, bool fin) {
+  char header[kMaxFrameHeader];
+  const std::size_t header_size = write_frame_header(header, opcode, payload.size());
+  if (!fin) header[0] = static_cast<char>(opcode);
+  header[1] = static_cast<char>(static_cast<unsigned char>(header[1]) | kMaskBit);
+  std::memcpy(header + header_size, &mask, kMaskSize);
+  out.append(header, header_size + kMaskSize);
+  const std::size_t start = out.size();
+  out.append(payload);
+  unmask(std::span(out).subspan(start), mask, 0);
+}
+
+void append_close_frame(std::string& out, std::uint16_t code, std::string_view reason) {
+  if (code == close_code::kNoStatus) return append_frame(out, Opcode::close, {});
+  char payload[kMaxControlPayload];
+  store_be16(payload, code);
+  std::size_t size = std::min(reason.size(), kMaxControlPayload - 2);
+  if (size < reason.size()) {
+    while (size > 0 && (byte_at(reason, size) & 0xC0) == 0x80) --size;
+  }
+  std::copy_n(reason.data(), size, payload + 2);
+  append_frame(out, Opcode::close, {payload, size + 2});
+}
+
+void unmask(std::span<char> bytes, std::uint32_t mask, std::size_t offset) {
+  const std::uint32_t turned = std::rotr(mask, static_cast<int>(8 * (offset % 4)));
+  if (bytes.size() < sizeof(std::uint64_t)) {
+    if (bytes.size() < sizeof turned) {
+      for (std::size_t i = 0; i < bytes.size(); ++i)
+        bytes[i] = static_cast<char>(bytes[i] ^ static_cast<char>(turned >> (8 * i)));
+      return;
+    }
+    return unmask_words(bytes, turned);
+  }
+  unmask_words(bytes, std::uint64_t{turned} << 32 | turned);
+}
+
+bool is_valid_close_code(std::uint16_t code) {
+  // 1004 is reserved, 1005, 1006 and 1015 never stand in a frame; 1012 to 1014 are of IANA's registry.
+  if (code < 3000) return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014);
+  return code <= 4999;
+}
+
+}  // namespace gatehouse::wire

@@ -1,0 +1,236 @@
+#include "wire/websocket_handshake.h"
+
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <array>
+#include <initializer_list>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include "wire/php_query.h"
+
+namespace gatehouse::wire {
+namespace {
+
+constexpr std::string_view kGuid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";  // RFC 6455, 1.3
+
+bool is_base64_char(char c) {
+  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/';
+}
+
+/// 16 bytes in base64: 22 characters and "==".
+bool is_websocket_key(std::string_view key) {
+  return key.size() == 24 && key.ends_with("==") && std::all_of(key.begin(), key.end() - 2, is_base64_char);
+}
+
+std::string concat(std::initializer_list<std::string_view> parts) {
+  std::string out;
+  for (const std::string_view part : parts) out.append(part);
+  return out;
+}
+
+const char* status_text(int status) {
+  switch (status) {
+    case 400: return "Bad Request";
+    case 403: return "Forbidden";
+    case 404: return "Not Found";
+    case 405: return "Method Not Allowed";
+    case 408: return "Request Timeout";
+    case 426: return "Upgrade Required";
+    case 429: return "Too Many Requests";
+    case 431: return "Request Header Fields Too Large";
+    case 503: return "Service Unavailable";
+    default: return "Refused";
+  }
+}
+
+const char* status_sentence(int status) {
+  switch (status) {
+    case 400: return "This is not a well-formed HTTP/1.1 request; a WebSocket opening handshake is expected here.";
+    case 403: return "This origin may not connect here; the server's configuration lists the origins that may.";
+    case 404: return "There is nothing at this path; check the address of the WebSocket server.";
+    case 405: return "A WebSocket opening handshake is a GET request; no other method is served here.";
+    case 408: return "The opening handshake took too long; send the whole request at once.";
+    case 426: return "Only WebSocket version 13 is spoken here; send \"Sec-WebSocket-Version: 13\".";
+    case 429: return "There are too many connections from this address; close some, or try again later.";
+    case 431: return "The request's header is too large; send fewer or shorter header fields.";
+    case 503: return "The server takes no more connections at the moment; try again later.";
+    default: return "The request was refused.";
+  }
+}
+
+const char* status_fields(int status) {
+  switch (status) {
+    case 405: return "Allow: GET\r\n";
+    // A 426 names the protocol to change to (RFC 9110, 15.5.22), a wrong version the right one (RFC 6455, 4.4).
+    case 426: return "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n";
+    default: return "";
+  }
+}
+
+std::string refusal(int status, std::string_view sentence) {
+  return concat({"HTTP/1.1 ", std::to_string(status), " ", status_text(status), "\r\n", status_fields(status),
+                 "Connection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ",
+                 std::to_string(sentence.size() + 1), "\r\n\r\n", sentence, "\n"});
+}
+
+HandshakeAnswer refuse(int status, const char* reason, std::string_view sentence) {
+  HandshakeAnswer answer;
+  answer.refusal = refusal(status, sentence);
+  answer.reason = reason;
+  return answer;
+}
+
+bool has_field(const HttpHead& head, std::string_view name) {
+  std::size_t count = 0;
+  (void)head.field(name, &count);
+  return count > 0;
+}
+
+/// "chat.example:8282" and "[::1]:8282" without the port.
+std::string_view without_port(std::string_view host) {
+  const std::size_t colon = host.rfind(':');
+  if (colon == std::string_view::npos) return host;
+  if (host.find_first_not_of("0123456789", colon + 1) != std::string_view::npos) return host;
+  const std::string_view name = host.substr(0, colon);
+  const bool is_bracketed = name.ends_with(']');
+  return is_bracketed || name.find(':') == std::string_view::npos ? name : host;
+}
+
+char server_key_char(char c) {
+  if (c == '-') return '_';
+  return c >= 'a' && c <= 'z' ? static_cast<char>(c - ('a' - 'A')) : c;
+}
+
+/// "X-Real-IP" is HTTP_X_REAL_IP.
+std::string server_key(std::string_view field_name) {
+  std::string key = "HTTP_";
+  for (const char c : field_name) key.push_back(server_key_char(c));
+  return key;
+}
+
+bool have_same_server_key(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](char x, char y) { return server_key_char(x) == server_key_char(y); });
+}
+
+/// Whether a field with an underscore would pass for one that is there in its proper spelling: behind a proxy that sets
+/// X-Real-IP, a client could send X_Real_IP as well.
+bool imitates_another(const HttpHead& head, std::string_view name) {
+  if (name.find('_') == std::string_view::npos) return false;
+  return std::any_of(head.fields.begin(), head.fields.end(), [name](const auto& field) {
+    return field.first.find('_') == std::string_view::npos && have_same_server_key(field.first, name);
+  });
+}
+
+void add_fields(const HttpHead& head, PhpArray& server) {
+  for (const auto& [name, value] : head.fields) {
+    if (imitates_another(head, name)) continue;
+    PhpKey key = PhpKey::from_text(server_key(name));
+    const PhpValue* earlier = server.find(key);
+    const std::string* text = earlier != nullptr ? earlier->string() : nullptr;
+    // Fields of one name are a list (RFC 9110, 5.3), but cookies are not separated by commas.
+    const std::string_view separator = key.text() == "HTTP_COOKIE" ? "; " : ",";
+    std::string whole = text != nullptr ? concat({*text, separator, value}) : std::string(value);
+    server.set(std::move(key), std::move(whole));
+  }
+}
+
+}  // namespace
+
+HandshakeAnswer check_websocket_handshake(const HttpHead& head) {
+  std::size_t count = 0;
+  if (head.method != "GET") return refuse(405, "method is not GET", status_sentence(405));
+  if (head.version == "HTTP/1.0") {
+    return refuse(400, "HTTP/1.0", "HTTP/1.0 has no WebSocket handshake; send the request as HTTP/1.1.");
+  }
+  if (head.field("Host", &count).empty() || count != 1) {
+    return refuse(400, "no Host", "The Host header field is missing or empty; send it once, with the server's name.");
+  }
+  // What follows the head are frames: a body would be read as such, or frames as a body by a proxy in between.
+  const std::string_view length = head.field("Content-Length", &count);
+  const bool has_length = count > 0 && length != "0";
+  if (has_length || has_field(head, "Transfer-Encoding")) {
+    return refuse(400, "request with a body",
+                  "A WebSocket opening handshake has no body; send neither Content-Length nor Transfer-Encoding.");
+  }
+  if (!head.has_token("Upgrade", "websocket")) {
+    return refuse(400, "no Upgrade: websocket", "This is a WebSocket server; send \"Upgrade: websocket\" to speak with it.");
+  }
+  if (!head.has_token("Connection", "upgrade")) {
+    return refuse(400, "no Connection: Upgrade",
+                  "The Connection header field does not name Upgrade; send \"Connection: Upgrade\", and let proxies pass it on.");
+  }
+  const std::string_view version = head.field("Sec-WebSocket-Version", &count);
+  if (count > 1) {
+    return refuse(400, "two Sec-WebSocket-Version fields", "Sec-WebSocket-Version stands there twice; send it once, with 13.");
+  }
+  if (version != "13") return refuse(426, "WebSocket version is not 13", status_sentence(426));
+  const std::string_view key = head.field("Sec-WebSocket-Key", &count);
+  if (count != 1 || !is_websocket_key(key)) {
+    return refuse(400, "no valid Sec-WebSocket-Key",
+                  "Sec-WebSocket-Key is missing, doubled or malformed; send it once, with 16 random bytes in base64.");
+  }
+  HandshakeAnswer answer;
+  answer.accepted = true;
+  answer.accept_key = websocket_accept_key(key);
+  return answer;
+}
+
+std::string http_refusal(int status) { return refusal(status, status_sentence(status)); }
+
+std::string websocket_acceptance(std::string_view accept_key, std::string_view subprotocol, std::string_view extensions) {
+  std::string out = concat({"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n",
+                            "Sec-WebSocket-Accept: ", accept_key, "\r\n"});
+  if (!subprotocol.empty()) out += concat({"Sec-WebSocket-Protocol: ", subprotocol, "\r\n"});
+  if (!extensions.empty()) out += concat({"Sec-WebSocket-Extensions: ", extensions, "\r\n"});
+  out += "\r\n";
+  return out;
+}
+
+std::string websocket_accept_key(std::string_view key) {
+  const std::string text = concat({key, kGuid});
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned int digest_size = 0;
+  if (EVP_Digest(text.data(), text.size(), digest.data(), &digest_size, EVP_sha1(), nullptr) != 1) {
+    throw std::runtime_error("OpenSSL offers no SHA-1, which every WebSocket handshake needs");
+  }
+  std::array<unsigned char, 4 * EVP_MAX_MD_SIZE / 3 + 4> base64{};
+  const int size = EVP_EncodeBlock(base64.data(), digest.data(), static_cast<int>(digest_size));
+  return {base64.begin(), base64.begin() + size};
+}
+
+std::string websocket_request(std::string_view host, std::string_view target, std::string_view key) {
+  return concat({"GET ", target, " HTTP/1.1\r\nHost: ", host, "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n",
+                 "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ", key, "\r\n\r\n"});
+}
+
+PhpValue handshake_values(const HttpHead& head, std::string_view remote_ip, std::uint16_t remote_port,
+                          std::uint16_t server_port) {
+  const auto text = [](std::string_view view) { return PhpValue(std::string(view)); };
+  const auto key = [](const char* name) { return PhpKey::from_text(name); };
+
+  PhpArray server;
+  server.set(key("QUERY_STRING"), text(head.query()));
+  server.set(key("REQUEST_METHOD"), text(head.method));
+  server.set(key("REQUEST_URI"), text(head.target));
+  server.set(key("SERVER_PROTOCOL"), text(head.version));
+  server.set(key("SERVER_NAME"), text(without_port(head.field("Host"))));
+  server.set(key("CONTENT_TYPE"), has_field(head, "Content-Type") ? text(head.field("Content-Type")) : PhpValue());
+  server.set(key("REMOTE_ADDR"), text(remote_ip));
+  server.set(key("REMOTE_PORT"), static_cast<std::int64_t>(remote_port));
+  server.set(key("SERVER_PORT"), static_cast<std::int64_t>(server_port));
+  add_fields(head, server);
+
+  const PhpValue* cookies = server.find(key("HTTP_COOKIE"));
+  PhpArray cookie = cookies != nullptr ? parse_php_query(*cookies->string(), ';') : PhpArray();
+  PhpArray out;
+  out.set(key("get"), parse_php_query(head.query()));
+  out.set(key("server"), std::move(server));
+  out.set(key("cookie"), std::move(cookie));
+  return out;
+}
+
+}  // namespace gatehouse::wire
