@@ -1,0 +1,65 @@
+#include "net/connection.h"
+
+#include <chrono>
+
+#include "net/loop.h"
+#include "net/out_queue.h"
+
+namespace gatehouse::net {
+
+bool Connection::takes_output() const { return state_ == State::open || state_ == State::connecting; }
+
+void Connection::send(std::string_view bytes) {
+  if (!takes_output()) {
+    if (loop_ != nullptr) ++loop_->dropped_sends_;
+    return;
+  }
+  if (!bytes.empty()) loop_->queue_of(*this).append(bytes);
+}
+
+void Connection::send(const SharedBytes& bytes) {
+  if (!takes_output()) {
+    if (loop_ != nullptr) ++loop_->dropped_sends_;
+    return;
+  }
+  if (!bytes.empty()) loop_->queue_of(*this).append(bytes);
+}
+
+char* Connection::grow(std::size_t size) {
+  if (!takes_output()) {
+    if (loop_ != nullptr) ++loop_->dropped_sends_;
+    return nullptr;
+  }
+  return loop_->queue_of(*this).grow(size);
+}
+
+std::size_t Connection::queued_bytes() const { return out_ == nullptr ? 0 : out_->bytes(); }
+
+void Connection::flush() {
+  if (state_ == State::open && !write_blocked_) loop_->flush(*this);
+}
+
+void Connection::pause() { paused_ = true; }
+
+void Connection::resume() {
+  if (!paused_) return;
+  paused_ = false;
+  resumed_ = true;
+  if (state_ == State::open) loop_->read_on_later(*this);
+}
+
+void Connection::close() {
+  if (state_ == State::connecting) return destroy();
+  if (state_ != State::open) return;
+  state_ = State::flushing;
+  // A peer that neither reads nor closes must not hold the connection for ever.
+  loop_->after(std::chrono::milliseconds(kLingerMs), [loop = loop_, id = id()] {
+    Connection* connection = loop->find(id);
+    if (connection != nullptr) loop->end(*connection, CloseCause::closed_here, 0);
+  });
+  loop_->mark_dirty(*this);
+}
+
+void Connection::destroy() { loop_->end(*this, CloseCause::closed_here, 0); }
+
+}  // namespace gatehouse::net

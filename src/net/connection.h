@@ -1,0 +1,140 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "net/endpoint.h"
+#include "net/shared_bytes.h"
+
+namespace gatehouse::net {
+
+class Loop;
+class OutQueue;
+class Connection;
+
+/// Names a connection without owning it. Stays safe to use when the connection is gone: Loop::find() then gives null.
+struct ConnectionId {
+  std::uint32_t slot = 0;
+  std::uint32_t generation = 0;  // 0 names nothing
+  friend bool operator==(const ConnectionId&, const ConnectionId&) = default;
+};
+
+/// Why a connection ended, as its handler is told.
+enum class CloseCause : std::uint8_t {
+  peer_closed,      // the peer closed its side
+  connection_lost,  // reset, timed out, unreachable
+  connect_failed,   // a dial that never came up
+  closed_here,      // close() or destroy() by its handler
+};
+
+/// What happens on the connections of one kind: all clients of a gateway, all inner connections, all lines to a register.
+/// One object serves all connections of its kind; it tells them apart by Connection::tag or id.
+///
+/// Thread rule: called only from the loop's thread. Any Connection call is allowed inside any callback; a close takes
+/// effect at once for the caller (nothing more is delivered) and is reported by on_close at the end of the iteration.
+class ConnectionHandler {
+ public:
+  ConnectionHandler() = default;
+  ConnectionHandler(const ConnectionHandler&) = delete;
+  ConnectionHandler& operator=(const ConnectionHandler&) = delete;
+  virtual ~ConnectionHandler() = default;
+
+  /// Accepted, or dialled and up.
+  virtual void on_open(Connection& connection) = 0;
+
+  /// All bytes received and not yet consumed, in one piece; the first `seen` of them were shown before, or 0 after a resume(),
+  /// since a handler that pauses may stop in front of whole messages. The bytes may be changed in place. Returns how many are done with; the rest is shown again, at the front, when more has come.
+  virtual std::size_t on_data(Connection& connection, std::span<char> bytes, std::size_t seen) = 0;
+
+  /// Exactly once for every connection that was accepted or dialled, as the last call for it. `error` is the errno, or 0.
+  virtual void on_close(Connection& connection, CloseCause cause, int error) = 0;
+
+  /// The queue fell below the mark set by Connection::notify_below().
+  virtual void on_drain(Connection& /*connection*/) {}
+};
+
+/// One socket of a loop, its unread input and its unwritten output. Lives in the loop's slot table, which owns it; never moves
+/// while it is open. An idle connection holds no heap memory besides its slot.
+class Connection {
+ public:
+  [[nodiscard]] ConnectionId id() const { return {slot_, generation_}; }
+  [[nodiscard]] Loop& loop() const { return *loop_; }
+  [[nodiscard]] const Address& peer() const { return peer_; }
+  [[nodiscard]] int fd() const { return fd_; }
+  /// False once closing has begun: what is sent then is dropped and counted.
+  [[nodiscard]] bool is_open() const { return state_ == State::open; }
+
+  /// The handler's own number for this connection, such as an index into its table.
+  std::uint32_t tag = 0;
+
+  /// Appends to the output queue; written at the end of the loop's iteration, with everything else queued by then.
+  void send(std::string_view bytes);
+  void send(const SharedBytes& bytes);
+  /// Room for `size` bytes at the end of the queue, to be filled at once. Null when the connection is not open.
+  [[nodiscard]] char* grow(std::size_t size);
+  [[nodiscard]] std::size_t queued_bytes() const;
+
+  /// Writes now instead of at the end of the iteration: for one that has much queued and must know what the kernel takes.
+  void flush();
+
+  /// Calls ConnectionHandler::on_drain once, when the queue has fallen below `bytes`.
+  void notify_below(std::size_t bytes) { drain_mark_ = static_cast<std::uint32_t>(bytes > 0xffffffffU ? 0xffffffffU : bytes); }
+
+  /// Reads nothing more until resume(): the kernel's buffer fills and the peer is slowed down (back-pressure).
+  void pause();
+  void resume();
+  [[nodiscard]] bool is_paused() const { return paused_; }
+
+  /// Writes what is queued, then ends the connection in order (FIN, wait for the peer's, at most kLingerMs).
+  void close();
+  /// Ends it now; what is queued is dropped.
+  void destroy();
+
+  [[nodiscard]] std::uint64_t bytes_received() const { return bytes_received_; }
+  [[nodiscard]] std::uint64_t bytes_sent() const { return bytes_sent_; }
+  [[nodiscard]] std::size_t unread_bytes() const { return in_size_; }
+
+  static constexpr int kLingerMs = 2000;
+
+ private:
+  friend class Loop;
+  friend class ConnectionTable;
+  enum class State : std::uint8_t {
+    free,
+    connecting,
+    open,
+    flushing,   // close() was called: write what is queued
+    lingering,  // all written and FIN sent: wait for the peer's
+    dead,       // to be reported and freed at the end of the iteration
+  };
+  [[nodiscard]] bool takes_output() const;
+
+  Loop* loop_ = nullptr;
+  ConnectionHandler* handler_ = nullptr;
+  OutQueue* out_ = nullptr;
+  char* in_ = nullptr;  // unconsumed input; allocated only while a message is incomplete
+  std::uint32_t in_size_ = 0;
+  std::uint32_t in_capacity_ = 0;
+  std::uint64_t bytes_received_ = 0;
+  std::uint64_t bytes_sent_ = 0;
+  std::uint32_t slot_ = 0;
+  std::uint32_t generation_ = 1;
+  int fd_ = -1;
+  int error_ = 0;
+  std::uint32_t drain_mark_ = 0;
+  Address peer_;
+  State state_ = State::free;
+  CloseCause cause_ = CloseCause::closed_here;
+  bool paused_ = false;
+  bool dirty_ = false;        // in the loop's flush list
+  bool ready_ = false;        // in the loop's still-ready list
+  bool want_until_end_ = false;  // the kernel reported an end: read until it shows
+  bool write_blocked_ = false;   // the kernel takes no more; wait for its next EPOLLOUT
+  bool peer_ended_ = false;      // FIN came while flushing
+  bool missed_ = false;          // the kernel had something to read while paused
+  bool resumed_ = false;         // show the handler first what it had left when it paused
+};
+
+}  // namespace gatehouse::net

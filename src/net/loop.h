@@ -1,0 +1,187 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "base/result.h"
+#include "net/connection.h"
+#include "net/connection_table.h"
+#include "net/endpoint.h"
+#include "net/out_queue.h"
+#include "net/socket.h"
+#include "net/timer_wheel.h"
+
+namespace gatehouse::net {
+
+/// Names a listener of a loop.
+struct ListenerId {
+  std::uint32_t index = 0;
+};
+
+/// Names a watched foreign descriptor.
+struct WatchId {
+  std::uint32_t index = 0;
+  std::uint32_t generation = 0;
+  friend bool operator==(const WatchId&, const WatchId&) = default;
+};
+
+struct Readiness {
+  bool readable = false;
+  bool writable = false;
+};
+
+/// The event loop: one epoll instance, one thread. Owns its connections, listeners, timers and watched descriptors.
+///
+/// An iteration: wait, deliver what is ready (each connection within a read budget), run timers and posted functions,
+/// write every connection that has something queued, close what is to be closed, free it.
+///
+/// Thread rule: everything from the thread that calls run(), except post() and stop_from_any_thread().
+class Loop {
+ public:
+  explicit Loop(Log log);
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+  ~Loop();
+
+  /// Runs until stop().
+  void run();
+  void stop() { stopping_ = true; }
+  void stop_from_any_thread();
+
+  /// The time of this iteration, monotonic, in milliseconds.
+  [[nodiscard]] std::uint64_t now_ms() const { return now_ms_; }
+
+  TimerId after(std::chrono::milliseconds delay, TimerWheel::Callback callback);
+  TimerId every(std::chrono::milliseconds period, TimerWheel::Callback callback);
+  bool cancel(TimerId id) { return timers_.cancel(id); }
+  /// Runs `work` in the loop's thread, in the next iteration. From any thread.
+  void post(std::function<void()> work);
+
+  /// Accepts from a listening socket; each new connection belongs to `handler`, which must outlive it, and starts with tag `tag`.
+  ListenerId listen(Socket listener, ConnectionHandler& handler, std::uint32_t tag = 0);
+  /// Stops accepting for good and closes the socket.
+  void close_listener(ListenerId id);
+  void pause_listener(ListenerId id);
+  void resume_listener(ListenerId id);
+
+  /// Starts to connect. The handler hears on_open, or on_close with connect_failed; never before this call has returned.
+  ConnectionId dial(const Endpoint& endpoint, ConnectionHandler& handler, std::uint32_t tag = 0);
+  /// Takes over a connected stream socket (one end of a socketpair, say). on_open is not called.
+  ConnectionId adopt(Socket socket, ConnectionHandler& handler, std::uint32_t tag = 0);
+
+  [[nodiscard]] Connection* find(ConnectionId id) { return connections_.find(id); }
+  [[nodiscard]] std::size_t connection_count() const { return connections_.size(); }
+  /// Calls `visit(Connection&)` for every connection that is open.
+  template <class Visit>
+  void for_each_connection(Visit visit) {
+    connections_.for_each([&](Connection& connection) {
+      if (connection.is_open()) visit(connection);
+    });
+  }
+
+  /// Watches a descriptor that somebody else owns (level-triggered), until unwatch(), which must come before it is closed.
+  WatchId watch(int fd, Readiness interest, std::function<void(Readiness)> callback);
+  void unwatch(WatchId id);
+
+  /// Calls `callback` in the loop when `signal` arrives, which is blocked from its usual action from now on.
+  void on_signal(int signal, std::function<void()> callback);
+
+  /// Sends to connections that were gone or going: a no-op that is counted.
+  [[nodiscard]] std::uint64_t dropped_sends() const { return dropped_sends_; }
+  /// Iterations so far, and time spent outside epoll_wait in nanoseconds: for status and for tests of idleness.
+  [[nodiscard]] std::uint64_t iterations() const { return iterations_; }
+  [[nodiscard]] std::uint64_t busy_ns() const { return busy_ns_; }
+
+  [[nodiscard]] const Log& log() const { return log_; }
+
+  static constexpr std::size_t kReadSize = 256 * 1024;        // one recv asks for this much
+  static constexpr std::size_t kReadPadding = 4 * 1024;       // room in front for what was left over by the last read
+  static constexpr std::size_t kReadBudget = 512 * 1024;      // bytes of one connection in one iteration
+  static constexpr int kAcceptBatch = 64;                     // connections accepted in one go
+  static constexpr int kListenerPauseMs = 200;                // after running out of descriptors
+
+ private:
+  friend class Connection;
+  enum class Kind : std::uint32_t { connection, listener, watch };
+
+  struct Listener {
+    Socket socket;
+    ConnectionHandler* handler = nullptr;
+    std::uint32_t tag = 0;
+    bool registered = false;  // in the epoll set
+    bool wanted = false;      // not paused by its owner
+  };
+  struct Watch {
+    int fd = -1;
+    std::uint32_t generation = 1;
+    std::shared_ptr<std::function<void(Readiness)>> callback;
+  };
+
+  static std::uint64_t pack(Kind kind, std::uint32_t index, std::uint32_t generation);
+  void iterate(int timeout_ms);
+  int wait_time_ms() const;
+  void update_clock();
+
+  Connection* add_connection(Socket socket, ConnectionHandler& handler, std::uint32_t tag, Connection::State state);
+  void on_connection_event(Connection& connection, std::uint32_t events);
+  void read(Connection& connection);
+  void end_after_last_words(Connection& connection);
+  bool deliver(Connection& connection, std::span<char> bytes, std::size_t seen, bool in_own_buffer);
+  void keep_input(Connection& connection, std::span<const char> rest);
+  void reserve_input(Connection& connection, std::size_t capacity);
+  void free_input(Connection& connection);
+  void read_on_later(Connection& connection);
+  void run_ready(std::size_t count);
+
+  OutQueue& queue_of(Connection& connection);
+  void mark_dirty(Connection& connection);
+  void flush_all();
+  void flush(Connection& connection);
+  int write_some(Connection& connection);
+  void retry_flush(Connection& connection);
+  void after_flush(Connection& connection);
+  void end(Connection& connection, CloseCause cause, int error);
+  void reap();
+
+  void accept_from(std::uint32_t index);
+  void out_of_descriptors(Listener& listener, std::uint32_t index);
+  [[nodiscard]] bool set_accepting(Listener& listener, std::uint32_t index, bool accepting);
+
+  void run_posted();
+  void on_signal_ready();
+
+  Log log_;
+  Socket epoll_;
+  Socket wake_;
+  Socket signals_;
+  Socket spare_;  // given up for a moment at EMFILE, so that a client can be told instead of left hanging
+  std::uint64_t now_ms_;
+  TimerWheel timers_;
+  ConnectionTable connections_;
+  OutPool out_pool_;
+  std::vector<Listener> listeners_;
+  std::vector<Watch> watches_;
+  std::vector<std::pair<int, std::function<void()>>> signal_callbacks_;
+  std::vector<ConnectionId> dirty_;
+  std::vector<ConnectionId> flushing_;  // the list being flushed; swapped with dirty_
+  std::vector<ConnectionId> ready_;
+  std::vector<ConnectionId> dead_;
+  std::unique_ptr<char[]> receive_buffer_;
+  std::mutex posted_mutex_;
+  std::vector<std::function<void()>> posted_;
+  std::uint64_t dropped_sends_ = 0;
+  std::uint64_t iterations_ = 0;
+  std::uint64_t busy_ns_ = 0;
+  std::uint64_t last_shortage_log_ms_ = 0;
+  std::uint64_t refused_ = 0;  // connections refused for want of descriptors since the last log line
+  bool stopping_ = false;
+};
+
+}  // namespace gatehouse::net

@@ -1,0 +1,292 @@
+// The part of Loop that moves bytes: reading within a budget, keeping what is incomplete, writing what is queued, ending.
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <cerrno>
+#include <climits>
+#include <cstring>
+#include <utility>
+
+#include "net/loop.h"
+
+namespace gatehouse::net {
+namespace {
+
+constexpr int kMostPieces = 256;  // of one sendmsg; more go into the next one
+// A handler that lets this many bytes lie has no limit of its own; sizes are kept in 32 bits.
+constexpr std::uint32_t kMostUnread = 1U << 30;
+
+bool is_transient(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
+
+}  // namespace
+
+void Loop::on_connection_event(Connection& connection, std::uint32_t events) {
+  if (connection.state_ == Connection::State::connecting) {
+    if ((events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) == 0) return;
+    int error = 0;
+    socklen_t length = sizeof error;
+    getsockopt(connection.fd_, SOL_SOCKET, SO_ERROR, &error, &length);
+    if (error != 0) return end(connection, CloseCause::connect_failed, error);
+    connection.state_ = Connection::State::open;
+    connection.handler_->on_open(connection);
+    if (connection.out_ != nullptr) mark_dirty(connection);
+  } else if ((events & EPOLLOUT) != 0 && connection.write_blocked_) {
+    connection.write_blocked_ = false;
+    mark_dirty(connection);
+  }
+  if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) connection.want_until_end_ = true;
+  if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
+    // One that stands in the still-ready list is read from there, so that no iteration gives it two budgets.
+    if (connection.paused_ || connection.ready_) {
+      connection.missed_ = true;
+    } else {
+      read(connection);
+    }
+  }
+}
+
+void Loop::read(Connection& connection) {
+  std::size_t budget = kReadBudget;
+  while (!connection.paused_ && (connection.state_ == Connection::State::open || connection.state_ == Connection::State::flushing ||
+                                 connection.state_ == Connection::State::lingering)) {
+    if (budget == 0) {
+      connection.missed_ = true;  // whatever a pause() or resume() in between says: nothing else will announce what is left
+      return read_on_later(connection);
+    }
+    if (connection.in_size_ > kMostUnread) return end(connection, CloseCause::connection_lost, EMSGSIZE);
+
+    // What is left of the last read goes in front of what comes now, in one piece: a little is copied into the padding of the
+    // loop's buffer, much stays in the connection's own buffer and the kernel writes behind it.
+    const bool in_own_buffer = connection.in_size_ > kReadPadding;
+    char* start = receive_buffer_.get() + kReadPadding - (in_own_buffer ? 0 : connection.in_size_);
+    std::size_t room = kReadSize;
+    if (in_own_buffer) {
+      if (connection.in_capacity_ - connection.in_size_ < connection.in_size_ / 2) {
+        reserve_input(connection, std::size_t{connection.in_size_} * 2);
+      }
+      start = connection.in_;
+      room = std::min<std::size_t>(connection.in_capacity_ - connection.in_size_, kReadSize);
+    }
+    char* const target = in_own_buffer ? connection.in_ + connection.in_size_ : receive_buffer_.get() + kReadPadding;
+    const ssize_t got = ::recv(connection.fd_, target, room, 0);
+    if (got < 0) {
+      if (errno == EINTR) continue;
+      if (is_transient(errno)) return;
+      return end(connection, CloseCause::connection_lost, errno);
+    }
+    if (got == 0) {
+      // It may have closed only its own direction: what close() promised to write is still written.
+      if (connection.state_ != Connection::State::flushing) return end_after_last_words(connection);
+      connection.peer_ended_ = true;
+      connection.paused_ = true;
+      return;
+    }
+
+    connection.bytes_received_ += static_cast<std::uint64_t>(got);
+    const auto size = static_cast<std::size_t>(got);
+    budget -= std::min(budget, size);
+    if (connection.state_ != Connection::State::open) continue;  // on its way out: what the peer still says is thrown away
+    const std::size_t kept = connection.in_size_;
+    // After a pause nothing counts as seen: the handler may have stopped in front of whole messages.
+    const std::size_t seen = std::exchange(connection.resumed_, false) ? 0 : kept;
+    if (!in_own_buffer && kept > 0) std::memcpy(start, connection.in_, kept);
+    if (in_own_buffer) connection.in_size_ += static_cast<std::uint32_t>(size);
+    if (!deliver(connection, {start, kept + size}, seen, in_own_buffer)) return;
+    // Less than was asked for: the kernel has no more, and will tell when it has (epoll(7), "edge-triggered", stream sockets).
+    if (size < room && !connection.want_until_end_) return;
+  }
+}
+
+/// The peer's FIN may stand right behind a question whose answer is queued and not yet written: it gets what the kernel takes now.
+void Loop::end_after_last_words(Connection& connection) {
+  if (connection.state_ == Connection::State::open && connection.out_ != nullptr && !connection.write_blocked_) {
+    write_some(connection);
+  }
+  end(connection, CloseCause::peer_closed, 0);
+}
+
+/// Shows the bytes to the handler and keeps what it leaves. False when the connection is not to be read on.
+bool Loop::deliver(Connection& connection, std::span<char> bytes, std::size_t seen, bool in_own_buffer) {
+  const std::size_t consumed = connection.handler_->on_data(connection, bytes, seen);
+  if (connection.state_ == Connection::State::dead) return false;
+  assert(consumed <= bytes.size());
+  const std::span<char> rest = connection.state_ == Connection::State::open ? bytes.subspan(consumed) : std::span<char>();
+  if (rest.empty()) {
+    free_input(connection);
+  } else if (in_own_buffer) {
+    if (consumed > 0) {
+      std::memmove(connection.in_, rest.data(), rest.size());
+      connection.in_size_ = static_cast<std::uint32_t>(rest.size());
+      // A burst's big buffer is not kept for a small remainder.
+      if (rest.size() <= kReadPadding) reserve_input(connection, rest.size());
+    }
+  } else {
+    keep_input(connection, rest);
+  }
+  // The kernel may have more and will not say so again; resume() reads on.
+  if (connection.paused_) connection.missed_ = true;
+  return !connection.paused_;
+}
+
+void Loop::keep_input(Connection& connection, std::span<const char> rest) {
+  if (connection.in_capacity_ < rest.size()) {
+    connection.in_size_ = 0;  // its old contents are part of `rest`
+    reserve_input(connection, rest.size());
+  }
+  std::memcpy(connection.in_, rest.data(), rest.size());
+  connection.in_size_ = static_cast<std::uint32_t>(rest.size());
+}
+
+void Loop::reserve_input(Connection& connection, std::size_t capacity) {
+  char* grown = static_cast<char*>(::operator new(capacity));
+  if (connection.in_size_ > 0) std::memcpy(grown, connection.in_, connection.in_size_);
+  ::operator delete(connection.in_);
+  connection.in_ = grown;
+  connection.in_capacity_ = static_cast<std::uint32_t>(capacity);
+}
+
+void Loop::free_input(Connection& connection) {
+  ::operator delete(std::exchange(connection.in_, nullptr));
+  connection.in_size_ = 0;
+  connection.in_capacity_ = 0;
+}
+
+void Loop::read_on_later(Connection& connection) {
+  if (connection.ready_) return;
+  connection.ready_ = true;
+  ready_.push_back(connection.id());
+}
+
+void Loop::run_ready(std::size_t count) {
+  // By index: handlers and budgets append to the list.
+  for (std::size_t i = 0; i < count; ++i) {
+    Connection* connection = find(ready_[i]);
+    if (connection == nullptr || connection->state_ == Connection::State::dead) continue;
+    connection->ready_ = false;
+    if (connection->paused_) {
+      connection->missed_ = true;
+      continue;
+    }
+    // After a pause the handler first gets what it had left: nothing else may come that would show it again.
+    if (std::exchange(connection->resumed_, false) && connection->in_size_ > 0 && connection->state_ == Connection::State::open) {
+      if (!deliver(*connection, {connection->in_, connection->in_size_}, 0, true)) continue;
+    }
+    if (std::exchange(connection->missed_, false)) read(*connection);
+  }
+  ready_.erase(ready_.begin(), ready_.begin() + static_cast<std::ptrdiff_t>(count));
+}
+
+OutQueue& Loop::queue_of(Connection& connection) {
+  if (connection.out_ == nullptr) connection.out_ = out_pool_.take_queue();
+  mark_dirty(connection);
+  return *connection.out_;
+}
+
+void Loop::mark_dirty(Connection& connection) {
+  // One that waits for the kernel, or for its connect, is flushed when that has come.
+  if (connection.dirty_ || connection.write_blocked_ || connection.state_ == Connection::State::connecting) return;
+  connection.dirty_ = true;
+  dirty_.push_back(connection.id());
+}
+
+void Loop::flush_all() {
+  // on_drain may queue more; a second round writes it now rather than an iteration later.
+  for (int round = 0; round < 2 && !dirty_.empty(); ++round) {
+    flushing_.swap(dirty_);
+    for (const ConnectionId id : flushing_) {
+      Connection* connection = find(id);
+      if (connection == nullptr || connection->state_ == Connection::State::dead) continue;
+      connection->dirty_ = false;
+      flush(*connection);
+    }
+    flushing_.clear();
+  }
+}
+
+void Loop::flush(Connection& connection) {
+  const int error = write_some(connection);
+  if (error != 0) return end(connection, CloseCause::connection_lost, error);
+  after_flush(connection);
+}
+
+/// Writes until the queue is empty or the kernel takes no more. Returns the errno of a connection that is lost, else 0.
+int Loop::write_some(Connection& connection) {
+  while (connection.out_ != nullptr && !connection.out_->empty()) {
+    std::array<iovec, kMostPieces> pieces;  // NOLINT(cppcoreguidelines-pro-type-member-init): gather fills it
+    msghdr message{};
+    message.msg_iov = pieces.data();
+    message.msg_iovlen = static_cast<std::size_t>(connection.out_->gather(pieces.data(), kMostPieces));
+    const ssize_t sent = ::sendmsg(connection.fd_, &message, MSG_NOSIGNAL);
+    if (sent < 0) {
+      if (errno == EINTR) continue;
+      if (is_transient(errno) || errno == ENOBUFS || errno == ENOMEM) {
+        connection.write_blocked_ = is_transient(errno);
+        // The kernel is short of memory and will not tell when it is not: try again with the next iteration's timers.
+        if (!connection.write_blocked_) retry_flush(connection);
+        break;
+      }
+      return errno;
+    }
+    connection.bytes_sent_ += static_cast<std::uint64_t>(sent);
+    connection.out_->consume(static_cast<std::size_t>(sent));
+  }
+  return 0;
+}
+
+void Loop::retry_flush(Connection& connection) {
+  after(std::chrono::milliseconds(10), [this, id = connection.id()] {
+    Connection* again = find(id);
+    if (again != nullptr && again->out_ != nullptr) mark_dirty(*again);
+  });
+}
+
+void Loop::after_flush(Connection& connection) {
+  const std::size_t left = connection.queued_bytes();
+  if (left == 0 && connection.out_ != nullptr) out_pool_.give_back(std::exchange(connection.out_, nullptr));
+  if (connection.drain_mark_ > left && connection.state_ == Connection::State::open) {
+    connection.drain_mark_ = 0;
+    connection.handler_->on_drain(connection);
+  }
+  // Asked anew: on_drain may have queued its last words and called close().
+  if (connection.queued_bytes() == 0 && connection.state_ == Connection::State::flushing) {
+    // close() at once would send a reset if unread bytes are there, and the peer could lose the last words (RFC 1122, 4.2.2.13).
+    if (connection.peer_ended_) return end(connection, CloseCause::closed_here, 0);
+    connection.state_ = Connection::State::lingering;
+    if (::shutdown(connection.fd_, SHUT_WR) != 0) return end(connection, CloseCause::closed_here, 0);
+    connection.paused_ = false;
+    connection.want_until_end_ = true;
+    connection.missed_ = true;
+    read_on_later(connection);
+  }
+}
+
+void Loop::end(Connection& connection, CloseCause cause, int error) {
+  if (connection.state_ == Connection::State::dead || connection.state_ == Connection::State::free) return;
+  const bool leaving = connection.state_ == Connection::State::flushing || connection.state_ == Connection::State::lingering;
+  connection.cause_ = leaving ? CloseCause::closed_here : cause;
+  connection.error_ = leaving ? 0 : error;
+  connection.state_ = Connection::State::dead;
+  dead_.push_back(connection.id());
+}
+
+void Loop::reap() {
+  // on_close may end others, and a dial that fails at once ends in here: those come with the next iteration, which does not wait.
+  // Else a handler that dials again and again would never give the loop back.
+  const std::size_t count = dead_.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    Connection* connection = find(dead_[i]);
+    if (connection == nullptr) continue;
+    if (connection->out_ != nullptr) out_pool_.give_back(std::exchange(connection->out_, nullptr));
+    free_input(*connection);
+    if (connection->fd_ >= 0) ::close(std::exchange(connection->fd_, -1));
+    connection->handler_->on_close(*connection, connection->cause_, connection->error_);
+    connections_.remove(*connection);
+  }
+  dead_.erase(dead_.begin(), dead_.begin() + static_cast<std::ptrdiff_t>(count));
+}
+
+}  // namespace gatehouse::net

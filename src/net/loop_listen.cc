@@ -1,0 +1,148 @@
+// The part of Loop that brings connections into being: listeners, accepting, dialling.
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+
+#include "net/loop.h"
+
+namespace gatehouse::net {
+namespace {
+
+// One registration for a connection's life. Edge-triggered: an event is told once, and read() and flush() go on until the
+// kernel has no more or takes no more.
+constexpr std::uint32_t kConnectionEvents = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+
+bool is_shortage(int error) { return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM; }
+
+[[noreturn]] void throw_no_listener() {
+  throw std::system_error(errno, std::generic_category(), "epoll_ctl on a listener");
+}
+
+}  // namespace
+
+ListenerId Loop::listen(Socket listener, ConnectionHandler& handler, std::uint32_t tag) {
+  listeners_.push_back(Listener{std::move(listener), &handler, tag, false, true});
+  const auto index = static_cast<std::uint32_t>(listeners_.size() - 1);
+  if (!set_accepting(listeners_[index], index, true)) throw_no_listener();
+  return {index};
+}
+
+void Loop::close_listener(ListenerId id) {
+  Listener& listener = listeners_[id.index];
+  (void)set_accepting(listener, id.index, false);  // what goes out of the set was in it
+  listener.wanted = false;
+  listener.socket = Socket();
+}
+
+void Loop::pause_listener(ListenerId id) {
+  listeners_[id.index].wanted = false;
+  (void)set_accepting(listeners_[id.index], id.index, false);
+}
+
+void Loop::resume_listener(ListenerId id) {
+  if (!listeners_[id.index].socket.valid()) return;
+  listeners_[id.index].wanted = true;
+  if (!set_accepting(listeners_[id.index], id.index, true)) throw_no_listener();
+}
+
+/// False, with errno, when the kernel has no room for it.
+bool Loop::set_accepting(Listener& listener, std::uint32_t index, bool accepting) {
+  if (listener.registered == accepting || !listener.socket.valid()) return true;
+  epoll_event event{};
+  event.events = EPOLLIN | EPOLLEXCLUSIVE;
+  event.data.u64 = pack(Kind::listener, index, 0);
+  if (epoll_ctl(epoll_.fd(), accepting ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, listener.socket.fd(), &event) != 0) return false;
+  listener.registered = accepting;
+  return true;
+}
+
+void Loop::accept_from(std::uint32_t index) {
+  for (int accepted = 0; accepted < kAcceptBatch; ++accepted) {
+    Listener& listener = listeners_[index];
+    if (!listener.registered) return;  // closed or paused, maybe by the handler of the last one
+    sockaddr_storage storage{};
+    socklen_t length = sizeof storage;
+    const int fd = accept4(listener.socket.fd(), reinterpret_cast<sockaddr*>(&storage), &length,  // NOLINT: the C API
+                           SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) {
+      if (errno == EAGAIN || errno == EWOULDBLOCK) return;
+      if (is_shortage(errno)) return out_of_descriptors(listener, index);
+      // ECONNABORTED, EINTR, EPROTO and network errors belong to that one connection (accept(2), "Error handling").
+      continue;
+    }
+    set_stream_options(fd);
+    Connection* connection = add_connection(Socket(fd), *listener.handler, listener.tag, Connection::State::open);
+    if (connection == nullptr) return out_of_descriptors(listener, index);
+    connection->peer_ = Address::from_sockaddr(storage);
+    listener.handler->on_open(*connection);
+  }
+}
+
+void Loop::out_of_descriptors(Listener& listener, std::uint32_t index) {
+  // A connection that waits in the backlog would keep a level-triggered listener ready for ever. The spare descriptor lets it be
+  // accepted and closed at once, so its client hears a refusal; then accepting rests, so that the CPU stays calm.
+  spare_ = Socket();
+  const int fd = ::accept(listener.socket.fd(), nullptr, nullptr);
+  if (fd >= 0) {
+    ::close(fd);
+    ++refused_;
+  }
+  spare_ = Socket(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  (void)set_accepting(listener, index, false);
+  after(std::chrono::milliseconds(kListenerPauseMs), [this, index] {
+    if (listeners_[index].wanted && !set_accepting(listeners_[index], index, true)) out_of_descriptors(listeners_[index], index);
+  });
+  if (now_ms_ - last_shortage_log_ms_ >= 10'000 || last_shortage_log_ms_ == 0) {
+    log_.warning("out of file descriptors or memory with {} connections: {} new ones refused; raise the limit (ulimit -n)",
+                 connections_.size(), refused_);
+    last_shortage_log_ms_ = now_ms_;
+    refused_ = 0;
+  }
+}
+
+ConnectionId Loop::dial(const Endpoint& endpoint, ConnectionHandler& handler, std::uint32_t tag) {
+  auto socket = start_connect(endpoint);
+  const int error = socket ? 0 : socket.error().os_error;
+  if (socket) set_stream_options(socket->fd());
+  Connection* connection = add_connection(socket ? std::move(*socket) : Socket(), handler, tag, Connection::State::connecting);
+  connection->peer_ = endpoint.to_address();
+  if (!socket) end(*connection, CloseCause::connect_failed, error);
+  return connection->id();
+}
+
+ConnectionId Loop::adopt(Socket socket, ConnectionHandler& handler, std::uint32_t tag) {
+  const int flags = fcntl(socket.fd(), F_GETFL);
+  (void)fcntl(socket.fd(), F_SETFL, flags | O_NONBLOCK);
+  Connection* connection = add_connection(std::move(socket), handler, tag, Connection::State::open);
+  if (connection == nullptr) throw std::system_error(errno, std::generic_category(), "epoll_ctl on an adopted socket");
+  return connection->id();
+}
+
+Connection* Loop::add_connection(Socket socket, ConnectionHandler& handler, std::uint32_t tag, Connection::State state) {
+  Connection& connection = connections_.add();
+  connection.loop_ = this;
+  connection.handler_ = &handler;
+  connection.tag = tag;
+  connection.state_ = state;
+  if (socket.valid()) {
+    epoll_event event{};
+    event.events = kConnectionEvents;
+    event.data.u64 = pack(Kind::connection, connection.slot_, connection.generation_);
+    if (epoll_ctl(epoll_.fd(), EPOLL_CTL_ADD, socket.fd(), &event) != 0) {
+      const int error = errno;
+      if (state == Connection::State::connecting) {
+        end(connection, CloseCause::connect_failed, error);
+        return &connection;
+      }
+      connections_.remove(connection);
+      return nullptr;
+    }
+    connection.fd_ = socket.release();
+  }
+  return &connection;
+}
+
+}  // namespace gatehouse::net

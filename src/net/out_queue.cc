@@ -1,0 +1,138 @@
+#include "net/out_queue.h"
+
+#include <cassert>
+#include <cstring>
+
+namespace gatehouse::net {
+namespace {
+
+constexpr std::size_t kMostBlock = 1U << 31;  // a block's sizes are kept in 32 bits
+
+}  // namespace
+
+char* OutQueue::grow(std::size_t size) {
+  assert(size <= kMostBlock);
+  if (pieces_.empty() || pieces_.back().block == nullptr || pieces_.back().capacity - pieces_.back().used < size) {
+    // A connection that already has a small block full gets a large one: few replies stay small, a busy inner link gathers
+    // a whole iteration in one block.
+    const bool more = !pieces_.empty() && pieces_.back().block != nullptr;
+    std::uint32_t capacity = 0;
+    char* block = pool_.take_block(more && size < OutPool::kLargeBlock ? OutPool::kLargeBlock : size, capacity);
+    pieces_.push_back(Piece{block, {}, 0, capacity});
+  }
+  Piece& last = pieces_.back();
+  char* room = last.block + last.used;
+  last.used += static_cast<std::uint32_t>(size);
+  bytes_ += size;
+  return room;
+}
+
+void OutQueue::append(std::string_view bytes) {
+  if (!bytes.empty()) std::memcpy(grow(bytes.size()), bytes.data(), bytes.size());
+}
+
+void OutQueue::append(const SharedBytes& bytes) {
+  if (bytes.empty()) return;
+  // Small ones among own bytes would each cost the next own byte a new block: a slow reader's queue would be mostly room.
+  if (bytes.size() <= kCopyBelow && !pieces_.empty() && pieces_.back().block != nullptr) return append(bytes.view());
+  pieces_.push_back(Piece{nullptr, bytes, 0, 0});
+  bytes_ += bytes.size();
+}
+
+int OutQueue::gather(iovec* vectors, int most) const {
+  int count = 0;
+  std::size_t offset = head_offset_;
+  for (std::size_t i = head_; i < pieces_.size() && count < most; ++i) {
+    const std::string_view bytes = view(pieces_[i]).substr(offset);
+    offset = 0;
+    vectors[count].iov_base = const_cast<char*>(bytes.data());  // NOLINT: sendmsg only reads
+    vectors[count].iov_len = bytes.size();
+    ++count;
+  }
+  return count;
+}
+
+void OutQueue::consume(std::size_t count) {
+  bytes_ -= count;
+  while (count > 0) {
+    const std::size_t left = view(pieces_[head_]).size() - head_offset_;
+    if (count < left) {
+      head_offset_ += count;
+      return;
+    }
+    count -= left;
+    drop(pieces_[head_]);
+    ++head_;
+    head_offset_ = 0;
+  }
+  if (head_ == pieces_.size()) {
+    pieces_.clear();
+    head_ = 0;
+  } else if (head_ >= 64 && head_ * 2 >= pieces_.size()) {
+    // A slow reader's queue is consumed from the front; keep that linear overall.
+    pieces_.erase(pieces_.begin(), pieces_.begin() + static_cast<std::ptrdiff_t>(head_));
+    head_ = 0;
+  }
+}
+
+void OutQueue::clear() {
+  for (std::size_t i = head_; i < pieces_.size(); ++i) drop(pieces_[i]);
+  pieces_.clear();
+  if (pieces_.capacity() > kKeptPieces) std::vector<Piece>().swap(pieces_);
+  head_ = 0;
+  head_offset_ = 0;
+  bytes_ = 0;
+}
+
+void OutQueue::drop(Piece& piece) {
+  if (piece.block != nullptr) pool_.give_back(piece.block, piece.capacity);
+  piece.block = nullptr;
+  piece.shared = SharedBytes();
+}
+
+OutPool::~OutPool() {
+  for (OutQueue* queue : queues_) delete queue;  // NOLINT(cppcoreguidelines-owning-memory): the pool is the owner
+  for (char* block : small_) ::operator delete(block);
+  for (char* block : large_) ::operator delete(block);
+}
+
+OutQueue* OutPool::take_queue() {
+  if (queues_.empty()) return new OutQueue(*this);  // NOLINT(cppcoreguidelines-owning-memory)
+  OutQueue* queue = queues_.back();
+  queues_.pop_back();
+  return queue;
+}
+
+void OutPool::give_back(OutQueue* queue) {
+  queue->clear();
+  if (queues_.size() < kMostQueues) {
+    queues_.push_back(queue);
+  } else {
+    delete queue;  // NOLINT(cppcoreguidelines-owning-memory)
+  }
+}
+
+char* OutPool::take_block(std::size_t size, std::uint32_t& capacity) {
+  if (size > kLargeBlock) {
+    capacity = static_cast<std::uint32_t>(size);
+    return static_cast<char*>(::operator new(size));
+  }
+  std::vector<char*>& kept = size <= kSmallBlock ? small_ : large_;
+  capacity = size <= kSmallBlock ? kSmallBlock : kLargeBlock;
+  if (kept.empty()) return static_cast<char*>(::operator new(capacity));
+  char* block = kept.back();
+  kept.pop_back();
+  return block;
+}
+
+void OutPool::give_back(char* block, std::uint32_t capacity) {
+  if (capacity == kSmallBlock && small_.size() < kMostSmallBlocks) {
+    small_.push_back(block);
+  } else if (capacity == kLargeBlock && large_.size() < kMostLargeBlocks) {
+    large_.push_back(block);
+  } else {
+    ::operator delete(block);
+  }
+}
+
+}  // namespace gatehouse::net

@@ -1,0 +1,220 @@
+#include "net/out_queue.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstring>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace gatehouse::net {
+namespace {
+
+std::string contents(const OutQueue& queue, int most = 100'000) {
+  std::vector<iovec> vectors(static_cast<std::size_t>(most));
+  const int count = queue.gather(vectors.data(), most);
+  std::string all;
+  for (int i = 0; i < count; ++i) {
+    const iovec& each = vectors[static_cast<std::size_t>(i)];
+    all.append(static_cast<const char*>(each.iov_base), each.iov_len);
+  }
+  return all;
+}
+
+int pieces(const OutQueue& queue) {
+  std::vector<iovec> vectors(100'000);
+  return queue.gather(vectors.data(), static_cast<int>(vectors.size()));
+}
+
+TEST(OutQueue, GathersSmallAppendsIntoOneBlock) {
+  OutPool pool;
+  OutQueue queue(pool);
+  for (int i = 0; i < 10; ++i) queue.append(std::string_view("0123456789"));
+  EXPECT_EQ(queue.bytes(), 100U);
+  EXPECT_EQ(pieces(queue), 1);
+  queue.append(std::string_view());
+  EXPECT_EQ(queue.bytes(), 100U);
+}
+
+TEST(OutQueue, RefersToSharedBytesInsteadOfCopying) {
+  OutPool pool;
+  OutQueue queue(pool);
+  const SharedBytes frame = SharedBytes::copy_of(std::string(5000, 'f'));
+  queue.append(std::string_view("head"));
+  queue.append(frame);
+  queue.append(SharedBytes());
+  queue.append(std::string_view("tail"));
+  std::array<iovec, 8> vectors{};
+  ASSERT_EQ(queue.gather(vectors.data(), 8), 3);
+  EXPECT_EQ(vectors[1].iov_base, frame.view().data());
+  EXPECT_EQ(queue.gather(vectors.data(), 2), 2);
+  EXPECT_EQ(contents(queue), "head" + std::string(5000, 'f') + "tail");
+  queue.consume(4 + 4999);
+  EXPECT_EQ(contents(queue), "ftail");
+  queue.consume(1);
+  queue.append(std::string_view("!"));
+  EXPECT_EQ(contents(queue), "tail!");
+}
+
+TEST(OutQueue, KeepsSharedBytesAliveUntilTheyAreWritten) {
+  OutPool pool;
+  OutQueue queue(pool);
+  queue.append(SharedBytes::copy_of(std::string(1000, 's')));
+  EXPECT_EQ(contents(queue), std::string(1000, 's'));
+  queue.consume(1000);
+  EXPECT_TRUE(queue.empty());
+  EXPECT_EQ(pieces(queue), 0);
+}
+
+TEST(OutQueue, SmallSharedBytesAmongOwnOnesDoNotCostABlockEach) {
+  OutPool pool;
+  OutQueue queue(pool);
+  const SharedBytes tick = SharedBytes::copy_of("tick");
+  for (int i = 0; i < 10'000; ++i) {
+    queue.append(std::string_view("own"));
+    queue.append(tick);
+  }
+  EXPECT_EQ(queue.bytes(), 70'000U);
+  EXPECT_LE(pieces(queue), 5);
+}
+
+TEST(OutQueue, LargeAppendsAreOnePieceAndGrowIsContiguous) {
+  OutPool pool;
+  OutQueue queue(pool);
+  for (const std::size_t size : {OutPool::kSmallBlock - 1, OutPool::kSmallBlock, OutPool::kSmallBlock + 1, OutPool::kLargeBlock - 1,
+                                 OutPool::kLargeBlock, OutPool::kLargeBlock + 1, std::size_t{3'000'000}}) {
+    char* room = queue.grow(size);
+    std::memset(room, 'g', size);
+    EXPECT_EQ(queue.bytes(), size);
+    EXPECT_EQ(contents(queue), std::string(size, 'g'));
+    queue.consume(size);
+    EXPECT_TRUE(queue.empty());
+  }
+}
+
+TEST(OutQueue, GrowByNothingChangesNothing) {
+  OutPool pool;
+  OutQueue queue(pool);
+  (void)queue.grow(0);
+  EXPECT_TRUE(queue.empty());
+  EXPECT_EQ(contents(queue), "");
+  queue.append(SharedBytes::copy_of(std::string(500, 'x')));
+  (void)queue.grow(0);
+  queue.append(std::string_view("y"));
+  queue.consume(500);
+  EXPECT_EQ(contents(queue), "y");
+  queue.consume(1);
+  EXPECT_TRUE(queue.empty());
+}
+
+TEST(OutQueue, BehavesLikeAStringUnderRandomUse) {
+  for (unsigned seed = 1; seed <= 8; ++seed) {
+    std::mt19937 random(seed);
+    const auto below = [&](std::size_t limit) { return static_cast<std::size_t>(random()) % limit; };
+    OutPool pool;
+    std::vector<SharedBytes> shared;
+    for (std::size_t size : {1UL, 100UL, 255UL, 256UL, 257UL, 5000UL, 100'000UL}) {
+      std::string bytes(size, '\0');
+      for (char& byte : bytes) byte = static_cast<char>(random());
+      shared.push_back(SharedBytes::copy_of(bytes));
+    }
+    OutQueue* queue = pool.take_queue();
+    std::string model;
+    for (int step = 0; step < 1500; ++step) {
+      switch (below(5)) {
+        case 0: {
+          std::string bytes(below(below(8) == 0 ? 90'000 : 300), static_cast<char>('a' + below(26)));
+          queue->append(bytes);
+          model += bytes;
+          break;
+        }
+        case 1: {
+          const std::size_t size = below(2000);
+          char* room = queue->grow(size);
+          for (std::size_t i = 0; i < size; ++i) room[i] = static_cast<char>(i);
+          model.append(room, size);
+          break;
+        }
+        case 2: {
+          const SharedBytes& each = shared[below(shared.size())];
+          queue->append(each);
+          model += each.view();
+          break;
+        }
+        default: {
+          const std::size_t count = below(10) == 0 ? model.size() : below(std::min<std::size_t>(model.size(), 60'000) + 1);
+          queue->consume(count);
+          model.erase(0, count);
+        }
+      }
+      ASSERT_EQ(queue->bytes(), model.size());
+      ASSERT_EQ(queue->empty(), model.empty());
+      if (step % 40 == 0) {
+        ASSERT_EQ(contents(*queue), model) << "seed " << seed << " step " << step;
+      }
+      if (below(100) == 0) {
+        pool.give_back(queue);
+        queue = pool.take_queue();
+        model.clear();
+      }
+    }
+    pool.give_back(queue);
+  }
+}
+
+TEST(OutQueue, ManyPiecesAreConsumedInLinearTime) {
+  OutPool pool;
+  OutQueue queue(pool);
+  const SharedBytes frame = SharedBytes::copy_of(std::string(300, 'f'));
+  constexpr std::size_t kFrames = 200'000;
+  for (std::size_t i = 0; i < kFrames; ++i) queue.append(frame);
+  // Quadratic, this would move 40 bytes 2 * 10^10 times.
+  for (std::size_t i = 0; i < kFrames; ++i) queue.consume(300);
+  EXPECT_TRUE(queue.empty());
+}
+
+TEST(OutPool, ReusesQueuesAndBlocks) {
+  OutPool pool;
+  OutQueue* queue = pool.take_queue();
+  queue->append(std::string_view("left over"));
+  pool.give_back(queue);
+  OutQueue* again = pool.take_queue();
+  EXPECT_EQ(again, queue);
+  EXPECT_TRUE(again->empty());
+  EXPECT_EQ(pieces(*again), 0);
+  pool.give_back(again);
+
+  for (const std::size_t size : {std::size_t{1}, OutPool::kSmallBlock + 1}) {
+    std::uint32_t capacity = 0;
+    char* block = pool.take_block(size, capacity);
+    ASSERT_GE(capacity, size);
+    pool.give_back(block, capacity);
+    std::uint32_t second = 0;
+    EXPECT_EQ(pool.take_block(size, second), block);
+    EXPECT_EQ(second, capacity);
+    pool.give_back(block, capacity);
+  }
+}
+
+TEST(OutPool, TakesBackMoreThanItKeeps) {
+  OutPool pool;
+  std::vector<OutQueue*> queues;
+  for (int i = 0; i < 5000; ++i) {
+    queues.push_back(pool.take_queue());
+    queues.back()->append(std::string_view("x"));
+  }
+  for (OutQueue* queue : queues) pool.give_back(queue);
+  std::vector<std::pair<char*, std::uint32_t>> blocks;
+  for (int i = 0; i < 100; ++i) {
+    std::uint32_t capacity = 0;
+    char* block = pool.take_block(OutPool::kLargeBlock, capacity);
+    blocks.emplace_back(block, capacity);
+  }
+  for (const auto& [block, capacity] : blocks) pool.give_back(block, capacity);
+  // The leak checker and the destructor are the judges.
+}
+
+}  // namespace
+}  // namespace gatehouse::net
