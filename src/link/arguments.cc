@@ -1,0 +1,51 @@
+#include "link/arguments.h"
+
+#include <stdexcept>
+
+#include "base/log.h"
+#include "wire/php_serialize.h"
+#include "wire/utf8.h"
+
+namespace gatehouse::link {
+namespace {
+
+[[noreturn]] void refuse(std::string_view name, std::string_view why) {
+  throw std::invalid_argument(std::string(name) + ": " + std::string(why));
+}
+
+}  // namespace
+
+wire::ClientId check_client_id(std::string_view text, std::string_view name) {
+  const auto id = wire::parse_client_id(text);
+  if (!id) refuse(name, "20 hexadecimal digits are wanted, not \"" + printable(text, 40) + "\"");
+  return *id;
+}
+
+void check_name(std::string_view text, std::string_view name) {
+  if (text.empty()) refuse(name, "must not be empty");
+  if (text == "0") refuse(name, "must not be \"0\", which counts as empty");
+  if (!wire::is_utf8(text)) refuse(name, "must be UTF-8, not \"" + printable(text, 40) + "\"");
+}
+
+std::vector<std::string> check_names(const Names& names, std::string_view name) {
+  if (names.list().empty()) refuse(name, "one at least is wanted");
+  std::vector<std::string> out;
+  out.reserve(names.list().size());
+  for (const std::string_view each : names.list()) {
+    check_name(each, name);
+    out.emplace_back(each);
+  }
+  return out;
+}
+
+std::string check_session(const Value& session, std::string_view name) {
+  if (session.is_null()) return {};
+  if (!session.is_structured()) refuse(name, std::string("an object is wanted, not a ") + session.type_name());
+  try {
+    return wire::serialize_json(session);
+  } catch (const std::invalid_argument& error) {
+    refuse(name, error.what());
+  }
+}
+
+}  // namespace gatehouse::link

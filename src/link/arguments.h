@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <gatehouse/data.h>
+#include <gatehouse/value.h>
+
+#include "wire/client_id.h"
+
+namespace gatehouse::link {
+
+// What users pass to Cluster and GatewayClient, checked before anything is sent. Each throws std::invalid_argument that begins with
+// `name`, the argument's, and says what would be right.
+
+/// 20 hexadecimal digits.
+wire::ClientId check_client_id(std::string_view text, std::string_view name = "client_id");
+/// A uid or group: UTF-8, not empty, and not "0", which upstream takes for empty.
+void check_name(std::string_view text, std::string_view name);
+/// The same for several, as strings. One at least.
+std::vector<std::string> check_names(const Names& names, std::string_view name);
+/// A session, serialized: an object or array; null is none.
+std::string check_session(const Value& session, std::string_view name);
+
+}  // namespace gatehouse::link

@@ -1,0 +1,276 @@
+#include "link/cluster_calls.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "link/retire.h"
+
+namespace gatehouse {
+namespace {
+
+constexpr int kStopTimeoutMs = 1000;
+
+link::GatewayLink::Settings link_settings(const ClusterCalls::Settings& settings) {
+  link::GatewayLink::Settings out;
+  out.secret_key = settings.secret_key;
+  out.worker_key = settings.worker_key;
+  out.reconnect_ms = settings.reconnect_ms;
+  out.max_held_bytes = settings.max_held_bytes;
+  return out;
+}
+
+link::RegisterLinks::Settings register_settings(const ClusterCalls::Settings& settings) {
+  link::RegisterLinks::Settings out;
+  out.addresses = settings.register_addresses;
+  out.secret_key = settings.secret_key;
+  out.reconnect_ms = settings.reconnect_ms;
+  return out;
+}
+
+}  // namespace
+
+ClusterCalls::ClusterCalls(net::Loop& loop, Settings settings)
+    : loop_(loop),
+      settings_(std::move(settings)),
+      link_settings_(link_settings(settings_)),
+      questions_(loop, settings_.question_timeout_ms),
+      registers_(loop, register_settings(settings_), [this](const std::vector<std::string>& list) { on_addresses(list); }) {}
+
+ClusterCalls::~ClusterCalls() {
+  registers_.stop();
+  loop_.cancel(sweep_timer_);
+  loop_.cancel(stop_timer_);
+  for (auto& link : links_) remove(std::move(link));
+}
+
+void ClusterCalls::start() { registers_.start(); }
+
+void ClusterCalls::open_events(EventHandler& handler) {
+  events_ = &handler;
+  events_open_ = true;
+  for (const auto& link : links_) link->open_events();
+}
+
+void ClusterCalls::close_events() {
+  events_open_ = false;
+  for (const auto& link : links_) link->close_events();
+}
+
+void ClusterCalls::pause_events(bool paused) {
+  events_paused_ = paused;
+  for (const auto& link : links_) link->pause_events(paused);
+}
+
+void ClusterCalls::stop(std::function<void()> stopped) {
+  stopped_ = std::move(stopped);
+  registers_.stop();
+  stop_timer_ = loop_.after(std::chrono::milliseconds(kStopTimeoutMs), [this] { finish_stop(); });
+  for (const auto& link : links_) link->close();
+  if (links_.empty()) sweep_timer_ = loop_.after(std::chrono::milliseconds(0), [this] { sweep(); });
+}
+
+void ClusterCalls::finish_stop() {
+  loop_.cancel(stop_timer_);
+  loop_.cancel(sweep_timer_);
+  by_key_.clear();
+  std::vector<std::unique_ptr<link::GatewayLink>> links;
+  links.swap(links_);
+  for (auto& link : links) remove(std::move(link));
+  const std::function<void()> stopped = std::exchange(stopped_, nullptr);
+  if (stopped) stopped();
+}
+
+void ClusterCalls::remove(std::unique_ptr<link::GatewayLink> link) {
+  link->abandon();
+  link::retire(loop_, std::move(link));
+}
+
+link::GatewayLink* ClusterCalls::find(link::GatewayKey gateway) const {
+  const auto found = by_key_.find(gateway);
+  return found == by_key_.end() ? nullptr : found->second;
+}
+
+link::GatewayLink* ClusterCalls::add(const std::string& address) {
+  const auto endpoint = net::Endpoint::parse_numeric(address);
+  if (!endpoint || !endpoint->to_address().is_ipv4()) {
+    if (std::find(refused_addresses_.begin(), refused_addresses_.end(), address) == refused_addresses_.end()) {
+      loop_.log().error("the gateway {} cannot be used: its lan_ip must be an IPv4 address, which is part of its clients' ids",
+                        printable(address));
+      refused_addresses_.push_back(address);
+    }
+    return nullptr;
+  }
+  const link::GatewayKey key{endpoint->to_address().ipv4(), endpoint->to_address().port()};
+  if (link::GatewayLink* known = find(key)) return known;
+  link::GatewayLink::Owner& owner = *this;  // a private base, out of reach for make_unique
+  links_.push_back(std::make_unique<link::GatewayLink>(loop_, link_settings_, key, *endpoint, owner));
+  link::GatewayLink* link = links_.back().get();
+  by_key_[key] = link;
+  link->pause_events(events_paused_);
+  if (events_open_) link->open_events();
+  return link;
+}
+
+void ClusterCalls::on_addresses(const std::vector<std::string>& addresses) {
+  std::vector<link::GatewayLink*> listed;
+  for (const std::string& address : addresses) {
+    if (link::GatewayLink* link = add(address)) listed.push_back(link);
+  }
+  // In two steps, since those that are no longer listed may go at once.
+  for (link::GatewayLink* link : listed) link->set_listed(true);
+  for (const auto& link : links_) {
+    if (std::find(listed.begin(), listed.end(), link.get()) == listed.end()) link->set_listed(false);
+  }
+  if (!std::exchange(known_, true)) send_held();
+}
+
+void ClusterCalls::on_idle(link::GatewayLink& /*link*/) {
+  // Removed later: this may be called from within a walk over links_.
+  loop_.cancel(sweep_timer_);
+  sweep_timer_ = loop_.after(std::chrono::milliseconds(0), [this] { sweep(); });
+}
+
+void ClusterCalls::sweep() {
+  for (auto& link : links_) {
+    if (!link->is_idle()) continue;
+    by_key_.erase(link->key());
+    remove(std::move(link));
+  }
+  links_.erase(std::remove(links_.begin(), links_.end(), nullptr), links_.end());
+  if (stopped_ && links_.empty()) finish_stop();
+}
+
+void ClusterCalls::on_event(link::GatewayLink& link, const wire::GatewayFrame& frame) {
+  if (events_ != nullptr) events_->on_event(frame, link.is_native());
+}
+
+void ClusterCalls::on_events_lost(link::GatewayLink& link) {
+  if (events_ != nullptr) events_->on_events_lost(link.key());
+}
+
+void ClusterCalls::on_answer(link::GatewayLink& link, std::uint64_t question, std::string_view answer) {
+  questions_.answer(question, link.key(), answer);
+}
+
+void ClusterCalls::on_unanswered(link::GatewayLink& link, std::uint64_t question) { questions_.unanswered(question, link.key()); }
+
+std::size_t ClusterCalls::event_connections() const {
+  return static_cast<std::size_t>(std::count_if(links_.begin(), links_.end(), [](const auto& link) { return link->has_events(); }));
+}
+
+std::size_t ClusterCalls::connected() const {
+  std::size_t count = 0;
+  for (const auto& link : links_) count += link->connected();
+  return count;
+}
+
+std::size_t ClusterCalls::queued_bytes() const {
+  std::size_t bytes = held_bytes_;
+  for (const auto& link : links_) bytes += link->queued_bytes();
+  return bytes;
+}
+
+void ClusterCalls::hold(Held held, const Frame& frame) {
+  std::size_t bytes = sizeof held + frame.ext.size() + frame.body.size();
+  for (const auto& [gateway, ext] : held.other_ext) bytes += ext.size();
+  if (held_bytes_ + bytes > settings_.max_held_bytes) {
+    ++dropped_;
+    if (held.question != 0) questions_.fail(held.question);
+    if (!std::exchange(hold_complained_, true)) {
+      loop_.log().warning("commands are dropped: no register has told the gateways yet and {} bytes wait already", held_bytes_);
+    }
+    return;
+  }
+  held_bytes_ += bytes;
+  held.header = frame.header;
+  held.binary = frame.binary;
+  held.ext = frame.ext;
+  held.body = frame.body;
+  held_.push_back(std::move(held));
+}
+
+void ClusterCalls::send_held() {
+  std::vector<Held> all;
+  all.swap(held_);
+  held_bytes_ = 0;
+  for (const Held& held : all) {
+    const Frame frame{held.header, held.ext, held.body, held.binary};
+    if (held.question != 0) {
+      ask_known(held.question, held.gateway, frame);
+    } else if (held.gateway) {
+      to_gateway(*held.gateway, frame);
+    } else {
+      to_all(frame, held.other_ext);
+    }
+  }
+}
+
+void ClusterCalls::to_gateway(link::GatewayKey gateway, const Frame& frame) {
+  if (!known_) return hold({.gateway = gateway}, frame);
+  link::GatewayLink* link = find(gateway);
+  if (link == nullptr) {
+    ++dropped_;
+  } else {
+    write(*link, frame);
+  }
+}
+
+void ClusterCalls::to_all(const Frame& frame, const OtherExt& other_ext) {
+  if (!known_) return hold({.other_ext = other_ext}, frame);
+  for (const auto& link : links_) {
+    Frame its = frame;
+    for (const auto& [gateway, ext] : other_ext) {
+      if (gateway == link->key()) its.ext = ext;
+    }
+    write(*link, its);
+  }
+}
+
+void ClusterCalls::write(link::GatewayLink& link, const Frame& frame) {
+  char* out = link.command(wire::gateway_frame_size(frame.ext.size(), frame.body.size()));
+  if (out == nullptr) {
+    ++dropped_;
+    return;
+  }
+  ++sent_;
+  wire::GatewayHeader header = frame.header;
+  if (frame.binary && link.is_native()) header.flags |= wire::flag::kBinary;
+  wire::write_gateway_header(out, header, frame.ext.size(), frame.body.size());
+  out += wire::GatewayHeader::kSize;
+  out += frame.ext.copy(out, frame.ext.size());
+  frame.body.copy(out, frame.body.size());
+}
+
+std::uint64_t ClusterCalls::ask(const link::Inquiry& inquiry, link::OnAnswers done) {
+  const std::uint64_t question = questions_.open(std::move(done));
+  const Frame frame{.header = {.command = inquiry.command, .connection_id = inquiry.connection_id}, .ext = inquiry.ext};
+  if (known_) {
+    ask_known(question, inquiry.gateway, frame);
+  } else {
+    hold({.gateway = inquiry.gateway, .question = question}, frame);
+  }
+  return question;
+}
+
+void ClusterCalls::ask_known(std::uint64_t question, const std::optional<link::GatewayKey>& gateway, const Frame& frame) {
+  if (gateway) {
+    if (link::GatewayLink* link = find(*gateway)) ask_gateway(*link, question, frame);
+  } else {
+    for (const auto& link : links_) ask_gateway(*link, question, frame);
+  }
+  questions_.finish_asking(question);
+}
+
+void ClusterCalls::ask_gateway(link::GatewayLink& link, std::uint64_t question, const Frame& frame) {
+  char* out = link.question(wire::gateway_frame_size(frame.ext.size(), 0), question);
+  questions_.expect(question, link.key(), out != nullptr);
+  if (out == nullptr) {
+    ++dropped_;
+    return;
+  }
+  ++sent_;
+  wire::write_gateway_header(out, frame.header, frame.ext.size(), 0);
+  frame.ext.copy(out + wire::GatewayHeader::kSize, frame.ext.size());
+}
+
+}  // namespace gatehouse

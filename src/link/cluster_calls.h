@@ -1,0 +1,173 @@
+#pragma once
+
+#include <tsl/robin_map.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <gatehouse/data.h>
+#include <gatehouse/value.h>
+
+#include "link/gateway_link.h"
+#include "link/inquiry.h"
+#include "link/questions.h"
+#include "link/register_links.h"
+
+namespace gatehouse {
+
+/// All gateways of a cluster, found through its registers: every command and question of Cluster and GatewayClient.
+///
+/// Until a register has told its first list, commands are held up to Settings::max_held_bytes and questions wait (their time
+/// runs), so that both may be used from the first moment on.
+///
+/// Bad arguments throw std::invalid_argument (link/arguments.h); nothing has been sent then.
+class ClusterCalls final : private link::GatewayLink::Owner {
+ public:
+  struct Settings {
+    std::vector<std::string> register_addresses;
+    std::string secret_key;
+    std::string worker_key;  // "name:index"; only for those that take events
+    int reconnect_ms = 1000;
+    int question_timeout_ms = 5000;
+    std::size_t max_held_bytes = 1024 * 1024;
+  };
+  /// Takes what the event connections bring.
+  class EventHandler {
+   public:
+    EventHandler() = default;
+    EventHandler(const EventHandler&) = delete;
+    EventHandler& operator=(const EventHandler&) = delete;
+    virtual ~EventHandler() = default;
+    /// `native` says that the gateway speaks our extension.
+    virtual void on_event(const wire::GatewayFrame& frame, bool native) = 0;
+    /// The gateway has given this worker's clients to others.
+    virtual void on_events_lost(link::GatewayKey gateway) = 0;
+  };
+
+  ClusterCalls(net::Loop& loop, Settings settings);
+  ClusterCalls(const ClusterCalls&) = delete;
+  ClusterCalls& operator=(const ClusterCalls&) = delete;
+  ~ClusterCalls() override;
+
+  /// Dials the registers, and the gateways as soon as they are known.
+  void start();
+  /// From now on takes events from every gateway. `handler` must outlive this, or call forget_events() before.
+  void open_events(EventHandler& handler);
+  /// Lets the gateways send no more events, except those that are under way. A gateway that is slow to see it is cut off
+  /// by forget_events().
+  void close_events();
+  void forget_events() { events_ = nullptr; }
+  [[nodiscard]] std::size_t event_connections() const;
+  void pause_events(bool paused);
+  /// Writes what is queued, closes all in order and calls `stopped`, after a second at most.
+  void stop(std::function<void()> stopped);
+
+  // Commands. For what each does see <gatehouse/cluster.h>.
+  void send_to_all(Data data, const SendOptions& options);
+  void send_to_clients(const Names& client_ids, Data data, const SendOptions& options);
+  void send_to_client(std::string_view client_id, Data data, const SendOptions& options);
+  void send_to_uid(const Names& uids, Data data, const SendOptions& options);
+  void send_to_group(const Names& groups, Data data, const SendOptions& options);
+  void close_client(std::string_view client_id, const std::optional<Data>& last_words);
+  void destroy_client(std::string_view client_id);
+  void bind_uid(std::string_view client_id, std::string_view uid);
+  void unbind_uid(std::string_view client_id);
+  void join_group(std::string_view client_id, std::string_view group);
+  void leave_group(std::string_view client_id, std::string_view group);
+  void ungroup(std::string_view group);
+  void set_session(std::string_view client_id, const Value& session);
+  void update_session(std::string_view client_id, const Value& changes);
+
+  // The same for a client whose id need not be read.
+  void send(const wire::ClientId& client, Data data, bool raw = false);
+  void close(const wire::ClientId& client, const std::optional<Data>& last_words);
+  void destroy(const wire::ClientId& client);
+  /// `session` is serialized, or empty for none.
+  void set_session(const wire::ClientId& client, std::string_view session);
+
+  /// Asks; `done` is called once, later, never from within this call. Gives the question's id.
+  std::uint64_t ask(const link::Inquiry& inquiry, link::OnAnswers done);
+  /// Nothing is called back any more.
+  void cancel(std::uint64_t question) { questions_.cancel(question); }
+
+  /// Gateways that are known, and inner connections that are up.
+  [[nodiscard]] std::size_t gateway_count() const { return links_.size(); }
+  [[nodiscard]] std::size_t connected() const;
+  [[nodiscard]] std::size_t registers_connected() const { return registers_.connected(); }
+  /// Commands and questions, a broadcast as one for each gateway.
+  [[nodiscard]] std::uint64_t sent() const { return sent_; }
+  /// Those that had no gateway, or one that was not connected or did not read.
+  [[nodiscard]] std::uint64_t dropped() const { return dropped_; }
+  [[nodiscard]] std::size_t queued_bytes() const;
+
+ private:
+  struct Frame {
+    wire::GatewayHeader header;
+    std::string_view ext = {};
+    std::string_view body = {};
+    bool binary = false;
+  };
+  /// A call made before the gateways were known.
+  struct Held {
+    std::optional<link::GatewayKey> gateway;  // none: all of them
+    wire::GatewayHeader header;
+    bool binary = false;
+    std::string ext;
+    std::string body;
+    std::vector<std::pair<link::GatewayKey, std::string>> other_ext;
+    std::uint64_t question = 0;
+  };
+  /// The ext_data for gateways that get another one than the rest.
+  using OtherExt = std::vector<std::pair<link::GatewayKey, std::string>>;
+
+  void on_event(link::GatewayLink& link, const wire::GatewayFrame& frame) override;
+  void on_events_lost(link::GatewayLink& link) override;
+  void on_answer(link::GatewayLink& link, std::uint64_t question, std::string_view answer) override;
+  void on_unanswered(link::GatewayLink& link, std::uint64_t question) override;
+  void on_idle(link::GatewayLink& link) override;
+
+  void on_addresses(const std::vector<std::string>& addresses);
+  link::GatewayLink* add(const std::string& address);
+  link::GatewayLink* find(link::GatewayKey gateway) const;
+  void sweep();
+  void remove(std::unique_ptr<link::GatewayLink> link);
+  void finish_stop();
+
+  void hold(Held held, const Frame& frame);
+  void send_held();
+  void to_gateway(link::GatewayKey gateway, const Frame& frame);
+  void to_client(const wire::ClientId& client, wire::Command command, std::string_view ext);
+  void to_all(const Frame& frame, const OtherExt& other_ext = {});
+  void write(link::GatewayLink& link, const Frame& frame);
+  void ask_gateway(link::GatewayLink& link, std::uint64_t question, const Frame& frame);
+  void ask_known(std::uint64_t question, const std::optional<link::GatewayKey>& gateway, const Frame& frame);
+
+  net::Loop& loop_;
+  const Settings settings_;
+  const link::GatewayLink::Settings link_settings_;
+  EventHandler* events_ = nullptr;
+  link::Questions questions_;
+  link::RegisterLinks registers_;
+  std::vector<std::unique_ptr<link::GatewayLink>> links_;
+  tsl::robin_map<link::GatewayKey, link::GatewayLink*> by_key_;
+  std::vector<Held> held_;
+  std::size_t held_bytes_ = 0;
+  std::vector<std::string> refused_addresses_;  // that cannot be dialled; each is logged once
+  std::function<void()> stopped_;
+  net::TimerId sweep_timer_;
+  net::TimerId stop_timer_;
+  std::uint64_t sent_ = 0;
+  std::uint64_t dropped_ = 0;
+  bool known_ = false;  // a register has told its list
+  bool hold_complained_ = false;
+  bool events_open_ = false;
+  bool events_paused_ = false;
+};
+
+}  // namespace gatehouse

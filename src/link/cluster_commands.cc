@@ -1,0 +1,165 @@
+// The commands of ClusterCalls: whom each goes to, and what stands in its ext_data. (docs/wire-protocol.md has the table.)
+#include <stdexcept>
+
+#include "link/arguments.h"
+#include "link/cluster_calls.h"
+#include "wire/command_ext.h"
+
+namespace gatehouse {
+namespace {
+
+using link::GatewayKey;
+using wire::Command;
+namespace flag = wire::flag;
+
+/// Connection ids by the gateway they belong to, in the order of their first mention.
+using IdsByGateway = std::vector<std::pair<GatewayKey, std::vector<std::uint32_t>>>;
+
+void add_id(IdsByGateway& ids, const wire::ClientId& client) {
+  const GatewayKey key = GatewayKey::of(client);
+  for (auto& [gateway, connections] : ids) {
+    if (gateway == key) {
+      connections.push_back(client.connection_id);
+      return;
+    }
+  }
+  ids.push_back({key, {client.connection_id}});
+}
+
+IdsByGateway check_except(const SendOptions& options) {
+  IdsByGateway ids;
+  for (const std::string& id : options.except) add_id(ids, link::check_client_id(id, "except"));
+  return ids;
+}
+
+wire::GatewayHeader send_header(Command command, bool raw) {
+  return {.command = command, .flags = static_cast<std::uint8_t>(raw ? flag::kScalar | flag::kRaw : flag::kScalar)};
+}
+
+bool is_excepted(const IdsByGateway& except, const wire::ClientId& client) {
+  for (const auto& [gateway, connections] : except) {
+    if (gateway != GatewayKey::of(client)) continue;
+    for (const std::uint32_t connection : connections) {
+      if (connection == client.connection_id) return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+void ClusterCalls::send_to_all(Data data, const SendOptions& options) {
+  OtherExt other_ext;
+  for (auto& [gateway, connections] : check_except(options)) {
+    other_ext.emplace_back(gateway, wire::recipients_ext({wire::Recipients::Kind::all_but, connections}));
+  }
+  to_all({send_header(Command::send_to_all, options.raw), {}, data.bytes(), data.is_binary()}, other_ext);
+}
+
+void ClusterCalls::send_to_clients(const Names& client_ids, Data data, const SendOptions& options) {
+  const IdsByGateway except = check_except(options);
+  IdsByGateway ids;
+  for (const std::string_view text : client_ids.list()) {
+    const wire::ClientId client = link::check_client_id(text, "client_ids");
+    if (!is_excepted(except, client)) add_id(ids, client);
+  }
+  for (auto& [gateway, connections] : ids) {
+    const std::string ext = wire::recipients_ext({wire::Recipients::Kind::only, std::move(connections)});
+    to_gateway(gateway, {send_header(Command::send_to_all, options.raw), ext, data.bytes(), data.is_binary()});
+  }
+}
+
+void ClusterCalls::send_to_client(std::string_view client_id, Data data, const SendOptions& options) {
+  const wire::ClientId client = link::check_client_id(client_id);
+  if (!options.except.empty() && is_excepted(check_except(options), client)) return;
+  send(client, data, options.raw);
+}
+
+void ClusterCalls::send(const wire::ClientId& client, Data data, bool raw) {
+  wire::GatewayHeader header = send_header(Command::send_to_one, raw);
+  header.connection_id = client.connection_id;
+  to_gateway(GatewayKey::of(client), {header, {}, data.bytes(), data.is_binary()});
+}
+
+void ClusterCalls::send_to_uid(const Names& uids, Data data, const SendOptions& options) {
+  // The command has no place for exceptions.
+  if (!options.except.empty()) throw std::invalid_argument("except: cannot be given for a message to a uid");
+  const std::string ext = wire::names_ext(link::check_names(uids, "uid"));
+  to_all({send_header(Command::send_to_uid, options.raw), ext, data.bytes(), data.is_binary()});
+}
+
+void ClusterCalls::send_to_group(const Names& groups, Data data, const SendOptions& options) {
+  const std::vector<std::string> names = link::check_names(groups, "group");
+  OtherExt other_ext;
+  for (const auto& [gateway, connections] : check_except(options)) {
+    other_ext.emplace_back(gateway, wire::group_target_ext(names, connections));
+  }
+  const std::string ext = wire::group_target_ext(names, {});
+  to_all({send_header(Command::send_to_group, options.raw), ext, data.bytes(), data.is_binary()}, other_ext);
+}
+
+void ClusterCalls::close_client(std::string_view client_id, const std::optional<Data>& last_words) {
+  close(link::check_client_id(client_id), last_words);
+}
+
+void ClusterCalls::close(const wire::ClientId& client, const std::optional<Data>& last_words) {
+  Frame frame{.header = {.command = Command::kick, .connection_id = client.connection_id}};
+  if (last_words) {
+    frame.body = last_words->bytes();
+    frame.binary = last_words->is_binary();
+  } else {
+    frame.header.flags = 0;
+    frame.body = "N;";  // serialize(null)
+  }
+  to_gateway(GatewayKey::of(client), frame);
+}
+
+void ClusterCalls::destroy_client(std::string_view client_id) { destroy(link::check_client_id(client_id)); }
+
+void ClusterCalls::destroy(const wire::ClientId& client) { to_client(client, Command::destroy, {}); }
+
+void ClusterCalls::to_client(const wire::ClientId& client, Command command, std::string_view ext) {
+  to_gateway(GatewayKey::of(client), {.header = {.command = command, .connection_id = client.connection_id}, .ext = ext});
+}
+
+void ClusterCalls::bind_uid(std::string_view client_id, std::string_view uid) {
+  const wire::ClientId client = link::check_client_id(client_id);
+  link::check_name(uid, "uid");
+  to_client(client, Command::bind_uid, uid);
+}
+
+void ClusterCalls::unbind_uid(std::string_view client_id) { to_client(link::check_client_id(client_id), Command::unbind_uid, {}); }
+
+void ClusterCalls::join_group(std::string_view client_id, std::string_view group) {
+  const wire::ClientId client = link::check_client_id(client_id);
+  link::check_name(group, "group");
+  to_client(client, Command::join_group, group);
+}
+
+void ClusterCalls::leave_group(std::string_view client_id, std::string_view group) {
+  const wire::ClientId client = link::check_client_id(client_id);
+  link::check_name(group, "group");
+  to_client(client, Command::leave_group, group);
+}
+
+void ClusterCalls::ungroup(std::string_view group) {
+  link::check_name(group, "group");
+  to_all({.header = {.command = Command::ungroup}, .ext = group});
+}
+
+void ClusterCalls::set_session(std::string_view client_id, const Value& session) {
+  const wire::ClientId client = link::check_client_id(client_id);
+  set_session(client, std::string_view(link::check_session(session, "session")));
+}
+
+void ClusterCalls::set_session(const wire::ClientId& client, std::string_view session) {
+  to_client(client, Command::set_session, session);
+}
+
+void ClusterCalls::update_session(std::string_view client_id, const Value& changes) {
+  const wire::ClientId client = link::check_client_id(client_id);
+  const std::string ext = link::check_session(changes, "changes");
+  if (!ext.empty()) to_client(client, Command::update_session, ext);
+}
+
+}  // namespace gatehouse

@@ -1,0 +1,271 @@
+#include "link/gateway_link.h"
+
+#include <sys/socket.h>
+
+#include <chrono>
+#include <system_error>
+#include <utility>
+
+#include "base/bytes.h"
+
+namespace gatehouse::link {
+namespace {
+
+constexpr std::uint64_t kSettledMs = 10'000;  // a connection that lived this long may be complained about again
+constexpr std::uint64_t kNobodysQuestion = 0;
+
+void write_frame(char* out, wire::Command command, std::string_view body) {
+  wire::write_gateway_header(out, {.command = command}, 0, body.size());
+  body.copy(out + wire::GatewayHeader::kSize, body.size());
+}
+
+void send_frame(net::Connection& connection, wire::Command command, std::string_view body) {
+  char* out = connection.grow(wire::gateway_frame_size(0, body.size()));
+  if (out != nullptr) write_frame(out, command, body);
+}
+
+}  // namespace
+
+GatewayLink::GatewayLink(net::Loop& loop, const Settings& settings, GatewayKey key, const net::Endpoint& endpoint, Owner& owner)
+    : loop_(loop), settings_(settings), key_(key), endpoint_(endpoint), owner_(&owner) {}
+
+std::size_t GatewayLink::queued_bytes() const {
+  std::size_t bytes = held_.size();
+  for (const Side* each : {&commands_, &events_}) {
+    if (const net::Connection* connection = loop_.find(each->connection)) bytes += connection->queued_bytes();
+  }
+  return bytes;
+}
+
+void GatewayLink::set_listed(bool listed) {
+  if (std::exchange(listed_, listed) == listed) return;
+  if (listed) {
+    dial(kCommands);
+    if (wants_events_) dial(kEvents);
+    return;
+  }
+  loop_.cancel(commands_.redial);
+  loop_.cancel(events_.redial);
+  if (is_idle()) owner_->on_idle(*this);
+}
+
+void GatewayLink::open_events() {
+  if (std::exchange(wants_events_, true)) return;
+  if (listed_) dial(kEvents);
+}
+
+void GatewayLink::close_events() {
+  wants_events_ = false;
+  loop_.cancel(events_.redial);
+  net::Connection* connection = loop_.find(events_.connection);
+  if (connection == nullptr) return;
+  if (!events_.up) return connection->destroy();
+  connection->resume();
+  (void)::shutdown(connection->fd(), SHUT_WR);
+}
+
+void GatewayLink::pause_events(bool paused) {
+  events_paused_ = paused;
+  net::Connection* connection = loop_.find(events_.connection);
+  if (connection == nullptr) return;
+  if (paused) {
+    connection->pause();
+  } else {
+    connection->resume();
+  }
+}
+
+void GatewayLink::close() {
+  listed_ = false;
+  wants_events_ = false;
+  loop_.cancel(keep_alive_);
+  for (Side* each : {&commands_, &events_}) {
+    loop_.cancel(each->redial);
+    if (net::Connection* connection = loop_.find(each->connection)) connection->close();
+  }
+  if (is_idle()) owner_->on_idle(*this);
+}
+
+void GatewayLink::abandon() {
+  owner_ = nullptr;
+  loop_.cancel(keep_alive_);
+  for (Side* each : {&commands_, &events_}) {
+    loop_.cancel(each->redial);
+    if (net::Connection* connection = loop_.find(each->connection)) connection->destroy();
+  }
+}
+
+void GatewayLink::dial(std::uint32_t tag) {
+  Side& which = side(tag);
+  if (which.busy) return;
+  which.connection = loop_.dial(endpoint_, *this, tag);
+  which.busy = true;
+}
+
+void GatewayLink::dial_later(std::uint32_t tag) {
+  loop_.cancel(side(tag).redial);
+  side(tag).redial = loop_.after(std::chrono::milliseconds(settings_.reconnect_ms), [this, tag] { dial(tag); });
+}
+
+void GatewayLink::on_open(net::Connection& connection) {
+  if (owner_ == nullptr) return;
+  Side& which = side(connection.tag);
+  which.up = true;
+  which.opened_ms = loop_.now_ms();
+  if (connection.tag == kEvents) {
+    send_frame(connection, wire::Command::worker_connect,
+               wire::worker_connect_body(settings_.worker_key, settings_.secret_key, true));
+    if (events_paused_) connection.pause();
+  } else {
+    // Upstream's GatewayClient shows the key only when there is one; showing an empty one does no harm.
+    send_frame(connection, wire::Command::gateway_client_connect, wire::gateway_client_connect_body(settings_.secret_key));
+    connection.send(held_);
+    std::string().swap(held_);
+    holding_ = false;
+    if (!endpoint_.is_loopback()) {
+      loop_.cancel(keep_alive_);
+      keep_alive_ = loop_.every(std::chrono::milliseconds(settings_.ping_ms), [this] { keep_alive(); });
+    }
+    if (!which.complained) loop_.log().info("connected to the gateway {}", key_.address());
+  }
+}
+
+std::size_t GatewayLink::on_data(net::Connection& connection, std::span<char> bytes, std::size_t /*seen*/) {
+  const std::string_view view(bytes.data(), bytes.size());
+  return connection.tag == kEvents ? take_events(connection, view) : take_answers(connection, view);
+}
+
+std::size_t GatewayLink::take_events(net::Connection& connection, std::string_view bytes) {
+  std::size_t done = 0;
+  while (connection.is_open() && owner_ != nullptr) {
+    const wire::DecodedGatewayFrame decoded = wire::decode_gateway_frame(bytes.substr(done), settings_.max_frame_size);
+    if (decoded.status == wire::GatewayFrameStatus::need_more) break;
+    if (decoded.status != wire::GatewayFrameStatus::complete) {
+      refuse(connection, wire::describe(decoded.status));
+      return bytes.size();
+    }
+    done += decoded.size;
+    on_frame(decoded.frame);
+  }
+  return done;
+}
+
+void GatewayLink::on_frame(const wire::GatewayFrame& frame) {
+  switch (frame.header.command) {
+    case wire::Command::ping: return;
+    case wire::Command::hello: native_ = wire::is_hello_body(frame.body); return;
+    default: return owner_->on_event(*this, frame);
+  }
+}
+
+std::size_t GatewayLink::take_answers(net::Connection& connection, std::string_view bytes) {
+  constexpr std::size_t kLengthSize = 4;
+  std::size_t done = 0;
+  while (connection.is_open() && owner_ != nullptr && bytes.size() - done >= kLengthSize) {
+    const std::size_t size = load_be32(bytes.data() + done);
+    if (size > settings_.max_answer_size || asked_.empty()) {
+      refuse(connection, asked_.empty() ? "an answer that nobody asked for" : "an answer over the limit");
+      return bytes.size();
+    }
+    if (bytes.size() - done - kLengthSize < size) break;
+    const std::string_view answer = bytes.substr(done + kLengthSize, size);
+    done += kLengthSize + size;
+    const std::uint64_t question = asked_.front();
+    asked_.pop_front();
+    // One whose time was up is no longer known to the owner; its answer is passed over here, in its turn.
+    if (question != kNobodysQuestion) owner_->on_answer(*this, question, answer);
+  }
+  return done;
+}
+
+void GatewayLink::on_close(net::Connection& connection, net::CloseCause cause, int error) {
+  const std::uint32_t tag = connection.tag;
+  Side& which = side(tag);
+  const bool was_up = std::exchange(which.up, false);
+  which.busy = false;
+  which.connection = {};
+  if (owner_ == nullptr) return;
+  if (was_up && loop_.now_ms() - which.opened_ms >= kSettledMs) which.complained = false;
+  const bool again = listed_ && (tag == kCommands || wants_events_);
+  if (cause != net::CloseCause::closed_here && again) complain(which, tag == kEvents ? "events" : "commands", cause, error);
+  if (again) dial_later(tag);
+
+  if (tag == kCommands) {
+    loop_.cancel(keep_alive_);
+    std::string().swap(held_);
+    holding_ = false;
+    drop_questions();
+  } else {
+    native_ = false;
+    if (was_up) owner_->on_events_lost(*this);
+  }
+  if (owner_ != nullptr && is_idle()) owner_->on_idle(*this);
+}
+
+void GatewayLink::drop_questions() {
+  std::deque<std::uint64_t> lost;
+  lost.swap(asked_);
+  for (const std::uint64_t question : lost) {
+    if (owner_ != nullptr && question != kNobodysQuestion) owner_->on_unanswered(*this, question);
+  }
+}
+
+char* GatewayLink::command(std::size_t size) {
+  if (commands_.up) {
+    net::Connection* connection = loop_.find(commands_.connection);
+    if (connection == nullptr) return nullptr;
+    if (connection->queued_bytes() + size > settings_.max_queued_bytes && connection->queued_bytes() > 0) {
+      if (!std::exchange(queue_complained_, true)) {
+        loop_.log().error("the gateway {} does not read: {} bytes wait for it, and commands are dropped from now on", key_.address(),
+                          connection->queued_bytes());
+      }
+      return nullptr;
+    }
+    queue_complained_ = false;
+    return connection->grow(size);
+  }
+  if (!holding_) return nullptr;
+  if (held_.size() + size > settings_.max_held_bytes) {
+    if (!std::exchange(hold_complained_, true)) {
+      loop_.log().warning("commands for the gateway {} are dropped: it is not connected yet and {} bytes wait already", key_.address(),
+                          held_.size());
+    }
+    return nullptr;
+  }
+  held_.resize(held_.size() + size);
+  return held_.data() + held_.size() - size;
+}
+
+char* GatewayLink::question(std::size_t size, std::uint64_t id) {
+  char* out = command(size);
+  if (out != nullptr) asked_.push_back(id);
+  return out;
+}
+
+void GatewayLink::keep_alive() {
+  net::Connection* events = loop_.find(events_.connection);
+  if (native_ && events_.up && events != nullptr) send_frame(*events, wire::Command::ping, {});
+  // Upstream's gateways print an error for a ping (and ping the event connection themselves): they are asked something cheap,
+  // whether nobody is online.
+  const std::size_t size = wire::gateway_frame_size(0, 0);
+  char* out = native_ ? command(size) : question(size, kNobodysQuestion);
+  if (out != nullptr) write_frame(out, native_ ? wire::Command::ping : wire::Command::is_online, {});
+}
+
+void GatewayLink::complain(Side& which, const char* name, net::CloseCause cause, int error) {
+  const std::string reason = error != 0 ? std::generic_category().message(error) : std::string("closed by the gateway");
+  const char* what = cause == net::CloseCause::connect_failed ? "cannot connect to" : "lost the connection to";
+  if (std::exchange(which.complained, true)) {
+    loop_.log().debug("{} the gateway {} ({}): {}", what, key_.address(), name, reason);
+  } else {
+    loop_.log().warning("{} the gateway {} ({}): {}; trying again every {} ms", what, key_.address(), name, reason,
+                        settings_.reconnect_ms);
+  }
+}
+
+void GatewayLink::refuse(net::Connection& connection, const std::string& why) {
+  loop_.log().error("the gateway {} sent what cannot be: {}; the connection is closed", key_.address(), why);
+  connection.destroy();
+}
+
+}  // namespace gatehouse::link

@@ -1,0 +1,48 @@
+#include "link/inquiry.h"
+
+#include "wire/command_ext.h"
+
+namespace gatehouse::link {
+
+using wire::Command;
+
+Inquiry ask_is_online(const wire::ClientId& client) {
+  return {.command = Command::is_online, .gateway = GatewayKey::of(client), .connection_id = client.connection_id};
+}
+
+Inquiry ask_session(const wire::ClientId& client) {
+  return {.command = Command::get_session_by_client_id, .gateway = GatewayKey::of(client), .connection_id = client.connection_id};
+}
+
+Inquiry ask_uid(const wire::ClientId& client) {
+  return {.command = Command::select,
+          .gateway = GatewayKey::of(client),
+          .ext = wire::select_ext({.uid = true, .where_connections = std::vector{client.connection_id}})};
+}
+
+Inquiry ask_groups(const wire::ClientId& client) {
+  return {.command = Command::select,
+          .gateway = GatewayKey::of(client),
+          .ext = wire::select_ext({.groups = true, .where_connections = std::vector{client.connection_id}})};
+}
+
+Inquiry ask_client_ids_by_uid(std::string_view uid) { return {.command = Command::get_client_id_by_uid, .ext = std::string(uid)}; }
+
+Inquiry ask_client_count(std::string_view group) {
+  return {.command = Command::get_client_count_by_group, .ext = std::string(group)};
+}
+
+Inquiry ask_clients(const std::vector<std::string>& groups) {
+  wire::SelectQuery query{.uid = true};
+  if (!groups.empty()) query.where_groups = groups;
+  return {.command = Command::select, .ext = wire::select_ext(query)};
+}
+
+Inquiry ask_group_ids() { return {.command = Command::get_group_id_list}; }
+
+Inquiry ask_sessions(std::string_view group) {
+  return {.command = group.empty() ? Command::get_all_client_sessions : Command::get_client_sessions_by_group,
+          .ext = std::string(group)};
+}
+
+}  // namespace gatehouse::link

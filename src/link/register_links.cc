@@ -1,0 +1,169 @@
+#include "link/register_links.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <utility>
+
+#include "link/retire.h"
+#include "wire/register_line.h"
+
+namespace gatehouse::link {
+namespace {
+
+constexpr std::size_t kMaxLineSize = 16 * 1024 * 1024;  // the list of a cluster with half a million gateway processes
+constexpr std::uint64_t kSettledMs = 10'000;            // a connection that lived this long may be complained about again
+
+}  // namespace
+
+/// The connection to one register.
+class RegisterLinks::Line final : public net::ConnectionHandler {
+ public:
+  Line(RegisterLinks& owner, std::string address) : owner_(&owner), loop_(owner.loop_), address_(std::move(address)) {}
+
+  void dial() {
+    auto endpoint = net::Endpoint::resolve(address_);
+    if (!endpoint) {
+      complain(endpoint.error().message);
+      return dial_later();
+    }
+    endpoint_ = *endpoint;
+    connection_ = loop_.dial(endpoint_, *this);
+  }
+
+  /// Lets go of the owner; nothing but on_close comes afterwards.
+  void stop() {
+    owner_ = nullptr;
+    loop_.cancel(redial_);
+    loop_.cancel(ping_);
+    up_ = false;
+    if (net::Connection* connection = loop_.find(connection_)) connection->destroy();
+  }
+
+  [[nodiscard]] bool is_up() const { return up_; }
+  [[nodiscard]] bool has_list() const { return has_list_; }
+  [[nodiscard]] const std::vector<std::string>& addresses() const { return addresses_; }
+
+ private:
+  void on_open(net::Connection& connection) override {
+    const Settings& settings = owner_->settings_;
+    up_ = true;
+    opened_ms_ = loop_.now_ms();
+    connection.send(settings.announce.empty() ? wire::worker_connect_line(settings.secret_key)
+                                              : wire::gateway_connect_line(settings.announce, settings.secret_key));
+    if (!endpoint_.is_loopback()) {
+      ping_ = loop_.every(std::chrono::milliseconds(settings.ping_ms), [this] {
+        if (net::Connection* open = loop_.find(connection_)) open->send(wire::ping_line());
+      });
+    }
+    if (complained_) {
+      loop_.log().debug("connected to the register {}", address_);
+    } else {
+      loop_.log().info("connected to the register {}", address_);
+    }
+  }
+
+  std::size_t on_data(net::Connection& connection, std::span<char> bytes, std::size_t seen) override {
+    std::size_t done = 0;
+    while (connection.is_open() && owner_ != nullptr) {
+      const std::size_t from = std::max(done, seen);
+      const void* end = std::memchr(bytes.data() + from, '\n', bytes.size() - from);
+      if (end == nullptr) break;
+      const auto stop = static_cast<std::size_t>(static_cast<const char*>(end) - bytes.data());
+      on_line({bytes.data() + done, stop - done});
+      done = stop + 1;
+    }
+    if (bytes.size() - done > kMaxLineSize) {
+      loop_.log().warning("the register {} sent a line of more than {} bytes", address_, kMaxLineSize);
+      connection.destroy();
+      return bytes.size();
+    }
+    return done;
+  }
+
+  void on_line(std::string_view text) {
+    wire::RegisterLine line = wire::parse_register_line(text);
+    if (line.event != wire::RegisterLine::Event::broadcast_addresses) {
+      loop_.log().warning("the register {} said: {}", address_, printable(text));
+      return;
+    }
+    addresses_ = std::move(line.addresses);
+    has_list_ = true;
+    owner_->update();
+  }
+
+  void on_close(net::Connection& /*connection*/, net::CloseCause cause, int error) override {
+    loop_.cancel(ping_);
+    const bool was_up = std::exchange(up_, false);
+    if (owner_ == nullptr) return;
+    if (was_up && loop_.now_ms() - opened_ms_ >= kSettledMs) complained_ = false;
+    const std::string reason = error != 0 ? std::generic_category().message(error) : std::string("closed by the register");
+    complain((cause == net::CloseCause::connect_failed ? "cannot connect to the register " : "lost the register ") + address_ + ": " +
+             reason);
+    dial_later();
+  }
+
+  void dial_later() {
+    redial_ = loop_.after(std::chrono::milliseconds(owner_->settings_.reconnect_ms), [this] { dial(); });
+  }
+
+  /// A register that stays away is worth one line, not one a second.
+  void complain(const std::string& what) {
+    if (std::exchange(complained_, true)) {
+      loop_.log().debug("{}", what);
+    } else {
+      loop_.log().warning("{}; trying again every {} ms", what, owner_->settings_.reconnect_ms);
+    }
+  }
+
+  RegisterLinks* owner_;
+  net::Loop& loop_;
+  std::string address_;
+  net::Endpoint endpoint_;
+  net::ConnectionId connection_;
+  net::TimerId redial_;
+  net::TimerId ping_;
+  std::vector<std::string> addresses_;
+  std::uint64_t opened_ms_ = 0;
+  bool up_ = false;
+  bool has_list_ = false;
+  bool complained_ = false;
+};
+
+RegisterLinks::RegisterLinks(net::Loop& loop, Settings settings, OnAddresses on_addresses)
+    : loop_(loop), settings_(std::move(settings)), on_addresses_(std::move(on_addresses)) {}
+
+RegisterLinks::~RegisterLinks() { stop(); }
+
+void RegisterLinks::start() {
+  for (const std::string& address : settings_.addresses) {
+    lines_.push_back(std::make_unique<Line>(*this, address));
+    lines_.back()->dial();
+  }
+}
+
+void RegisterLinks::stop() {
+  for (auto& line : lines_) {
+    line->stop();
+    retire(loop_, std::move(line));
+  }
+  lines_.clear();
+}
+
+std::size_t RegisterLinks::connected() const {
+  return static_cast<std::size_t>(std::count_if(lines_.begin(), lines_.end(), [](const auto& line) { return line->is_up(); }));
+}
+
+void RegisterLinks::update() {
+  std::vector<std::string> all;
+  for (const auto& line : lines_) {
+    for (const std::string& address : line->addresses()) {
+      if (std::find(all.begin(), all.end(), address) == all.end()) all.push_back(address);
+    }
+  }
+  if (std::exchange(told_, true) && all == last_) return;
+  last_ = std::move(all);
+  if (on_addresses_) on_addresses_(last_);
+}
+
+}  // namespace gatehouse::link

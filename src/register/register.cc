@@ -1,0 +1,248 @@
+#include "register/register.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstring>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.h"
+#include "link/retire.h"
+#include "wire/register_line.h"
+
+namespace gatehouse {
+namespace {
+
+constexpr std::size_t kMaxAddressSize = 256;
+
+/// Load balancers and browsers that knock here say one of these; it is not worth a line in the log.
+bool is_http(std::string_view line) {
+  constexpr std::array<std::string_view, 4> kMethods = {"GET ", "HEAD ", "OPTIONS ", "POST "};
+  return std::any_of(kMethods.begin(), kMethods.end(), [line](std::string_view method) { return line.starts_with(method); });
+}
+
+/// A key that came with a malformed line does not belong in a log file.
+std::string for_log(std::string_view line) {
+  return line.find("secret") != std::string_view::npos ? std::string("(not shown: it may hold a key)") : printable(line);
+}
+
+bool is_printable(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
+}
+
+}  // namespace
+
+class Register::Peers final : public net::ConnectionHandler {
+ public:
+  Peers(net::Loop& loop, std::string secret_key) : loop_(loop), secret_key_(std::move(secret_key)) {}
+
+  void serve(net::Socket listener) {
+    listening_ = "text://" + net::local_address(listener.fd()).to_string();
+    listener_ = loop_.listen(std::move(listener), *this);
+    serving_ = true;
+  }
+
+  void stop() {
+    if (std::exchange(serving_, false)) loop_.close_listener(listener_);
+    stopped_ = true;
+    for (auto& [slot, peer] : peers_) {
+      loop_.cancel(peer.deadline);
+      if (net::Connection* connection = loop_.find(peer.connection)) connection->destroy();
+    }
+  }
+
+  [[nodiscard]] RoleStatus status() const {
+    RoleStatus status;
+    status.listening = listening_;
+    status.connections = peers_.size();
+    status.messages_in = lines_in_;
+    status.messages_out = lines_out_;
+    return status;
+  }
+
+ private:
+  struct Peer {
+    net::ConnectionId connection;
+    net::TimerId deadline;   // until the first valid line
+    std::string address;     // what a gateway announced; empty for others
+    bool is_worker = false;  // is told the list
+  };
+  /// In the order of their announcement, as upstream lists them. A gateway that comes back may announce itself before its old
+  /// connection is known to be gone: the address stays as long as any connection announces it.
+  struct Announced {
+    std::string address;
+    std::size_t connections = 0;
+  };
+
+  void on_open(net::Connection& connection) override {
+    Peer& peer = peers_[connection.id().slot];
+    peer.connection = connection.id();
+    peer.deadline = loop_.after(std::chrono::milliseconds(kFirstLineTimeoutMs), [this, id = connection.id()] {
+      net::Connection* silent = loop_.find(id);
+      if (silent == nullptr) return;
+      loop_.log().warning("{} showed no valid first line within {} s", silent->peer().to_string(), kFirstLineTimeoutMs / 1000);
+      silent->close();
+    });
+  }
+
+  std::size_t on_data(net::Connection& connection, std::span<char> bytes, std::size_t seen) override {
+    std::size_t done = 0;
+    while (connection.is_open()) {
+      const std::size_t from = std::max(done, seen);
+      const void* end = std::memchr(bytes.data() + from, '\n', bytes.size() - from);
+      const std::size_t stop = end == nullptr ? bytes.size() : static_cast<std::size_t>(static_cast<const char*>(end) - bytes.data());
+      if (stop - done > kMaxLineSize) {
+        loop_.log().warning("{} sent a line of more than {} bytes", connection.peer().to_string(), kMaxLineSize);
+        connection.destroy();
+        return bytes.size();
+      }
+      if (end == nullptr) break;
+      std::string_view line(bytes.data() + done, stop - done);
+      while (line.ends_with('\r')) line.remove_suffix(1);
+      done = stop + 1;
+      on_line(connection, peers_[connection.id().slot], line);
+    }
+    return done;
+  }
+
+  void on_line(net::Connection& connection, Peer& peer, std::string_view text) {
+    ++lines_in_;
+    const wire::RegisterLine line = wire::parse_register_line(text);
+    using Event = wire::RegisterLine::Event;
+    switch (line.event) {
+      case Event::gateway_connect: return on_gateway(connection, peer, line);
+      case Event::worker_connect: return on_worker(connection, peer, line);
+      case Event::ping: return;  // shows no key, so the deadline goes on (upstream lets it pass for a first line)
+      case Event::invalid: return refuse(connection, text);
+      case Event::unknown:
+      case Event::broadcast_addresses:
+        loop_.log().warning("{} sent an unknown event: {}", connection.peer().to_string(), for_log(text));
+        return connection.close();
+    }
+  }
+
+  /// The sender is told, as upstream does: it may be a person with a browser or telnet.
+  void refuse(net::Connection& connection, std::string_view text) {
+    const std::string ip = connection.peer().ip();
+    if (is_http(text)) {
+      loop_.log().debug("{} speaks HTTP to the register", ip);
+    } else {
+      loop_.log().warning("bad request from {}: {}", connection.peer().to_string(), for_log(text));
+    }
+    connection.send("Bad request for Register service. Request info(IP:" + ip + ", Request Buffer:" + printable(text, 1024) + ").\n");
+    ++lines_out_;
+    connection.close();
+  }
+
+  bool shows_key(net::Connection& connection, const Peer& peer, const wire::RegisterLine& line) {
+    if (!equal_constant_time(line.secret_key, secret_key_)) {
+      loop_.log().warning("{} showed a wrong secret_key", connection.peer().to_string());
+      connection.close();
+      return false;
+    }
+    loop_.cancel(peer.deadline);
+    return true;
+  }
+
+  void on_gateway(net::Connection& connection, Peer& peer, const wire::RegisterLine& line) {
+    if (line.address.empty() || line.address.size() > kMaxAddressSize || !is_printable(line.address)) {
+      loop_.log().warning("{} announced a gateway without an address", connection.peer().to_string());
+      return connection.close();
+    }
+    if (!shows_key(connection, peer, line)) return;
+    if (peer.address != line.address) {
+      withdraw(peer);
+      peer.address = line.address;
+      auto known = find(peer.address);
+      if (known == announced_.end()) known = announced_.insert(known, Announced{peer.address, 0});
+      ++known->connections;
+    }
+    loop_.log().info("gateway {} is here", peer.address);
+    tell_all();
+  }
+
+  void on_worker(net::Connection& connection, Peer& peer, const wire::RegisterLine& line) {
+    if (!shows_key(connection, peer, line)) return;
+    peer.is_worker = true;
+    tell(connection, list());
+  }
+
+  void on_close(net::Connection& connection, net::CloseCause /*cause*/, int /*error*/) override {
+    const auto found = peers_.find(connection.id().slot);
+    if (found == peers_.end()) return;
+    Peer peer = std::move(found->second);
+    peers_.erase(found);
+    if (stopped_) return;
+    loop_.cancel(peer.deadline);
+    if (peer.address.empty()) return loop_.log().debug("{} has left", connection.peer().to_string());
+    loop_.log().info("gateway {} has left", peer.address);
+    if (withdraw(peer)) tell_all();
+  }
+
+  /// Returns whether the list has changed.
+  bool withdraw(Peer& peer) {
+    if (peer.address.empty()) return false;
+    const auto known = find(peer.address);
+    peer.address.clear();
+    if (--known->connections > 0) return false;
+    announced_.erase(known);
+    return true;
+  }
+
+  std::vector<Announced>::iterator find(const std::string& address) {
+    return std::find_if(announced_.begin(), announced_.end(), [&](const Announced& each) { return each.address == address; });
+  }
+
+  [[nodiscard]] std::string list() const {
+    std::vector<std::string> addresses;
+    for (const Announced& each : announced_) addresses.push_back(each.address);
+    return wire::broadcast_addresses_line(addresses);
+  }
+
+  void tell_all() {
+    const net::SharedBytes line = net::SharedBytes::copy_of(list());
+    for (const auto& [slot, peer] : peers_) {
+      net::Connection* connection = peer.is_worker ? loop_.find(peer.connection) : nullptr;
+      if (connection != nullptr) tell(*connection, line);
+    }
+  }
+
+  template <class Bytes>
+  void tell(net::Connection& connection, const Bytes& line) {
+    if (connection.queued_bytes() > kMaxQueuedBytes) {
+      loop_.log().warning("{} does not read what it is told", connection.peer().to_string());
+      return connection.destroy();
+    }
+    connection.send(line);
+    ++lines_out_;
+  }
+
+  net::Loop& loop_;
+  const std::string secret_key_;
+  std::string listening_;
+  net::ListenerId listener_;
+  std::unordered_map<std::uint32_t, Peer> peers_;  // by the connection's slot
+  std::vector<Announced> announced_;
+  std::uint64_t lines_in_ = 0;
+  std::uint64_t lines_out_ = 0;
+  bool serving_ = false;
+  bool stopped_ = false;
+};
+
+Register::Register(net::Loop& loop, std::string secret_key)
+    : loop_(loop), peers_(std::make_unique<Peers>(loop, std::move(secret_key))) {}
+
+Register::~Register() {
+  peers_->stop();
+  link::retire(loop_, std::move(peers_));
+}
+
+void Register::serve(net::Socket listener) { peers_->serve(std::move(listener)); }
+
+void Register::stop() { peers_->stop(); }
+
+RoleStatus Register::status() const { return peers_->status(); }
+
+}  // namespace gatehouse

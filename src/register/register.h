@@ -1,0 +1,36 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/role_status.h"
+#include "net/loop.h"
+
+namespace gatehouse {
+
+/// The phone book of a cluster: remembers the inner addresses that gateways announce, tells every worker and GatewayClient the
+/// list at once and again at every change. (docs/wire-protocol.md, "Register".)
+class Register {
+ public:
+  Register(net::Loop& loop, std::string secret_key);
+  Register(const Register&) = delete;
+  Register& operator=(const Register&) = delete;
+  ~Register();
+
+  /// Serves on a listening socket. REQUIRES: called once.
+  void serve(net::Socket listener);
+  void stop();
+  [[nodiscard]] RoleStatus status() const;
+
+  static constexpr int kFirstLineTimeoutMs = 10'000;
+  static constexpr std::size_t kMaxLineSize = 64 * 1024;
+  /// A worker that does not read its lists is cut off at this much.
+  static constexpr std::size_t kMaxQueuedBytes = 4 * 1024 * 1024;
+
+ private:
+  class Peers;
+  net::Loop& loop_;
+  std::unique_ptr<Peers> peers_;
+};
+
+}  // namespace gatehouse
