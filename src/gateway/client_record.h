@@ -1,0 +1,56 @@
+#pragma once
+
+#include <gatehouse/close_reason.h>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/blob.h"
+#include "net/connection.h"
+#include "net/shared_bytes.h"
+#include "wire/websocket_frame.h"
+
+namespace gatehouse::gateway {
+
+/// Names a worker of the WorkerTable. A worker that has left and returned is another one.
+struct WorkerRef {
+  std::uint16_t slot = 0;
+  std::uint16_t generation = 0;  // 0 names nothing
+  friend bool operator==(const WorkerRef&, const WorkerRef&) = default;
+};
+
+/// One place in a member list: which list, and where in it.
+struct Membership {
+  std::uint32_t list = 0;
+  std::uint32_t position = 0;
+};
+
+/// What was sent to a WebSocket client before its handshake was complete, encoded; follows the 101. A broadcast to many such
+/// clients is held once.
+struct HeldOutput {
+  std::vector<net::SharedBytes> messages;
+  std::size_t bytes = 0;  // of the messages, and what it costs to hold them
+};
+
+/// What a gateway knows of one client. 88 bytes; with its connection, the whole cost of an idle client.
+struct ClientRecord {
+  enum class Stage : std::uint8_t { free, handshake, open };
+
+  net::ConnectionId connection;
+  std::uint32_t id = 0;  // the connection id on the wire; 0 when this record is free
+  WorkerRef worker;      // who gets its events
+  wire::WebSocketState websocket;
+  Blob session;  // PHP-serialized; empty for none
+  std::unique_ptr<std::vector<Membership>> groups;
+  std::unique_ptr<HeldOutput> held;  // only in Stage::handshake
+  std::uint32_t uid = kNoUid;        // entry of the uid table
+  std::uint32_t uid_position = 0;
+  std::int16_t silent_ticks = -1;  // heartbeat ticks since its last message, upstream's count from -1
+  Stage stage = Stage::free;
+  bool announced = false;  // some worker has heard, or will hear, on_connect
+
+  static constexpr std::uint32_t kNoUid = 0xffffffffU;
+};
+
+}  // namespace gatehouse::gateway

@@ -1,0 +1,165 @@
+#include "gateway/clients.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "base/bytes.h"
+
+namespace gatehouse::gateway {
+namespace {
+
+constexpr std::size_t kHoldingCost = 64;  // of one held message, beside its bytes
+
+/// The extension's body of on_close: cause (1 byte), code (2), text.
+std::string close_body(const CloseReason& reason) {
+  std::string body(3, '\0');
+  body[0] = static_cast<char>(reason.cause);
+  store_be16(body.data() + 1, reason.code);
+  return body + reason.text;
+}
+
+}  // namespace
+
+net::Connection* Clients::ready_for(const ClientRecord& record) {
+  net::Connection* connection = loop_.find(record.connection);
+  if (connection == nullptr || !connection->is_open()) {
+    ++send_failures_;
+    return nullptr;
+  }
+  const std::size_t most = settings_.send_buffer_bytes;
+  // Much may have been queued in this one iteration; only what the kernel does not take counts against the client.
+  if (connection->queued_bytes() >= most) connection->flush();
+  if (connection->queued_bytes() >= most || (record.held != nullptr && record.held->bytes >= most)) {
+    ++send_failures_;
+    slow_.push_back(record.id);
+    return nullptr;
+  }
+  return connection;
+}
+
+void Clients::send(std::uint32_t client, std::string_view message, bool binary, bool raw) {
+  if (table_[client].stage == ClientRecord::Stage::handshake) return Broadcast(*this, message, binary, raw).to(client);
+  net::Connection* connection = ready_for(table_[client]);
+  if (connection == nullptr) return;
+  try {
+    if (raw) {
+      connection->send(message);
+    } else {
+      framing_.write(*connection, message, binary);
+    }
+    ++messages_sent_;
+  } catch (const std::exception& error) {
+    ++send_failures_;
+    cannot_encode(error);
+  }
+}
+
+bool Clients::Broadcast::encode() {
+  if (std::exchange(tried_, true)) return !failed_;
+  try {
+    encoded_ = raw_ ? net::SharedBytes::copy_of(message_) : clients_.framing_.encode(message_, binary_);
+  } catch (const std::exception& error) {
+    failed_ = true;
+    clients_.cannot_encode(error);
+  }
+  return !failed_;
+}
+
+void Clients::Broadcast::to(std::uint32_t client) {
+  ClientRecord& record = clients_.table_[client];
+  net::Connection* connection = clients_.ready_for(record);
+  if (connection == nullptr) return;
+  if (!encode()) {
+    ++clients_.send_failures_;
+  } else if (record.stage == ClientRecord::Stage::handshake) {
+    if (record.held == nullptr) record.held = std::make_unique<HeldOutput>();
+    record.held->messages.push_back(encoded_);
+    record.held->bytes += encoded_.size() + kHoldingCost;
+  } else {
+    connection->send(encoded_);
+    ++clients_.messages_sent_;
+  }
+}
+
+void Clients::cannot_encode(const std::exception& error) {
+  ++encode_failures_;
+  if (encode_failures_ == 1 || encode_failures_ % 1000 == 0) {
+    loop_.log().error("a message was not sent, for the gateway's Protocol::encode() threw: {} ({} so far)", error.what(), encode_failures_);
+  }
+}
+
+void Clients::open(std::uint32_t client) {
+  ClientRecord& record = table_[client];
+  record.stage = ClientRecord::Stage::open;
+  const auto held = std::move(record.held);
+  net::Connection* connection = loop_.find(record.connection);
+  if (held == nullptr || connection == nullptr) return;
+  for (const net::SharedBytes& message : held->messages) connection->send(message);
+  messages_sent_ += held->messages.size();
+}
+
+void Clients::close(std::uint32_t client, CloseReason::Cause cause, std::uint16_t code, std::string_view words) {
+  ClientRecord& record = table_[client];
+  net::Connection* connection = loop_.find(record.connection);
+  const bool speaks_websocket = framing_.is_websocket() && record.stage == ClientRecord::Stage::open;
+  depart(client, {cause, code, std::string(words)});
+  if (connection == nullptr) return;
+  if (speaks_websocket && code != 0) {
+    std::string frame;
+    wire::append_close_frame(frame, code, words);
+    connection->send(frame);
+  }
+  connection->close();
+}
+
+void Clients::destroy(std::uint32_t client, CloseReason::Cause cause) {
+  net::Connection* connection = loop_.find(table_[client].connection);
+  depart(client, {cause, 0, {}});
+  if (connection != nullptr) connection->destroy();
+}
+
+void Clients::depart(std::uint32_t client, const CloseReason& reason) {
+  if (table_[client].announced) {
+    const std::string body = close_body(reason);
+    const auto flags = static_cast<std::uint8_t>(wire::flag::kScalar | wire::flag::kCloseReason);
+    forwarder_.forward(client, {wire::Command::on_close, body, flags});
+  }
+  directory_.forget(client);
+  websockets_.forget(table_[client].websocket);
+  ClientRecord& record = table_[client];
+  if (WorkerLink* worker = workers_.find(record.worker)) --worker->clients;
+  if (net::Connection* connection = loop_.find(record.connection)) connection->tag = kNobody;
+  table_.remove(client);
+}
+
+void Clients::forward(std::uint32_t client, const EventForwarder::Event& event) {
+  switch (forwarder_.forward(client, event)) {
+    case EventForwarder::Outcome::passed:
+    case EventForwarder::Outcome::held: table_[client].announced = true; return;
+    case EventForwarder::Outcome::too_big:
+      loop_.log().warning("client {} closed: its message of {} bytes and its session of {} bytes are more than its worker accepts at once",
+                          table_[client].id, event.body.size(), table_[client].session.view().size());
+      return close(client, CloseReason::Cause::too_big, wire::close_code::kTooBig, "message too big");
+    case EventForwarder::Outcome::gave_up:
+      return close(client, CloseReason::Cause::shutdown, wire::close_code::kTryLater, "no worker");
+  }
+}
+
+void Clients::end_slow_consumers() {
+  if (slow_.empty()) return;
+  for (const std::uint32_t id : std::exchange(slow_, {})) {
+    const std::uint32_t client = table_.find(id);
+    if (client == ClientTable::kNone) continue;
+    ++slow_consumers_;
+    if (slow_consumers_ == 1 || slow_consumers_ % 1000 == 0) {
+      net::Connection* connection = loop_.find(table_[client].connection);
+      loop_.log().warning("slow client {} disconnected: {} bytes wait for it (slow clients so far: {})",
+                          connection == nullptr ? "?" : connection->peer().to_string(),
+                          connection == nullptr ? 0 : connection->queued_bytes(), slow_consumers_);
+    }
+    destroy(client, CloseReason::Cause::slow_consumer);
+  }
+}
+
+}  // namespace gatehouse::gateway

@@ -1,0 +1,102 @@
+#pragma once
+
+#include <cstdint>
+#include <exception>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gateway/client_framing.h"
+#include "gateway/client_table.h"
+#include "gateway/directory.h"
+#include "gateway/event_forwarder.h"
+#include "gateway/worker_table.h"
+#include "net/loop.h"
+
+namespace gatehouse::gateway {
+
+/// What can be done to a gateway's clients, whoever asks for it: their own protocol, a worker's command, the heartbeat.
+///
+/// A client leaves in one place, depart(): its names, its record and its worker's count go, its worker hears on_close. The
+/// connection may live on for a moment to carry the last words, but belongs to nobody then (its tag is kNobody).
+class Clients {
+ public:
+  struct Settings {
+    std::size_t send_buffer_bytes = 1024 * 1024;
+  };
+  static constexpr std::uint32_t kNobody = 0xffffffffU;
+
+  Clients(net::Loop& loop, ClientTable& table, Directory& directory, WorkerTable& workers, EventForwarder& forwarder,
+          ClientFraming& framing, wire::WebSocketReader& websockets, Settings settings)
+      : loop_(loop),
+        table_(table),
+        directory_(directory),
+        workers_(workers),
+        forwarder_(forwarder),
+        framing_(framing),
+        websockets_(websockets),
+        settings_(settings) {}
+
+  /// One message to one client.
+  void send(std::uint32_t client, std::string_view message, bool binary, bool raw);
+
+  /// One message to many: encoded when the first one needs it, then shared. What a Protocol cannot encode (it throws) is sent to nobody.
+  class Broadcast {
+   public:
+    Broadcast(Clients& clients, std::string_view message, bool binary, bool raw)
+        : clients_(clients), message_(message), binary_(binary), raw_(raw) {}
+    void to(std::uint32_t client);
+
+   private:
+    bool encode();
+
+    Clients& clients_;
+    std::string_view message_;
+    net::SharedBytes encoded_;
+    bool binary_;
+    bool raw_;
+    bool tried_ = false;
+    bool failed_ = false;
+  };
+
+  /// Says why, as far as its protocol can (`code` in a WebSocket close frame; 0: none), writes what is queued, and ends.
+  void close(std::uint32_t client, CloseReason::Cause cause, std::uint16_t code, std::string_view words = {});
+  /// Ends at once.
+  void destroy(std::uint32_t client, CloseReason::Cause cause);
+  /// The connection has ended by itself or is about to: everything that is known of the client goes, its worker is told.
+  void depart(std::uint32_t client, const CloseReason& reason);
+
+  /// The WebSocket handshake is done: what waited for it follows.
+  void open(std::uint32_t client);
+
+  /// Passes an event on; ends the client when it cannot be.
+  void forward(std::uint32_t client, const EventForwarder::Event& event);
+
+  /// Ends the clients that do not read what is sent to them. Called after a command, never while a member list is walked.
+  void end_slow_consumers();
+
+  [[nodiscard]] std::uint64_t messages_sent() const { return messages_sent_; }
+  [[nodiscard]] std::uint64_t send_failures() const { return send_failures_; }
+  void count_send_failure() { ++send_failures_; }
+
+ private:
+  /// The connection, if the client may be sent one more message; otherwise counts a failure, and notes a slow client.
+  net::Connection* ready_for(const ClientRecord& record);
+  void cannot_encode(const std::exception& error);
+
+  net::Loop& loop_;
+  ClientTable& table_;
+  Directory& directory_;
+  WorkerTable& workers_;
+  EventForwarder& forwarder_;
+  ClientFraming& framing_;
+  wire::WebSocketReader& websockets_;
+  Settings settings_;
+  std::vector<std::uint32_t> slow_;  // connection ids
+  std::uint64_t messages_sent_ = 0;
+  std::uint64_t send_failures_ = 0;
+  std::uint64_t slow_consumers_ = 0;
+  std::uint64_t encode_failures_ = 0;
+};
+
+}  // namespace gatehouse::gateway

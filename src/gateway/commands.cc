@@ -1,0 +1,173 @@
+#include "gateway/commands.h"
+
+#include <algorithm>
+#include <variant>
+
+#include "wire/php_serialize.h"
+#include "wire/php_value.h"
+
+namespace gatehouse::gateway {
+
+using wire::Command;
+
+Commands::Outcome Commands::execute(const wire::GatewayFrame& frame) {
+  switch (frame.header.command) {
+    case Command::send_to_one: return send_to_one(frame);
+    case Command::send_to_all: return send_to_all(frame);
+    case Command::send_to_uid: return send_to_uid(frame);
+    case Command::send_to_group: return send_to_group(frame);
+    case Command::kick: return kick(frame);
+    case Command::destroy:
+    case Command::set_session:
+    case Command::update_session:
+    case Command::bind_uid:
+    case Command::unbind_uid:
+    case Command::join_group:
+    case Command::leave_group: return about_client(frame);
+    case Command::ungroup: directory_.ungroup(frame.ext_data); return Outcome::done;
+    case Command::ping: return Outcome::done;
+    default: return Outcome::unknown;
+  }
+}
+
+bool Commands::read_body(const wire::GatewayFrame& frame, Outgoing& out) {
+  const std::uint8_t flags = frame.header.flags;
+  out.binary = (flags & wire::flag::kBinary) != 0;
+  out.raw = (flags & wire::flag::kRaw) != 0;
+  out.present = true;
+  out.message = frame.body;
+  if ((flags & wire::flag::kScalar) != 0) return true;
+  wire::PhpValue value;
+  if (wire::unserialize(frame.body, value) != wire::PhpStatus::ok) return false;
+  if (value.is_null()) {
+    out.present = false;
+    out.message = {};
+  } else if (const std::string* text = value.string()) {
+    text_ = *text;
+    out.message = text_;
+  } else {
+    // Upstream's websocket shows an array as JSON. What is not UTF-8 in it is replaced rather than refused.
+    text_ = wire::to_json(value).dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+    out.message = text_;
+  }
+  return true;
+}
+
+Commands::Outcome Commands::send_to_one(const wire::GatewayFrame& frame) {
+  const std::uint32_t client = table_.find(frame.header.connection_id);
+  if (client == ClientTable::kNone) {
+    clients_.count_send_failure();
+    return Outcome::done;
+  }
+  Outgoing out;
+  if (!read_body(frame, out)) return Outcome::malformed;
+  if (out.present) clients_.send(client, out.message, out.binary, out.raw);
+  clients_.end_slow_consumers();
+  return Outcome::done;
+}
+
+Commands::Outcome Commands::send_to_all(const wire::GatewayFrame& frame) {
+  Outgoing out;
+  if (!wire::parse_recipients(frame.ext_data, recipients_) || !read_body(frame, out)) return Outcome::malformed;
+  if (!out.present) return Outcome::done;
+  Clients::Broadcast broadcast(clients_, out.message, out.binary, out.raw);
+  using Kind = wire::Recipients::Kind;
+  if (recipients_.kind == Kind::only) {
+    for (const std::uint32_t id : recipients_.ids) {
+      const std::uint32_t client = table_.find(id);
+      if (client != ClientTable::kNone) broadcast.to(client);
+    }
+  } else {
+    std::vector<std::uint32_t>& except = recipients_.ids;
+    std::sort(except.begin(), except.end());
+    table_.for_each([&](std::uint32_t client, const ClientRecord& record) {
+      if (except.empty() || !std::binary_search(except.begin(), except.end(), record.id)) broadcast.to(client);
+    });
+  }
+  clients_.end_slow_consumers();
+  return Outcome::done;
+}
+
+void Commands::send_to_list(const MemberLists& lists, std::string_view name, const std::vector<std::uint32_t>& except,
+                            Clients::Broadcast& broadcast) {
+  const std::uint32_t list = lists.find(name);
+  if (list == MemberLists::kNone) return;
+  for (const Member& member : lists.members(list)) {
+    if (except.empty() || !std::binary_search(except.begin(), except.end(), table_[member.client].id)) broadcast.to(member.client);
+  }
+}
+
+Commands::Outcome Commands::send_to_uid(const wire::GatewayFrame& frame) {
+  Outgoing out;
+  if (!wire::parse_names(frame.ext_data, names_) || !read_body(frame, out)) return Outcome::malformed;
+  if (!out.present) return Outcome::done;
+  Clients::Broadcast broadcast(clients_, out.message, out.binary, out.raw);
+  for (const std::string& uid : names_) send_to_list(directory_.uids(), uid, {}, broadcast);
+  clients_.end_slow_consumers();
+  return Outcome::done;
+}
+
+Commands::Outcome Commands::send_to_group(const wire::GatewayFrame& frame) {
+  Outgoing out;
+  if (!wire::parse_group_target(frame.ext_data, target_) || !read_body(frame, out)) return Outcome::malformed;
+  if (!out.present) return Outcome::done;
+  std::sort(target_.exclude.begin(), target_.exclude.end());
+  Clients::Broadcast broadcast(clients_, out.message, out.binary, out.raw);
+  for (const std::string& group : target_.groups) send_to_list(directory_.groups(), group, target_.exclude, broadcast);
+  clients_.end_slow_consumers();
+  return Outcome::done;
+}
+
+Commands::Outcome Commands::kick(const wire::GatewayFrame& frame) {
+  const std::uint32_t client = table_.find(frame.header.connection_id);
+  if (client == ClientTable::kNone) return Outcome::done;
+  Outgoing out;
+  if (!read_body(frame, out)) return Outcome::malformed;
+  // Upstream sends an empty message for an empty string; only null means no words.
+  if (out.present) clients_.send(client, out.message, out.binary, out.raw);
+  clients_.close(client, CloseReason::Cause::closed, wire::close_code::kNormal);
+  clients_.end_slow_consumers();
+  return Outcome::done;
+}
+
+Commands::Outcome Commands::about_client(const wire::GatewayFrame& frame) {
+  const std::uint32_t client = table_.find(frame.header.connection_id);
+  if (client == ClientTable::kNone) return Outcome::done;
+  // "0" is an empty name to PHP, and upstream refuses it.
+  const bool nameless = frame.ext_data.empty() || frame.ext_data == "0";
+  switch (frame.header.command) {
+    case Command::destroy: clients_.destroy(client, CloseReason::Cause::destroyed); return Outcome::done;
+    case Command::set_session: table_[client].session = Blob(frame.ext_data); return Outcome::done;
+    case Command::update_session: return update_session(table_[client], frame.ext_data);
+    case Command::bind_uid:
+      if (nameless) return Outcome::malformed;
+      directory_.bind_uid(client, frame.ext_data);
+      return Outcome::done;
+    case Command::unbind_uid: directory_.unbind_uid(client); return Outcome::done;
+    case Command::join_group:
+      if (nameless) return Outcome::malformed;
+      directory_.join(client, frame.ext_data);
+      return Outcome::done;
+    case Command::leave_group: directory_.leave(client, frame.ext_data); return Outcome::done;
+    default: return Outcome::unknown;
+  }
+}
+
+Commands::Outcome Commands::update_session(ClientRecord& record, std::string_view changes) {
+  if (record.session.empty()) {
+    record.session = Blob(changes);
+    return Outcome::done;
+  }
+  wire::PhpValue old;
+  wire::PhpValue update;
+  if (wire::unserialize(changes, update) != wire::PhpStatus::ok || update.array() == nullptr) return Outcome::malformed;
+  // A session that is not an array (upstream lets anything be set) has nothing to merge into.
+  if (wire::unserialize(record.session.view(), old) != wire::PhpStatus::ok || old.array() == nullptr) {
+    record.session = Blob(changes);
+    return Outcome::done;
+  }
+  record.session = Blob(wire::serialize(wire::replace_recursive(*old.array(), *update.array())));
+  return Outcome::done;
+}
+
+}  // namespace gatehouse::gateway

@@ -1,0 +1,175 @@
+#include "gateway/gateway.h"
+
+#include <algorithm>
+#include <random>
+#include <utility>
+
+#include "gateway/client_framing.h"
+#include "gateway/client_port.h"
+#include "gateway/client_table.h"
+#include "gateway/clients.h"
+#include "gateway/commands.h"
+#include "gateway/directory.h"
+#include "gateway/event_forwarder.h"
+#include "gateway/heartbeat.h"
+#include "gateway/inner_port.h"
+#include "gateway/questions.h"
+#include "gateway/worker_table.h"
+#include "link/register_links.h"
+
+namespace gatehouse {
+namespace {
+
+/// Room for a session beside a message of the largest size in one inner frame.
+constexpr std::size_t kSessionRoom = 4 * 1024 * 1024;
+constexpr std::size_t kLeastInnerFrame = 16 * 1024 * 1024;
+constexpr int kWorkerPingMs = 25'000;
+constexpr int kStopMs = 1000;
+
+std::uint64_t milliseconds(std::chrono::milliseconds duration) {
+  return static_cast<std::uint64_t>(std::max<std::chrono::milliseconds::rep>(duration.count(), 0));
+}
+
+std::uint32_t lan_ip_number(const std::string& lan_ip) {
+  const auto endpoint = net::Endpoint::resolve(lan_ip + ":0");
+  return endpoint ? endpoint->to_address().ipv4() : 0;
+}
+
+}  // namespace
+
+/// The parts of a gateway, in the order in which they need each other.
+class Gateway::State {
+ public:
+  State(net::Loop& loop, GatewayOptions options, std::unique_ptr<Protocol> protocol)
+      : loop_(loop), options_(std::move(options)), framing_(std::move(protocol)) {}
+
+  void serve(net::Socket clients, net::Socket inner);
+  void stop(std::function<void()> stopped);
+  [[nodiscard]] RoleStatus status() const;
+
+ private:
+  void build(std::uint16_t port, std::uint16_t inner_port);
+  void give_up_waiting();
+
+  net::Loop& loop_;
+  GatewayOptions options_;
+  gateway::ClientFraming framing_;
+  wire::WebSocketReader websockets_{wire::WebSocketReader::Role::server, {.message = options_.max_package_size}};
+  gateway::ClientTable table_{std::random_device{}()};
+  gateway::Directory directory_{table_};
+  gateway::WorkerTable workers_;
+  // Made when the ports are known.
+  std::unique_ptr<gateway::EventForwarder> forwarder_;
+  std::unique_ptr<gateway::Clients> clients_;
+  std::unique_ptr<gateway::Commands> commands_;
+  std::unique_ptr<gateway::Questions> questions_;
+  std::unique_ptr<gateway::ClientPort> client_port_;
+  std::unique_ptr<gateway::InnerPort> inner_port_;
+  std::unique_ptr<gateway::Heartbeat> heartbeat_;
+  std::unique_ptr<link::RegisterLinks> registers_;
+  net::ListenerId client_listener_;
+};
+
+void Gateway::State::build(std::uint16_t port, std::uint16_t inner_port) {
+  const gateway::EventForwarder::Settings forwarding{.local_ip = lan_ip_number(options_.lan_ip),
+                                                     .local_port = inner_port,
+                                                     .gateway_port = port,
+                                                     .high_water_bytes = options_.send_to_worker_buffer_size,
+                                                     .held_bytes = options_.no_worker_buffer_size,
+                                                     .held_ms = milliseconds(options_.no_worker_timeout)};
+  forwarder_ = std::make_unique<gateway::EventForwarder>(loop_, table_, workers_, forwarding);
+  clients_ = std::make_unique<gateway::Clients>(loop_, table_, directory_, workers_, *forwarder_, framing_, websockets_,
+                                                gateway::Clients::Settings{options_.send_to_client_buffer_size});
+  commands_ = std::make_unique<gateway::Commands>(loop_, table_, directory_, *clients_);
+  questions_ = std::make_unique<gateway::Questions>(table_, directory_);
+  client_port_ = std::make_unique<gateway::ClientPort>(
+      loop_, table_, *clients_, framing_, websockets_,
+      gateway::ClientPort::Settings{port, options_.max_package_size, milliseconds(options_.handshake_timeout)});
+  inner_port_ = std::make_unique<gateway::InnerPort>(
+      loop_, workers_, *forwarder_, *commands_, *questions_,
+      gateway::InnerPort::Settings{options_.secret_key, std::max(kLeastInnerFrame, options_.max_package_size + kSessionRoom)});
+  heartbeat_ = std::make_unique<gateway::Heartbeat>(
+      loop_, table_, *clients_,
+      gateway::Heartbeat::Settings{milliseconds(options_.ping_interval), options_.ping_not_response_limit, options_.ping_data});
+}
+
+void Gateway::State::serve(net::Socket clients, net::Socket inner) {
+  const std::uint16_t inner_port = net::local_address(inner.fd()).port();
+  build(net::local_address(clients.fd()).port(), inner_port);
+  client_listener_ = loop_.listen(std::move(clients), *client_port_);
+  loop_.listen(std::move(inner), *inner_port_);
+  heartbeat_->start();
+  loop_.every(std::chrono::seconds(1), [this] {
+    client_port_->end_late_handshakes();
+    give_up_waiting();
+  });
+  const net::Address lan = net::Address::from_ipv4(forwarder_->settings().local_ip, inner_port);
+  if (!lan.is_loopback()) {
+    loop_.every(std::chrono::milliseconds(kWorkerPingMs), [this] { inner_port_->ping_workers(); });
+  }
+  link::RegisterLinks::Settings registering;
+  registering.addresses = options_.register_addresses;
+  registering.secret_key = options_.secret_key;
+  registering.announce = lan.to_string();
+  registers_ = std::make_unique<link::RegisterLinks>(loop_, std::move(registering), [](const std::vector<std::string>&) {});
+  registers_->start();
+}
+
+void Gateway::State::give_up_waiting() {
+  const std::vector<std::uint32_t> expired = forwarder_->take_expired();
+  if (expired.empty()) return;
+  loop_.log().warning("no worker for {} ms: {} clients that waited for one are disconnected; are the business workers running, and at "
+                      "the same register?",
+                      forwarder_->settings().held_ms, expired.size());
+  for (const std::uint32_t id : expired) {
+    const std::uint32_t client = table_.find(id);
+    if (client != gateway::ClientTable::kNone) {
+      clients_->close(client, CloseReason::Cause::timeout, wire::close_code::kTryLater, "no worker");
+    }
+  }
+}
+
+void Gateway::State::stop(std::function<void()> stopped) {
+  registers_->stop();
+  loop_.close_listener(client_listener_);
+  table_.for_each([this](std::uint32_t client, const gateway::ClientRecord&) {
+    clients_->close(client, CloseReason::Cause::shutdown, wire::close_code::kGoingAway, "server stopping");
+  });
+  // The on_close events and the last words leave within the next iterations; a peer that does not read is not waited for.
+  const std::uint64_t deadline_ms = loop_.now_ms() + kStopMs;
+  auto timer = std::make_shared<net::TimerId>();
+  *timer = loop_.every(std::chrono::milliseconds(10), [this, deadline_ms, timer, stopped = std::move(stopped)] {
+    std::size_t queued = 0;
+    loop_.for_each_connection([&](net::Connection& connection) { queued += connection.queued_bytes(); });
+    const bool clients_left = loop_.connection_count() > inner_port_->connections();
+    if ((queued > 0 || clients_left) && loop_.now_ms() < deadline_ms) return;
+    const auto done = stopped;  // cancel() destroys this function
+    loop_.cancel(*timer);
+    done();
+  });
+}
+
+RoleStatus Gateway::State::status() const {
+  RoleStatus status;
+  status.listening = options_.listen;
+  status.connections = table_.size();
+  status.inner_connections = inner_port_->connections();
+  status.messages_in = client_port_->messages();
+  status.messages_out = clients_->messages_sent();
+  status.send_failures = clients_->send_failures();
+  loop_.for_each_connection([&](net::Connection& connection) { status.queued_bytes += connection.queued_bytes(); });
+  return status;
+}
+
+Gateway::Gateway(net::Loop& loop, const GatewayOptions& options, int /*index*/, std::unique_ptr<Protocol> protocol)
+    : state_(std::make_unique<State>(loop, options, std::move(protocol))) {}
+
+Gateway::~Gateway() = default;
+
+void Gateway::serve(net::Socket clients, net::Socket inner) { state_->serve(std::move(clients), std::move(inner)); }
+
+void Gateway::stop(std::function<void()> stopped) { state_->stop(std::move(stopped)); }
+
+RoleStatus Gateway::status() const { return state_->status(); }
+
+}  // namespace gatehouse

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <gatehouse/options.h>
+#include <gatehouse/protocol.h>
+
+#include <functional>
+#include <memory>
+
+#include "base/role_status.h"
+#include "net/loop.h"
+
+namespace gatehouse {
+
+/// One gateway process: the clients of a public port on one side, workers and GatewayClients on its inner port on the other.
+class Gateway {
+ public:
+  /// `protocol` is null for websocket. `index` is the process's place among its siblings.
+  Gateway(net::Loop& loop, const GatewayOptions& options, int index, std::unique_ptr<Protocol> protocol);
+  Gateway(const Gateway&) = delete;
+  Gateway& operator=(const Gateway&) = delete;
+  ~Gateway();
+
+  /// Serves clients and workers, and announces itself to the registers. REQUIRES: called once.
+  void serve(net::Socket clients, net::Socket inner);
+  /// Refuses new clients, says goodbye to those that are there (close code 1001), and calls `stopped` when what was queued has been
+  /// written, or after 1 s.
+  void stop(std::function<void()> stopped);
+  [[nodiscard]] RoleStatus status() const;
+
+ private:
+  class State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace gatehouse

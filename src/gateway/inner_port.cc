@@ -1,0 +1,172 @@
+#include "gateway/inner_port.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "base/bytes.h"
+#include "base/log.h"
+#include "base/version.h"
+
+namespace gatehouse::gateway {
+
+using wire::Command;
+
+namespace {
+
+// Strangers may reach this port where only a secret protects it: a connect is small.
+constexpr std::size_t kMaxFrameBeforeSecret = 64 * 1024;
+// Whoever asks and does not read the answers is not read from either, once so many bytes wait for it.
+constexpr std::size_t kMaxUnreadAnswers = 4 * 1024 * 1024;
+
+}  // namespace
+
+InnerPort::InnerPort(net::Loop& loop, WorkerTable& workers, EventForwarder& forwarder, Commands& commands, Questions& questions,
+                     Settings settings)
+    : loop_(loop), workers_(workers), forwarder_(forwarder), commands_(commands), questions_(questions), settings_(std::move(settings)) {}
+
+void InnerPort::on_open(net::Connection& connection) {
+  if (free_.empty()) {
+    free_.push_back(static_cast<std::uint32_t>(peers_.size()));
+    peers_.emplace_back();
+  }
+  connection.tag = free_.back();
+  free_.pop_back();
+  peers_[connection.tag] = Peer{.authenticated = settings_.secret_key.empty(), .worker = {}};
+}
+
+std::size_t InnerPort::on_data(net::Connection& connection, std::span<char> bytes, std::size_t /*seen*/) {
+  const std::string_view input(bytes.data(), bytes.size());
+  std::size_t used = 0;
+  while (used < input.size() && !connection.is_paused()) {
+    const std::size_t most = peers_[connection.tag].authenticated ? settings_.max_frame_bytes : kMaxFrameBeforeSecret;
+    const wire::DecodedGatewayFrame decoded = wire::decode_gateway_frame(input.substr(used), most);
+    if (decoded.status == wire::GatewayFrameStatus::need_more) break;
+    if (decoded.status != wire::GatewayFrameStatus::complete) {
+      refuse(connection, fmt::format("{}; it began with \"{}\"", wire::describe(decoded.status), printable(input.substr(used), 28)));
+      return bytes.size();
+    }
+    used += decoded.size;
+    if (!take(connection, decoded.frame)) return bytes.size();
+  }
+  return used;
+}
+
+bool InnerPort::take(net::Connection& connection, const wire::GatewayFrame& frame) {
+  const Command command = frame.header.command;
+  if (command == Command::worker_connect || command == Command::gateway_client_connect) return connect(connection, frame);
+  if (!peers_[connection.tag].authenticated) {
+    return refuse(connection, fmt::format("command {} without the secret key before it", static_cast<int>(command)));
+  }
+  const Commands::Outcome outcome = commands_.execute(frame);
+  if (outcome == Commands::Outcome::done) return true;
+  if (outcome == Commands::Outcome::unknown) {
+    answer_.clear();
+    if (!questions_.answer(frame, answer_)) return refuse(connection, fmt::format("unknown command {}", static_cast<int>(command)));
+    connection.send(answer_);
+    slow_down(connection);
+    if (answer_.capacity() > 1024 * 1024) std::string().swap(answer_);
+    return true;
+  }
+  // The frame itself was whole, so the connection can go on.
+  ++malformed_;
+  if (malformed_ <= 10 || malformed_ % 1000 == 0) {
+    loop_.log().warning("inner port: command {} from {} ignored, its data cannot be read: ext_data \"{}\", body of {} bytes ({} so far)",
+                        static_cast<int>(command), connection.peer().to_string(), printable(frame.ext_data, 60), frame.body.size(),
+                        malformed_);
+  }
+  return true;
+}
+
+void InnerPort::slow_down(net::Connection& connection) {
+  if (connection.queued_bytes() <= kMaxUnreadAnswers) return;
+  connection.flush();
+  if (connection.queued_bytes() <= kMaxUnreadAnswers) return;
+  connection.pause();
+  connection.notify_below(kMaxUnreadAnswers / 2);
+}
+
+bool InnerPort::connect(net::Connection& connection, const wire::GatewayFrame& frame) {
+  wire::ConnectBody body;
+  if (!wire::parse_connect_body(frame.body, body)) {
+    return refuse(connection, "its connect is not the JSON that was expected (worker_key, secret_key)");
+  }
+  if (!equal_constant_time(body.secret_key, settings_.secret_key)) {
+    return refuse(connection, "wrong secret_key; set the same one in every role of the cluster");
+  }
+  peers_[connection.tag].authenticated = true;
+  if (frame.header.command == Command::worker_connect) {
+    if (body.worker_key.empty()) return refuse(connection, "worker_connect without a worker_key");
+    join(connection, connection.peer().ip() + ":" + body.worker_key, body.extension);
+  }
+  return true;
+}
+
+void InnerPort::join(net::Connection& connection, const std::string& worker_key, bool extension) {
+  Peer& peer = peers_[connection.tag];
+  leave(peer);
+  const WorkerLink* same = workers_.find(worker_key);
+  net::Connection* old = same == nullptr ? nullptr : loop_.find(same->connection);
+  if (old != nullptr) {
+    loop_.log().warning("worker {} connected twice: the older connection is closed; give workers on one machine different names", worker_key);
+    leave(peers_[old->tag]);
+    old->close();
+  }
+  const std::uint64_t before = workers_.size();
+  workers_.add(worker_key, connection.id(), extension, peer.worker);
+  loop_.log().debug("worker {} connected from {} ({} workers)", worker_key, connection.peer().to_string(), workers_.size());
+  if (extension) {
+    wire::GatewayHeader header;
+    header.command = Command::hello;
+    header.local_ip = forwarder_.settings().local_ip;
+    header.local_port = forwarder_.settings().local_port;
+    header.gateway_port = forwarder_.settings().gateway_port;
+    std::string hello;
+    wire::append_gateway_frame(hello, header, {}, wire::hello_body(kVersion));
+    connection.send(hello);
+  }
+  if (before == 0 && forwarder_.held() > 0) loop_.log().info("a worker is back: {} events that waited go to it", forwarder_.held());
+  forwarder_.deliver_held();
+}
+
+void InnerPort::leave(Peer& peer) {
+  const WorkerRef ref = std::exchange(peer.worker, {});
+  WorkerLink* worker = workers_.find(ref);
+  if (worker == nullptr) return;
+  loop_.log().debug("worker {} left", worker->key);
+  const std::vector<std::uint32_t> waiting = std::move(worker->waiting);
+  workers_.remove(ref);
+  // They are bound anew at their next event; so are those whose event came when this worker was just going.
+  forwarder_.resume_clients_of(waiting);
+  forwarder_.deliver_held();
+}
+
+bool InnerPort::refuse(net::Connection& connection, const std::string& why) {
+  loop_.log().warning("inner port: {} refused: {}", connection.peer().to_string(), why);
+  connection.destroy();
+  return false;
+}
+
+void InnerPort::on_close(net::Connection& connection, net::CloseCause /*cause*/, int /*error*/) {
+  leave(peers_[connection.tag]);
+  peers_[connection.tag] = Peer{};
+  free_.push_back(connection.tag);
+}
+
+void InnerPort::on_drain(net::Connection& connection) {
+  connection.resume();
+  WorkerLink* worker = workers_.find(peers_[connection.tag].worker);
+  if (worker != nullptr) forwarder_.resume_clients_of(std::exchange(worker->waiting, {}));
+}
+
+void InnerPort::ping_workers() {
+  std::string ping;
+  wire::append_gateway_frame(ping, {.command = Command::ping}, {}, {});
+  for (const Peer& peer : peers_) {
+    const WorkerLink* worker = workers_.find(peer.worker);
+    net::Connection* connection = worker == nullptr ? nullptr : loop_.find(worker->connection);
+    if (connection != nullptr) connection->send(ping);
+  }
+}
+
+}  // namespace gatehouse::gateway

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "gateway/client_table.h"
+#include "gateway/commands.h"
+#include "gateway/event_forwarder.h"
+#include "gateway/questions.h"
+#include "gateway/worker_table.h"
+#include "net/loop.h"
+#include "wire/gateway_protocol.h"
+
+namespace gatehouse::gateway {
+
+/// The inner side of a gateway: workers connect here for events, workers and GatewayClients for commands and questions.
+/// (docs/wire-protocol.md, "Gateway inner port".)
+class InnerPort : public net::ConnectionHandler {
+ public:
+  struct Settings {
+    std::string secret_key;
+    std::size_t max_frame_bytes = 16 * 1024 * 1024;
+  };
+
+  InnerPort(net::Loop& loop, WorkerTable& workers, EventForwarder& forwarder, Commands& commands, Questions& questions,
+            Settings settings);
+
+  void on_open(net::Connection& connection) override;
+  std::size_t on_data(net::Connection& connection, std::span<char> bytes, std::size_t seen) override;
+  void on_close(net::Connection& connection, net::CloseCause cause, int error) override;
+  void on_drain(net::Connection& connection) override;
+
+  /// A ping to every worker, so that neither side's firewall forgets the connection.
+  void ping_workers();
+
+  [[nodiscard]] std::uint64_t connections() const { return peers_.size() - free_.size(); }
+
+ private:
+  struct Peer {
+    bool authenticated = false;
+    WorkerRef worker;  // set when it takes events
+  };
+
+  /// False when the connection has been ended.
+  bool take(net::Connection& connection, const wire::GatewayFrame& frame);
+  void slow_down(net::Connection& connection);
+  bool connect(net::Connection& connection, const wire::GatewayFrame& frame);
+  bool refuse(net::Connection& connection, const std::string& why);
+  void join(net::Connection& connection, const std::string& worker_key, bool extension);
+  void leave(Peer& peer);
+
+  net::Loop& loop_;
+  WorkerTable& workers_;
+  EventForwarder& forwarder_;
+  Commands& commands_;
+  Questions& questions_;
+  Settings settings_;
+  std::vector<Peer> peers_;  // by Connection::tag
+  std::vector<std::uint32_t> free_;
+  std::string answer_;
+  std::uint64_t malformed_ = 0;
+};
+
+}  // namespace gatehouse::gateway
