@@ -1,0 +1,27 @@
+#include <gatehouse/client.h>
+
+#include "worker/client_context.h"
+
+namespace gatehouse {
+
+const std::string& Client::id() const { return context_.id(); }
+
+Value& Client::session() { return context_.session(); }
+
+std::string Client::remote_address() const { return context_.remote().ip(); }
+
+std::uint16_t Client::remote_port() const { return context_.header().client_port; }
+
+std::string Client::gateway_address() const { return net::Address::from_ipv4(context_.header().local_ip, 0).ip(); }
+
+std::uint16_t Client::gateway_port() const { return context_.header().gateway_port; }
+
+void Client::send(Data data) { context_.calls().send(context_.client_id(), data); }
+
+void Client::close(std::optional<Data> last_words) { context_.calls().close(context_.client_id(), last_words); }
+
+void Client::destroy() { context_.calls().destroy(context_.client_id()); }
+
+Cluster& Client::cluster() { return context_.cluster(); }
+
+}  // namespace gatehouse

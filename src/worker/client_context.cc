@@ -1,0 +1,109 @@
+#include "worker/client_context.h"
+
+#include <utility>
+
+#include "base/bytes.h"
+#include "link/arguments.h"
+#include "wire/php_serialize.h"
+
+namespace gatehouse {
+namespace {
+
+/// Null for no session, and for bytes that are none.
+Value read_session(std::string_view bytes) {
+  wire::PhpValue value;
+  if (bytes.empty() || wire::unserialize(bytes, value) != wire::PhpStatus::ok || value.array() == nullptr) return {};
+  return wire::to_json(value, true);
+}
+
+Value member(const wire::PhpArray& array, const char* name) {
+  const wire::PhpValue* value = array.find(wire::PhpKey::from_text(name));
+  return value == nullptr ? Value::object() : wire::to_json(*value, true);
+}
+
+void put_hex(char* out, std::uint32_t number, int digits) {
+  for (int i = digits - 1; i >= 0; --i, number >>= 4) out[i] = "0123456789abcdef"[number & 15];
+}
+
+}  // namespace
+
+void ClientContext::assign(const wire::GatewayFrame& frame, bool native) {
+  header_ = frame.header;
+  native_ = native;
+  client_id_ = {header_.local_ip, header_.local_port, header_.connection_id};
+  bytes_.assign(frame.ext_data);
+  bytes_.append(frame.body);
+  session_ = std::string_view(bytes_).substr(0, frame.ext_data.size());
+  body_ = std::string_view(bytes_).substr(frame.ext_data.size());
+  if (native && (header_.flags & wire::flag::kAddress) != 0 && session_.size() >= kIpv6Size) {
+    address_ = session_.substr(0, kIpv6Size);
+    session_.remove_prefix(kIpv6Size);
+  }
+}
+
+void ClientContext::clear() {
+  handler.reset();
+  bytes_.clear();
+  if (bytes_.capacity() > kKeptCapacity) bytes_.shrink_to_fit();
+  address_ = session_ = body_ = {};
+  fetched_session_.reset();
+  value_.reset();
+  handshake_.reset();
+  has_id_ = false;
+  question = 0;
+}
+
+Message ClientContext::message() const { return Message(body_, native_ && (header_.flags & wire::flag::kBinary) != 0); }
+
+CloseReason ClientContext::close_reason() const {
+  constexpr std::size_t kFixedSize = 3;  // cause and code
+  if (!native_ || (header_.flags & wire::flag::kCloseReason) == 0 || body_.size() < kFixedSize) return {};
+  CloseReason reason;
+  const auto cause = static_cast<unsigned char>(body_[0]);
+  if (cause <= static_cast<unsigned char>(CloseReason::Cause::shutdown)) reason.cause = static_cast<CloseReason::Cause>(cause);
+  reason.code = load_be16(body_.data() + 1);
+  reason.text = body_.substr(kFixedSize);
+  return reason;
+}
+
+bool ClientContext::read_handshake() {
+  wire::PhpValue value;
+  if (wire::unserialize(body_, value) != wire::PhpStatus::ok || value.array() == nullptr) return false;
+  const wire::PhpArray& parts = *value.array();
+  handshake_.emplace(member(parts, "get"), member(parts, "server"), member(parts, "cookie"));
+  return true;
+}
+
+std::optional<std::string> ClientContext::changed_session() const {
+  if (!value_) return std::nullopt;
+  std::string now = link::check_session(*value_, "session");
+  const std::string_view before = session_bytes();
+  if (now == before) return std::nullopt;
+  // Other bytes may be the same session in another spelling: a float as PHP was configured to write it, say. Rare, so it is
+  // read once more instead of kept.
+  const Value original = read_session(before);
+  if (now == link::check_session(original, "session")) return std::nullopt;
+  return now;
+}
+
+const std::string& ClientContext::id() {
+  if (!std::exchange(has_id_, true)) {
+    id_.resize(20);
+    put_hex(id_.data(), client_id_.local_ip, 8);
+    put_hex(id_.data() + 8, client_id_.local_port, 4);
+    put_hex(id_.data() + 12, client_id_.connection_id, 8);
+  }
+  return id_;
+}
+
+Value& ClientContext::session() {
+  if (!value_) value_ = read_session(session_bytes());
+  return *value_;
+}
+
+net::Address ClientContext::remote() const {
+  if (!address_.empty()) return net::Address::from_bytes(address_.data(), header_.client_port);
+  return net::Address::from_ipv4(header_.client_ip, header_.client_port);
+}
+
+}  // namespace gatehouse

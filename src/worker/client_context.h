@@ -1,0 +1,82 @@
+#pragma once
+
+#include <gatehouse/client.h>
+#include <gatehouse/close_reason.h>
+#include <gatehouse/handshake.h>
+#include <gatehouse/message.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "link/cluster_calls.h"
+#include "wire/gateway_protocol.h"
+#include "worker/root_task.h"
+
+namespace gatehouse {
+
+/// One event of one client with all that its handler may look at: what stands behind a Client. Used again for other events once its
+/// handler has finished, so that an event allocates nothing when its bytes fit where earlier ones stood.
+class ClientContext {
+ public:
+  ClientContext(ClusterCalls& calls, Cluster& cluster) : calls_(calls), cluster_(cluster) {}
+  ClientContext(const ClientContext&) = delete;
+  ClientContext& operator=(const ClientContext&) = delete;
+  ~ClientContext() { handler.reset(); }  // before what it may look at
+
+  /// Copies the event: the bytes must live as long as its handler, which may wait.
+  void assign(const wire::GatewayFrame& frame, bool native);
+  /// Lets go of everything that belongs to the event.
+  void clear();
+
+  [[nodiscard]] wire::Command command() const { return header_.command; }
+  [[nodiscard]] const wire::ClientId& client_id() const { return client_id_; }
+  [[nodiscard]] std::size_t size() const { return bytes_.size() + sizeof *this; }
+
+  [[nodiscard]] Message message() const;
+  [[nodiscard]] CloseReason close_reason() const;
+  /// Reads the handshake that the event carries, for handshake(). False when it cannot be read.
+  [[nodiscard]] bool read_handshake();
+  [[nodiscard]] const Handshake& handshake() const { return *handshake_; }
+
+  /// The session that came with the event, serialized.
+  [[nodiscard]] std::string_view session_bytes() const { return fetched_session_ ? *fetched_session_ : session_; }
+  /// Another is used in its place. REQUIRES: the handler has not been called yet.
+  void set_session_bytes(std::string session) { fetched_session_ = std::move(session); }
+  /// The session, serialized, when the handler has changed it. Throws std::invalid_argument when it holds what cannot be saved.
+  [[nodiscard]] std::optional<std::string> changed_session() const;
+
+  // For Client.
+  [[nodiscard]] const std::string& id();
+  [[nodiscard]] Value& session();
+  [[nodiscard]] net::Address remote() const;
+  [[nodiscard]] const wire::GatewayHeader& header() const { return header_; }
+  [[nodiscard]] ClusterCalls& calls() const { return calls_; }
+  [[nodiscard]] Cluster& cluster() const { return cluster_; }
+
+  Client client{*this};
+  RootTask handler;
+  std::uint64_t question = 0;  // for its session, while that is being fetched
+
+ private:
+  static constexpr std::size_t kIpv6Size = 16;
+  static constexpr std::size_t kKeptCapacity = 64 * 1024;  // of a buffer between events; a larger one is freed
+
+  ClusterCalls& calls_;
+  Cluster& cluster_;
+  wire::GatewayHeader header_;
+  wire::ClientId client_id_;
+  bool native_ = false;
+  std::string bytes_;          // ext_data and body, one after the other
+  std::string_view address_;   // of an IPv6 client, else empty
+  std::string_view session_;
+  std::string_view body_;
+  std::optional<std::string> fetched_session_;
+  std::string id_;             // made when asked for
+  bool has_id_ = false;
+  std::optional<Value> value_;  // of the session, read when asked for
+  std::optional<Handshake> handshake_;
+};
+
+}  // namespace gatehouse

@@ -1,0 +1,42 @@
+#include <gatehouse/handshake.h>
+
+#include <utility>
+
+namespace gatehouse {
+namespace {
+
+/// "?0=a&1=b" is a list in PHP, and so a JSON array; here it is looked up by name like any other.
+Value as_object(Value value) {
+  if (value.is_object()) return value;
+  Value object = Value::object();
+  if (value.is_array()) {
+    std::size_t index = 0;
+    for (Value& element : value) object[std::to_string(index++)] = std::move(element);
+  }
+  return object;
+}
+
+std::string text_of(const Value& object, const std::string& name) {
+  const auto found = object.find(name);
+  return found == object.end() || !found->is_string() ? std::string() : found->get<std::string>();
+}
+
+}  // namespace
+
+Handshake::Handshake(Value query, Value server, Value cookies)
+    : query_(as_object(std::move(query))), server_(as_object(std::move(server))), cookies_(as_object(std::move(cookies))) {}
+
+std::string Handshake::query(std::string_view name) const { return text_of(query_, std::string(name)); }
+
+std::string Handshake::cookie(std::string_view name) const { return text_of(cookies_, std::string(name)); }
+
+std::string Handshake::header(std::string_view name) const {
+  std::string key = "HTTP_";
+  for (const char c : name) {
+    const bool lower = c >= 'a' && c <= 'z';
+    key += c == '-' ? '_' : static_cast<char>(lower ? c - 'a' + 'A' : c);
+  }
+  return text_of(server_, key);
+}
+
+}  // namespace gatehouse

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <utility>
+
+namespace gatehouse {
+
+/// Lets so many log lines through in a second and counts the rest, for lines that a client or a bug can cause at any rate.
+class LogLimit {
+ public:
+  explicit LogLimit(std::uint32_t lines_per_s) : lines_per_s_(lines_per_s) {}
+
+  /// Whether a line may be written now.
+  bool allow(std::uint64_t now_ms) {
+    if (now_ms - since_ms_ >= 1000) {
+      since_ms_ = now_ms;
+      lines_ = 0;
+    }
+    if (lines_ < lines_per_s_) {
+      ++lines_;
+      return true;
+    }
+    ++suppressed_;
+    return false;
+  }
+  /// How many lines were held back since this was last asked.
+  std::uint64_t take_suppressed() { return std::exchange(suppressed_, 0); }
+
+ private:
+  std::uint32_t lines_per_s_;
+  std::uint32_t lines_ = 0;
+  std::uint64_t since_ms_ = 0;
+  std::uint64_t suppressed_ = 0;
+};
+
+}  // namespace gatehouse
