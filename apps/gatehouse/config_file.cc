@@ -1,0 +1,235 @@
+#include "config_file.h"
+
+#include <fmt/format.h>
+
+#define TOML_HEADER_ONLY 1
+#include <toml++/toml.h>
+
+#include <cerrno>
+#include <fstream>
+#include <limits>
+#include <optional>
+#include <sstream>
+#include <stdexcept>
+#include <system_error>
+#include <variant>
+
+#include "application/nearest_name.h"
+#include "application/option_check.h"
+#include "duration.h"
+
+namespace gatehouse::config {
+namespace {
+
+using std::chrono::milliseconds;
+
+/// What a key sets; the type decides what may stand in the file.
+using Target = std::variant<std::string*, int*, std::size_t*, milliseconds*, std::vector<std::string>*>;
+using Keys = std::vector<std::pair<std::string, Target>>;
+
+Keys keys_of(RegisterOptions& options) {
+  return {{"name", &options.name}, {"listen", &options.listen}, {"secret_key", &options.secret_key}};
+}
+
+Keys keys_of(GatewayOptions& options) {
+  return {{"name", &options.name},
+          {"listen", &options.listen},
+          {"count", &options.count},
+          {"lan_ip", &options.lan_ip},
+          {"inner_listen", &options.inner_listen},
+          {"start_port", &options.start_port},
+          {"register", &options.register_addresses},
+          {"secret_key", &options.secret_key},
+          {"ping_interval", &options.ping_interval},
+          {"ping_not_response_limit", &options.ping_not_response_limit},
+          {"ping_data", &options.ping_data},
+          {"max_package_size", &options.max_package_size},
+          {"send_to_client_buffer_size", &options.send_to_client_buffer_size},
+          {"send_to_worker_buffer_size", &options.send_to_worker_buffer_size},
+          {"handshake_timeout", &options.handshake_timeout},
+          {"no_worker_timeout", &options.no_worker_timeout},
+          {"no_worker_buffer_size", &options.no_worker_buffer_size}};
+}
+
+std::vector<std::string> names_of(const Keys& keys) {
+  std::vector<std::string> names;
+  for (const auto& [name, target] : keys) names.push_back(name);
+  return names;
+}
+
+/// Each `take` sets what its key is for, and returns what was expected when the value is something else.
+using Expected = std::optional<std::string>;
+
+Expected take(const toml::node& node, std::string& target) {
+  const auto value = node.value_exact<std::string>();
+  if (!value) return "a string in quotes";
+  target = *value;
+  return std::nullopt;
+}
+
+Expected take(const toml::node& node, int& target) {
+  const auto value = node.value_exact<std::int64_t>();
+  if (!value || *value < std::numeric_limits<int>::min() || *value > std::numeric_limits<int>::max()) return "a whole number";
+  target = static_cast<int>(*value);
+  return std::nullopt;
+}
+
+Expected take(const toml::node& node, std::size_t& target) {
+  const auto value = node.value_exact<std::int64_t>();
+  if (!value || *value < 0) return "a number of bytes, without a unit";
+  target = static_cast<std::size_t>(*value);
+  return std::nullopt;
+}
+
+Expected take(const toml::node& node, milliseconds& target) {
+  std::optional<milliseconds> duration;
+  if (const auto text = node.value_exact<std::string>()) duration = parse_duration(*text);
+  if (node.is_number()) duration = duration_from_seconds(*node.value<double>());
+  if (!duration) return "a duration such as \"50s\", \"500ms\" or \"2m\", or a number of seconds";
+  target = *duration;
+  return std::nullopt;
+}
+
+Expected take(const toml::node& node, std::vector<std::string>& target) {
+  target.clear();
+  if (const auto one = node.value_exact<std::string>()) {
+    target.push_back(*one);
+    return std::nullopt;
+  }
+  const toml::array* list = node.as_array();
+  for (std::size_t i = 0; list != nullptr && i < list->size(); ++i) {
+    const auto element = (*list)[i].value_exact<std::string>();
+    if (!element) return "a list of strings, such as [\"127.0.0.1:1236\"]";
+    target.push_back(*element);
+  }
+  if (list == nullptr) return "a list of strings, such as [\"127.0.0.1:1236\"]";
+  return std::nullopt;
+}
+
+std::string describe(const toml::node& node) {
+  switch (node.type()) {
+    case toml::node_type::table: return "a table";
+    case toml::node_type::array: return "a list";
+    case toml::node_type::string: return fmt::format("\"{}\"", *node.value<std::string>());
+    case toml::node_type::integer: return fmt::format("{}", *node.value<std::int64_t>());
+    case toml::node_type::floating_point: return fmt::format("{}", *node.value<double>());
+    case toml::node_type::boolean: return *node.value<bool>() ? "true" : "false";
+    default: return "a date or time";
+  }
+}
+
+}  // namespace
+
+/// Fills a ConfigFile from a parsed table. Throws std::runtime_error with the finished line.
+class ConfigFile::Reader {
+ public:
+  Reader(ConfigFile& file, const toml::table& root) : file_(file), root_(root) {}
+
+  void read() {
+    for (const auto& [key, node] : root_) {
+      if (key == "register") {
+        read_register(node);
+      } else if (key == "gateway") {
+        read_gateways(node);
+      } else {
+        refuse(line_of(key), fmt::format("unknown table \"{}\"{}", key.str(), did_you_mean(key.str(), {"register", "gateway"})));
+      }
+    }
+    if (file_.register_lines_.empty() && file_.gateway_lines_.empty()) {
+      refuse(1, "there is nothing to start; it takes a [register] or a [[gateway]]");
+    }
+  }
+
+ private:
+  static std::size_t line_of(const toml::key& key) { return key.source().begin.line; }
+  static std::size_t line_of(const toml::node& node) { return node.source().begin.line; }
+
+  [[noreturn]] void refuse(std::size_t line, const std::string& sentence) const {
+    throw std::runtime_error(fmt::format("{}:{}: {}", file_.path_, line, sentence));
+  }
+
+  void read_register(const toml::node& node) {
+    if (node.is_array_of_tables()) refuse(line_of(node), "there is one register at most; write [register]");
+    if (!node.is_table()) refuse(line_of(node), fmt::format("register is a table, not {}; write [register]", describe(node)));
+    file_.register_lines_.push_back(read_table(*node.as_table(), file_.program_.registers.emplace_back()));
+  }
+
+  void read_gateways(const toml::node& node) {
+    if (!node.is_array_of_tables()) refuse(line_of(node), "gateways are a list; write [[gateway]], in double brackets");
+    for (const toml::node& each : *node.as_array()) {
+      file_.gateway_lines_.push_back(read_table(*each.as_table(), file_.program_.gateways.emplace_back()));
+    }
+  }
+
+  template <class Options>
+  Lines read_table(const toml::table& table, Options& options) {
+    const Keys keys = keys_of(options);
+    Lines lines{{"", line_of(table)}};
+    for (const auto& [key, node] : table) {
+      const std::string name(key.str());
+      const auto known = std::find_if(keys.begin(), keys.end(), [&](const auto& each) { return each.first == name; });
+      if (known == keys.end())
+        refuse(line_of(key), fmt::format("unknown key \"{}\"{}", name, did_you_mean(name, names_of(keys))));
+      const Expected expected = std::visit([&node = node](auto* target) { return take(node, *target); }, known->second);
+      if (expected) refuse(line_of(key), fmt::format("{}: {} is expected, not {}", name, *expected, describe(node)));
+      lines[name] = line_of(key);
+    }
+    return lines;
+  }
+
+  ConfigFile& file_;
+  const toml::table& root_;
+};
+
+Result<ConfigFile> ConfigFile::load(const std::string& path) {
+  std::ifstream stream(path, std::ios::binary);
+  std::stringstream text;
+  errno = 0;
+  // Reading from a directory fails only here.
+  if (!stream || !(text << stream.rdbuf())) {
+    const int error = errno;
+    if (error == 0) return failure(fmt::format("{}:1: the file is empty; it takes a [register] or a [[gateway]]", path));
+    return os_failure(fmt::format("cannot read the configuration file {} (-c chooses another)", path), error);
+  }
+  return parse(text.str(), path);
+}
+
+Result<ConfigFile> ConfigFile::parse(std::string_view text, const std::string& path) {
+  ConfigFile file;
+  file.path_ = path;
+  try {
+    Reader(file, toml::parse(text, path)).read();
+  } catch (const toml::parse_error& error) {
+    return failure(fmt::format("{}:{}: {}", path, error.source().begin.line, error.description()));
+  } catch (const std::runtime_error& error) {
+    return failure(error.what());
+  }
+  if (const auto problem = check_options(file.program_)) return failure(file.locate(*problem));
+  return file;
+}
+
+std::string ConfigFile::summary() const {
+  std::size_t processes = program_.registers.size();
+  for (const GatewayOptions& gateway : program_.gateways) processes += static_cast<std::size_t>(gateway.count);
+  const auto plural = [](std::size_t count, const char* one, const char* several) {
+    return fmt::format("{} {}", count, count == 1 ? one : several);
+  };
+  return fmt::format("{} and {} ({})", plural(program_.registers.size(), "register", "registers"),
+                     plural(program_.gateways.size(), "gateway", "gateways"), plural(processes, "process", "processes"));
+}
+
+std::string ConfigFile::locate(const OptionProblem& problem) const {
+  OptionProblem named = problem;
+  if (named.option == "register_addresses") named.option = "register";
+  const std::vector<Lines>& tables = problem.kind == RoleKind::register_server ? register_lines_ : gateway_lines_;
+  std::size_t line = 1;
+  if (problem.number < tables.size()) {
+    const Lines& lines = tables[problem.number];
+    // An option that is wrong though it is not there has its default, or is missing: then it is the table that is looked at.
+    const auto found = lines.find(named.option);
+    line = found != lines.end() ? found->second : lines.at("");
+  }
+  return fmt::format("{}:{}: {}", path_, line, to_line(named, program_));
+}
+
+}  // namespace gatehouse::config

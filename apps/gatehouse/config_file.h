@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "application/option_problem.h"
+#include "application/program.h"
+#include "base/result.h"
+
+namespace gatehouse::config {
+
+/// The configuration of the program gatehouse: a register and gateways from a TOML file, and where each key stands in it. Keys
+/// are the options of RegisterOptions and GatewayOptions under the same names, except that `register` is register_addresses.
+class ConfigFile {
+ public:
+  /// Fails with "PATH:LINE: what is wrong and what would be right" when the file cannot be read, is no TOML, has a key that is
+  /// not known or a value of the wrong type; and when a value is impossible (check_options).
+  static Result<ConfigFile> load(const std::string& path);
+  /// The same from `text`; `path` is for messages.
+  static Result<ConfigFile> parse(std::string_view text, const std::string& path);
+
+  [[nodiscard]] const Program& program() const { return program_; }
+  /// "1 register and 2 gateways (5 processes)"
+  [[nodiscard]] std::string summary() const;
+
+  /// `problem` as a line of this file.
+  [[nodiscard]] std::string locate(const OptionProblem& problem) const;
+
+ private:
+  /// The line of each key of one table that was given; under "" that of the table itself.
+  using Lines = std::map<std::string, std::size_t>;
+  class Reader;
+
+  std::string path_;
+  Program program_{.name = "gatehouse"};
+  std::vector<Lines> register_lines_;
+  std::vector<Lines> gateway_lines_;
+};
+
+}  // namespace gatehouse::config

@@ -1,0 +1,157 @@
+#include "config_file.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <fstream>
+
+namespace gatehouse::config {
+namespace {
+
+using std::chrono::milliseconds;
+
+std::string line_for(const std::string& text) {
+  const auto file = ConfigFile::parse(text, "g.toml");
+  return file ? "fine" : file.error().message;
+}
+
+void expect_line(const std::string& text, const std::string& expected) { EXPECT_EQ(line_for(text), expected) << text; }
+
+// Three lines, so that what is appended stands in line 4.
+constexpr const char* kGateway =
+    "[[gateway]]\n"
+    "name = \"web\"\n"
+    "listen = \"ws://127.0.0.1:8282\"\n";
+
+std::string gateway_with(const std::string& line) { return kGateway + line + "\n"; }
+
+TEST(ConfigFile, ReadsEveryKey) {
+  const auto file = ConfigFile::parse(R"([register]
+name = "Phonebook"
+listen = "text://0.0.0.0:1236"
+secret_key = "s"
+
+[[gateway]]
+name = "web"
+listen = "frame://0.0.0.0:8282"
+count = 3
+lan_ip = "192.168.1.5"
+inner_listen = "0.0.0.0"
+start_port = 2950
+register = ["192.168.1.5:1236", "192.168.1.6:1236"]
+secret_key = "t"
+ping_interval = "50s"
+ping_not_response_limit = 2
+ping_data = "{}"
+max_package_size = 11
+send_to_client_buffer_size = 12
+send_to_worker_buffer_size = 13
+handshake_timeout = 2.5
+no_worker_timeout = 7
+no_worker_buffer_size = 14
+
+[[gateway]]
+name = "text"
+listen = "text://0.0.0.0:8283"
+)",
+                                      "g.toml");
+  ASSERT_TRUE(file.has_value()) << file.error().message;
+  const Program& program = file->program();
+  ASSERT_EQ(program.registers.size(), 1U);
+  EXPECT_EQ(program.registers[0].name, "Phonebook");
+  EXPECT_EQ(program.registers[0].listen, "text://0.0.0.0:1236");
+  EXPECT_EQ(program.registers[0].secret_key, "s");
+  ASSERT_EQ(program.gateways.size(), 2U);
+  const GatewayOptions& web = program.gateways[0];
+  EXPECT_EQ(web.name, "web");
+  EXPECT_EQ(web.listen, "frame://0.0.0.0:8282");
+  EXPECT_EQ(web.count, 3);
+  EXPECT_EQ(web.lan_ip, "192.168.1.5");
+  EXPECT_EQ(web.inner_listen, "0.0.0.0");
+  EXPECT_EQ(web.start_port, 2950);
+  EXPECT_EQ(web.register_addresses, (std::vector<std::string>{"192.168.1.5:1236", "192.168.1.6:1236"}));
+  EXPECT_EQ(web.secret_key, "t");
+  EXPECT_EQ(web.ping_interval, milliseconds(50'000));
+  EXPECT_EQ(web.ping_not_response_limit, 2);
+  EXPECT_EQ(web.ping_data, "{}");
+  EXPECT_EQ(web.max_package_size, 11U);
+  EXPECT_EQ(web.send_to_client_buffer_size, 12U);
+  EXPECT_EQ(web.send_to_worker_buffer_size, 13U);
+  EXPECT_EQ(web.handshake_timeout, milliseconds(2500));
+  EXPECT_EQ(web.no_worker_timeout, milliseconds(7000));
+  EXPECT_EQ(web.no_worker_buffer_size, 14U);
+  EXPECT_EQ(program.gateways[1].ping_interval, GatewayOptions{}.ping_interval) << "what is not said has its default";
+  EXPECT_EQ(file->summary(), "1 register and 2 gateways (5 processes)");
+}
+
+TEST(ConfigFile, UnknownKeysAndTables) {
+  expect_line(gateway_with("lisen = \"x\""), "g.toml:4: unknown key \"lisen\"; did you mean \"listen\"?");
+  expect_line(gateway_with("register_addresses = []"),
+              "g.toml:4: unknown key \"register_addresses\"; did you mean \"register\"?");
+  expect_line(gateway_with("colour = 1"), "g.toml:4: unknown key \"colour\"");
+  expect_line("\n[gateways]\n", "g.toml:2: unknown table \"gateways\"; did you mean \"gateway\"?");
+  expect_line("[register]\ncount = 1\n", "g.toml:2: unknown key \"count\"");
+  expect_line("[gateway]\nname = \"web\"\n", "g.toml:1: gateways are a list; write [[gateway]], in double brackets");
+  expect_line("[[register]]\n", "g.toml:1: there is one register at most; write [register]");
+  expect_line("register = 1\n", "g.toml:1: register is a table, not 1; write [register]");
+  expect_line("", "g.toml:1: there is nothing to start; it takes a [register] or a [[gateway]]");
+}
+
+TEST(ConfigFile, WrongTypes) {
+  expect_line(gateway_with("count = \"2\""), "g.toml:4: count: a whole number is expected, not \"2\"");
+  expect_line(gateway_with("count = 2.5"), "g.toml:4: count: a whole number is expected, not 2.5");
+  expect_line(gateway_with("count = 99999999999"), "g.toml:4: count: a whole number is expected, not 99999999999");
+  expect_line(gateway_with("lan_ip = 127"), "g.toml:4: lan_ip: a string in quotes is expected, not 127");
+  expect_line(gateway_with("max_package_size = \"1M\""),
+              "g.toml:4: max_package_size: a number of bytes, without a unit is expected, not \"1M\"");
+  expect_line(gateway_with("max_package_size = -1"),
+              "g.toml:4: max_package_size: a number of bytes, without a unit is expected, not -1");
+  expect_line(
+      gateway_with("ping_interval = \"50\""),
+      "g.toml:4: ping_interval: a duration such as \"50s\", \"500ms\" or \"2m\", or a number of seconds is expected, not \"50\"");
+  expect_line(
+      gateway_with("ping_interval = true"),
+      "g.toml:4: ping_interval: a duration such as \"50s\", \"500ms\" or \"2m\", or a number of seconds is expected, not true");
+  expect_line(gateway_with("register = [1]"),
+              "g.toml:4: register: a list of strings, such as [\"127.0.0.1:1236\"] is expected, not a list");
+  expect_line(gateway_with("start_port = 1979-05-27"), "g.toml:4: start_port: a whole number is expected, not a date or time");
+}
+
+TEST(ConfigFile, ImpossibleValuesHaveTheLineOfTheirKey) {
+  EXPECT_TRUE(line_for(gateway_with("count = 0")).starts_with("g.toml:4: gateway \"web\": count: "))
+      << line_for(gateway_with("count = 0"));
+  EXPECT_TRUE(
+      line_for(gateway_with("ping_interval = -5")).starts_with("g.toml:4: gateway \"web\": ping_interval: -5000 ms cannot be"));
+  EXPECT_TRUE(line_for(gateway_with("register = []")).starts_with("g.toml:4: gateway \"web\": register: "));
+  EXPECT_TRUE(
+      line_for(gateway_with("lan_ip = \"192.168.1.5\"")).starts_with("g.toml:4: gateway \"web\": lan_ip: refusing to start"));
+  EXPECT_TRUE(line_for("[[gateway]]\nname = \"web\"\n").starts_with("g.toml:1: gateway \"web\": listen: it is missing"))
+      << "an option that is not there has the line of its table";
+  EXPECT_TRUE(line_for(gateway_with("") + "[[gateway]]\nname = \"two\"\nlisten = \"ws://127.0.0.1:8282\"\n")
+                  .starts_with("g.toml:7: gateway \"two\": listen: port 8282 is taken by gateway \"web\""));
+}
+
+TEST(ConfigFile, BrokenTomlHasItsLine) {
+  const std::string line = line_for("[register]\nlisten = \n");
+  EXPECT_TRUE(line.starts_with("g.toml:2: ")) << line;
+  EXPECT_EQ(line.find('\n'), std::string::npos) << line;
+  EXPECT_TRUE(line_for(gateway_with("name = \"again\"")).starts_with("g.toml:4: ")) << line_for(gateway_with("name = \"again\""));
+}
+
+TEST(ConfigFile, TheExampleIsFine) {
+  const auto file = ConfigFile::load(GATEHOUSE_VECTORS_DIR "/../../apps/gatehouse/gatehouse.toml");
+  ASSERT_TRUE(file.has_value()) << file.error().message;
+  EXPECT_EQ(file->summary(), "1 register and 1 gateway (3 processes)");
+}
+
+TEST(ConfigFile, SaysWhenItCannotBeRead) {
+  const auto file = ConfigFile::load("/nonexistent/g.toml");
+  ASSERT_FALSE(file.has_value());
+  EXPECT_NE(file.error().message.find("/nonexistent/g.toml"), std::string::npos);
+  EXPECT_NE(file.error().message.find("No such file"), std::string::npos);
+  EXPECT_FALSE(ConfigFile::load("/").has_value());
+  EXPECT_FALSE(ConfigFile::load("/dev/null").has_value());
+}
+
+}  // namespace
+}  // namespace gatehouse::config

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string_view>
+
+namespace gatehouse::config {
+
+/// "50s", "500ms", "2m", "1.5h": a number and its unit. Nothing when `text` is anything else.
+std::optional<std::chrono::milliseconds> parse_duration(std::string_view text);
+
+/// A number of seconds, rounded to whole milliseconds. Nothing when it is not a time at all (over a thousand years, not a
+/// number).
+std::optional<std::chrono::milliseconds> duration_from_seconds(double seconds);
+
+}  // namespace gatehouse::config

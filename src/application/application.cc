@@ -1,0 +1,116 @@
+#include <gatehouse/application.h>
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <exception>
+
+#include "application/child_runner.h"
+#include "application/command_line.h"
+#include "application/instance_commands.h"
+#include "application/option_check.h"
+#include "application/program.h"
+#include "application/settings.h"
+#include "application/start_command.h"
+#include "master/child_environment.h"
+#include "master/run_directory.h"
+
+namespace gatehouse {
+namespace {
+
+int complain(const std::string& program, const std::string& line) {
+  std::fputs(fmt::format("{}: {}\n", program, line).c_str(), stderr);
+  return 1;
+}
+
+}  // namespace
+
+class ApplicationState {
+ public:
+  explicit ApplicationState(std::string name)
+      : program{.name = std::move(name)},
+        settings{.instance = program.name, .run_dir = master::default_run_directory()},
+        command_line(program.name, settings) {}
+
+  std::optional<int> parse(int argc, char** argv);
+  int run(const std::vector<std::string>& arguments);
+
+  Program program;
+  Settings settings;
+  CommandLine command_line;
+  bool parsed = false;
+
+ private:
+  int restart(const std::vector<std::string>& arguments);
+};
+
+std::optional<int> ApplicationState::parse(int argc, char** argv) {
+  parsed = true;
+  if (const auto status = command_line.parse(argc, argv)) return status;
+  const bool plain = settings.instance.find('/') == std::string::npos && !settings.instance.empty();
+  if (!plain)
+    return complain(program.name,
+                    fmt::format("--instance: \"{}\" cannot name files; use letters, digits, '-' and '_'", settings.instance));
+  // Neither needs to know what the program consists of, which may come from a file that is broken at the moment.
+  if (command_line.chosen() == "stop") return stop_instance(settings);
+  if (command_line.chosen() == "status") return show_status(settings);
+  return command_line.run_own_command();
+}
+
+int ApplicationState::run(const std::vector<std::string>& arguments) {
+  const auto child = master::ChildEnvironment::take();
+  if (!child) return complain(program.name, child.error().message);
+  if (*child) return run_child(program, settings, **child);
+  return command_line.chosen() == "restart" ? restart(arguments) : start_instance(program, settings, arguments);
+}
+
+int ApplicationState::restart(const std::vector<std::string>& arguments) {
+  // A mistake in the options must not cost the instance that runs.
+  if (const auto problem = check_options(program)) return complain(program.name, to_line(*problem, program));
+  if (is_running(settings)) {
+    if (const int status = stop_instance(settings); status != 0) return status;
+  }
+  return start_instance(program, settings, arguments);
+}
+
+Application::Application(std::string name) : state_(std::make_unique<ApplicationState>(std::move(name))) {}
+Application::~Application() = default;
+
+void Application::option(const std::string& name, std::string& variable, const std::string& help) {
+  state_->command_line.option(name, variable, help);
+}
+void Application::option(const std::string& name, int& variable, const std::string& help) {
+  state_->command_line.option(name, variable, help);
+}
+void Application::option(const std::string& name, bool& variable, const std::string& help) {
+  state_->command_line.option(name, variable, help);
+}
+void Application::option(const std::string& name, std::vector<std::string>& variable, const std::string& help) {
+  state_->command_line.option(name, variable, help);
+}
+void Application::command(const std::string& name, const std::string& help, std::function<int()> run) {
+  state_->command_line.command(name, help, std::move(run));
+}
+
+std::optional<int> Application::parse(int argc, char** argv) { return state_->parse(argc, argv); }
+
+void Application::add(RegisterOptions options) { state_->program.registers.push_back(std::move(options)); }
+void Application::add(GatewayOptions options) { state_->program.gateways.push_back(std::move(options)); }
+void Application::add(WorkerOptions options) { state_->program.workers.push_back(std::move(options)); }
+void Application::add(ProcessOptions options) { state_->program.processes.push_back(std::move(options)); }
+void Application::add_protocol(const std::string& scheme, ProtocolFactory factory) {
+  state_->program.protocols.emplace_back(scheme, std::move(factory));
+}
+
+int Application::run(int argc, char** argv) {
+  try {
+    if (!state_->parsed) {
+      if (const auto status = parse(argc, argv)) return *status;
+    }
+    return state_->run(std::vector<std::string>(argv, argv + argc));
+  } catch (const std::exception& error) {
+    return complain(state_->program.name, error.what());
+  }
+}
+
+}  // namespace gatehouse

@@ -1,0 +1,74 @@
+#include "application/child_runner.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "application/option_problem.h"
+#include "application/process_runner.h"
+#include "application/role_process.h"
+#include "master/child_control.h"
+#include "net/loop.h"
+
+namespace gatehouse {
+namespace {
+
+/// The name of the role, or a question mark when the program (a newer file, perhaps) does not have it.
+std::string role_name(const Program& program, const master::ChildEnvironment& child) {
+  const auto number = static_cast<std::size_t>(child.number);
+  const auto in = [&](RoleKind kind, std::size_t count) { return child.kind == to_string(kind) && number < count; };
+  if (in(RoleKind::register_server, program.registers.size())) return program.registers[number].name;
+  if (in(RoleKind::gateway, program.gateways.size())) return program.gateways[number].name;
+  if (in(RoleKind::worker, program.workers.size())) return program.workers[number].name;
+  if (in(RoleKind::process, program.processes.size())) return program.processes[number].name;
+  return "?";
+}
+
+int run_role(const Program& program, const Settings& settings, const master::ChildEnvironment& child, const Log& log) {
+  net::Loop loop(log);
+  const std::unique_ptr<RoleProcess> role = make_role_process(program, child, loop);
+  if (!role) {
+    log.error("this program has no {} number {} with {} sockets; was its file replaced by another program?", child.kind,
+              child.number, child.listen_fds.size());
+    return 1;
+  }
+  int exit_status = 0;
+  bool stopping = false;
+  const auto stop = [&] {
+    if (stopping) return;
+    stopping = true;
+    role->stop([&loop] { loop.stop(); });
+  };
+  loop.on_signal(SIGTERM, stop);
+  master::ChildControl control(
+      loop, child.control_fd, [&role] { return role->status(); },
+      [&] {
+        log.warning("the master is gone; stopping");
+        // Nobody is left who would kill this process if it hangs.
+        loop.after(settings.stop_timeout(), [] { _exit(1); });
+        stop();
+      });
+  loop.post([&] {
+    role->start([&] {
+      exit_status = 1;
+      loop.stop();
+    });
+    if (exit_status == 0) control.announce_ready();
+  });
+  loop.run();
+  return exit_status;
+}
+
+}  // namespace
+
+int run_child(const Program& program, const Settings& settings, const master::ChildEnvironment& child) {
+  const Log log = make_log(settings, fmt::format("{} {}:{}", child.kind, role_name(program, child), child.index));
+  const auto number = static_cast<std::size_t>(child.number);
+  if (child.kind == to_string(RoleKind::process) && number < program.processes.size()) {
+    return run_process(program.processes[number], child.control_fd, settings.stop_timeout(), log);
+  }
+  return run_role(program, settings, child, log);
+}
+
+}  // namespace gatehouse

@@ -1,0 +1,153 @@
+#include "application/command_line.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <stdexcept>
+
+#include "application/nearest_name.h"
+#include "base/version.h"
+
+namespace gatehouse {
+namespace {
+
+std::string one_line(std::string text) {
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
+}
+
+void add_names(const CLI::App& app, std::vector<std::string>& names) {
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    for (const std::string& name : option->get_snames()) names.push_back("-" + name);
+  }
+}
+
+CLI::App& add_command(CLI::App& app, const std::string& name, const std::string& help) {
+  // Options that the command does not know are the program's; what nobody knows is named by describe_extra().
+  return *app.add_subcommand(name, help)->fallthrough()->allow_extras();
+}
+
+}  // namespace
+
+CommandLine::CommandLine(const std::string& program, Settings& settings)
+    : program_(program), app_(std::make_unique<CLI::App>("", program)) {
+  app_->require_subcommand(0, 1);
+  app_->allow_extras();
+  app_->set_help_flag("-h,--help", "Show this help and end");
+  app_->set_version_flag("--version", "gatehouse " + std::string(kVersion), "Show the version of gatehouse and end");
+  app_->add_option("--instance", settings.instance, "Name of this instance, so that several can run side by side")
+      ->capture_default_str();
+  app_->add_option("--run-dir", settings.run_dir, "Directory of the pid file and the control socket")->capture_default_str();
+  app_->add_option("--log-file", settings.log_file,
+                   "Append the log to this file (standard error; with -d: INSTANCE.log in the run directory)");
+  app_->add_option("--log-level", settings.log_level, "What is logged")
+      ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
+      ->capture_default_str();
+  app_->add_option("--stop-timeout", settings.stop_timeout_seconds,
+                   "Seconds that all processes together have to stop before they are killed")
+      ->check(CLI::Range(0.1, 86'400.0))
+      ->capture_default_str();
+
+  CLI::App& start = add_command(*app_, "start", "Start all processes and watch over them; Ctrl-C stops them");
+  start.add_flag("-d,--daemon", settings.daemon, "In the background; returns when all processes are ready");
+  add_command(*app_, "stop", "Stop the running instance, in order");
+  CLI::App& restart = add_command(*app_, "restart", "Stop the running instance, if any, and start");
+  restart.add_flag("-d,--daemon", settings.daemon, "In the background; returns when all processes are ready");
+  CLI::App& status = add_command(*app_, "status", "Show what the running instance's processes are doing");
+  status.add_flag("--json", settings.json, "As JSON, for programs");
+}
+
+CommandLine::~CommandLine() = default;
+
+template <class T>
+void CommandLine::option(const std::string& name, T& variable, const std::string& help) {
+  try {
+    if constexpr (std::is_same_v<T, bool>) {
+      app_->add_flag(name, variable, help);
+    } else if constexpr (std::is_same_v<T, std::vector<std::string>>) {
+      app_->add_option(name, variable, help)->allow_extra_args(false);  // one value each time, so that a command may follow
+    } else {
+      app_->add_option(name, variable, help)->capture_default_str();
+    }
+  } catch (const CLI::Error& error) {
+    throw std::invalid_argument(fmt::format("Application::option(\"{}\"): {}", name, error.what()));
+  }
+}
+template void CommandLine::option(const std::string&, std::string&, const std::string&);
+template void CommandLine::option(const std::string&, int&, const std::string&);
+template void CommandLine::option(const std::string&, bool&, const std::string&);
+template void CommandLine::option(const std::string&, std::vector<std::string>&, const std::string&);
+
+void CommandLine::command(const std::string& name, const std::string& help, std::function<int()> run) {
+  try {
+    add_command(*app_, name, help);
+  } catch (const CLI::Error& error) {
+    throw std::invalid_argument(fmt::format("Application::command(\"{}\"): {}", name, error.what()));
+  }
+  own_commands_.push_back({name, std::move(run)});
+}
+
+std::optional<int> CommandLine::parse(int argc, const char* const* argv) {
+  try {
+    app_->parse(argc, argv);
+  } catch (const CLI::Success& ended) {
+    return app_->exit(ended);  // --help, --version
+  } catch (const CLI::ParseError& error) {
+    return complain(one_line(error.what()));
+  }
+  const std::vector<std::string> extras = app_->remaining(true);
+  if (!extras.empty()) return complain(describe_extra(extras.front()));
+  if (app_->get_subcommands().empty()) {
+    std::fputs(app_->help().c_str(), stdout);
+    return 1;
+  }
+  chosen_ = app_->get_subcommands().front()->get_name();
+  return std::nullopt;
+}
+
+std::optional<int> CommandLine::run_own_command() const {
+  for (const OwnCommand& command : own_commands_) {
+    if (command.name == chosen_) return command.run();
+  }
+  return std::nullopt;
+}
+
+int CommandLine::complain(const std::string& line) const {
+  std::fputs(fmt::format("{}: {} (\"{} --help\" shows what there is)\n", program_, line, program_).c_str(), stderr);
+  return 1;
+}
+
+std::string CommandLine::describe_extra(const std::string& extra) const {
+  if (!extra.starts_with('-')) {
+    if (!app_->get_subcommands().empty()) return fmt::format("unexpected argument \"{}\"", extra);
+    return fmt::format("unknown command \"{}\"{}", extra, did_you_mean(extra, command_names()));
+  }
+  const std::string name = extra.substr(0, extra.find('='));
+  for (const CLI::App* command : app_->get_subcommands([](const CLI::App*) { return true; })) {
+    std::vector<std::string> names;
+    add_names(*command, names);
+    if (std::find(names.begin(), names.end(), name) != names.end()) {
+      return fmt::format("{} belongs behind its command, as in \"{} {} {}\"", name, program_, command->get_name(), name);
+    }
+  }
+  return fmt::format("unknown option \"{}\"{}", name, did_you_mean(name, option_names()));
+}
+
+std::vector<std::string> CommandLine::option_names() const {
+  std::vector<std::string> names;
+  add_names(*app_, names);
+  for (const CLI::App* command : app_->get_subcommands()) add_names(*command, names);
+  return names;
+}
+
+std::vector<std::string> CommandLine::command_names() const {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app_->get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(command->get_name());
+  return names;
+}
+
+}  // namespace gatehouse

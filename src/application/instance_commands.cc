@@ -1,0 +1,82 @@
+#include "application/instance_commands.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <optional>
+#include <thread>
+
+#include "master/control_socket.h"
+#include "master/pid_file.h"
+#include "master/status_report.h"
+
+namespace gatehouse {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr milliseconds kPoll{20};
+
+int complain(const std::string& line) {
+  std::fputs((line + "\n").c_str(), stderr);
+  return 1;
+}
+
+/// The pid of the running instance; waits a moment for one that is just starting to write it.
+std::optional<pid_t> running_pid(const Settings& settings) {
+  std::optional<pid_t> pid;
+  for (int i = 0; i < 50; ++i) {
+    pid = master::PidFile::locked_by(settings.pid_path());
+    if (!pid || *pid > 0) break;
+    std::this_thread::sleep_for(kPoll);
+  }
+  return pid;
+}
+
+int not_running(const Settings& settings) { return complain(settings.instance + " is not running"); }
+
+}  // namespace
+
+bool is_running(const Settings& settings) { return master::PidFile::locked_by(settings.pid_path()).has_value(); }
+
+int stop_instance(const Settings& settings) {
+  const std::optional<pid_t> pid = running_pid(settings);
+  if (!pid) return not_running(settings);
+  if (*pid <= 0) return complain(fmt::format("{} is just starting; try again", settings.instance));
+  if (kill(*pid, SIGTERM) != 0) {
+    return complain(fmt::format("cannot stop {} (pid {}): {}", settings.instance, *pid, std::generic_category().message(errno)));
+  }
+  // The master keeps to its own --stop-timeout, which may be longer than ours; this limit is only for one that hangs.
+  const auto deadline =
+      std::chrono::steady_clock::now() + std::max<milliseconds>(settings.stop_timeout(), seconds(60)) + seconds(5);
+  while (is_running(settings)) {
+    if (std::chrono::steady_clock::now() > deadline) {
+      return complain(fmt::format("{} (pid {}) has not stopped yet; its log says why", settings.instance, *pid));
+    }
+    std::this_thread::sleep_for(kPoll);
+  }
+  std::fputs((settings.instance + " has been stopped\n").c_str(), stdout);
+  std::fflush(stdout);
+  return 0;
+}
+
+int show_status(const Settings& settings) {
+  if (!is_running(settings)) return not_running(settings);
+  // The master waits a second for its children.
+  constexpr int kTimeoutMs = 5000;
+  const auto status = master::ask_master(settings.socket_path(), "status", kTimeoutMs);
+  if (!status) return complain(fmt::format("{} is running, but cannot be asked: {}", settings.instance, status.error().message));
+  const bool whole = status->contains("processes");
+  if (!whole)
+    return complain(fmt::format("{} answered: {}", settings.instance, status->value("error", "nothing that is understood")));
+  const std::string text = settings.json ? status->dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n"
+                                         : master::format_status(*status);
+  std::fputs(text.c_str(), stdout);
+  return 0;
+}
+
+}  // namespace gatehouse

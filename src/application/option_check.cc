@@ -1,0 +1,222 @@
+#include "application/option_check.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cctype>
+#include <chrono>
+#include <map>
+
+#include "application/listen_plan.h"
+#include "application/listen_url.h"
+#include "application/nearest_name.h"
+
+namespace gatehouse {
+namespace {
+
+/// The longest message: what a 32-bit length on the inner protocol and a sensible process can carry.
+constexpr std::size_t kMaxSize = std::size_t{1} << 30;
+
+/// Collects the first problem of one role; later ones are not even looked at.
+class Checker {
+ public:
+  Checker(RoleKind kind, std::size_t number) : kind_(kind), number_(number) {}
+
+  [[nodiscard]] const std::optional<OptionProblem>& problem() const { return problem_; }
+
+  /// Returns `ok`, so that checks that build upon it can be left out.
+  bool require(bool ok, const char* option, const std::string& message) {
+    if (!ok && !problem_) problem_ = OptionProblem{kind_, number_, option, message};
+    return ok;
+  }
+
+  void name(const std::string& name) {
+    require(!name.empty(), "name", "it is empty; give it a name of its own, such as \"web\"");
+    const bool printable = std::none_of(name.begin(), name.end(), [](unsigned char c) { return std::iscntrl(c) != 0; });
+    require(printable, "name", "it has control characters in it; letters, digits, '-' and '_' are good");
+  }
+
+  void count(int count) { require(count >= 1, "count", fmt::format("{} processes cannot be; 1 or more", count)); }
+
+  void registers(const std::vector<std::string>& addresses) {
+    require(!addresses.empty(), "register_addresses", "it is empty; name at least one, such as \"127.0.0.1:1236\"");
+    for (const std::string& address : addresses) {
+      const Result<int> port = parse_host_and_port(address);
+      require(port.has_value(), "register_addresses", port ? "" : port.error().message);
+    }
+  }
+
+  void duration(const char* option, std::chrono::milliseconds value, bool zero_allowed) {
+    const auto smallest = std::chrono::milliseconds(zero_allowed ? 0 : 1);
+    require(value >= smallest, option,
+            fmt::format("{} ms cannot be; {}", value.count(), zero_allowed ? "0 or more" : "1 ms or more"));
+    // What the loop's timers can hold (2^32 ms).
+    require(value <= std::chrono::hours(24 * 49), option, "it is longer than 49 days");
+  }
+
+  void size(const char* option, std::size_t value) {
+    require(value >= 1 && value <= kMaxSize, option, fmt::format("{} bytes cannot be; from 1 to {}", value, kMaxSize));
+  }
+
+  /// Whoever can reach an inner port or the register can send to every client, so it takes more than knowing the address.
+  void secret(const char* option, const net::Endpoint& endpoint, const std::string& secret_key) {
+    require(endpoint.is_loopback() || !secret_key.empty(), option,
+            fmt::format("refusing to start: {} can be reached from other machines, and secret_key is empty; set a secret_key, or "
+                        "use 127.0.0.1",
+                        endpoint.to_string()));
+  }
+
+ private:
+  RoleKind kind_;
+  std::size_t number_;
+  std::optional<OptionProblem> problem_;
+};
+
+void check(Checker& checker, const RegisterOptions& options) {
+  checker.name(options.name);
+  const Result<ListenUrl> url = ListenUrl::parse(options.listen);
+  if (!checker.require(url.has_value(), "listen", url ? "" : url.error().message)) return;
+  checker.require(url->scheme == "text", "listen",
+                  fmt::format("\"{}\": a register speaks text only, as in text://127.0.0.1:1236", options.listen));
+  checker.secret("listen", url->endpoint, options.secret_key);
+}
+
+void check_inner_side(Checker& checker, const GatewayOptions& options) {
+  in_addr ipv4{};
+  const bool is_ipv4 = inet_pton(AF_INET, options.lan_ip.c_str(), &ipv4) == 1;
+  checker.require(is_ipv4, "lan_ip",
+                  fmt::format("\"{}\" is no IPv4 address; give the one that workers reach this machine at, such as 192.168.1.5",
+                              options.lan_ip));
+  checker.require(
+      !is_ipv4 || ipv4.s_addr != INADDR_ANY, "lan_ip",
+      "0.0.0.0 is no address that workers could connect to; give this machine's own, and use inner_listen to bind to all");
+  checker.require(options.start_port >= 1 && options.start_port <= 65535, "start_port",
+                  fmt::format("{} is not a port; 1 to 65535", options.start_port));
+  checker.require(options.start_port + std::int64_t{options.count} - 1 <= 65535, "start_port",
+                  fmt::format("{} processes from port {} on would need ports over 65535", options.count, options.start_port));
+  if (checker.problem()) return;
+  const Result<net::Endpoint> inner = inner_endpoint(options, 0);
+  if (!checker.require(
+          inner.has_value(), "inner_listen",
+          fmt::format("\"{}\" is no IP address; such as 0.0.0.0, without a port (that is start_port)", options.inner_listen))) {
+    return;
+  }
+  checker.secret(options.inner_listen.empty() ? "lan_ip" : "inner_listen", *inner, options.secret_key);
+}
+
+void check(Checker& checker, const GatewayOptions& options, const std::vector<std::string>& schemes) {
+  checker.name(options.name);
+  checker.require(!options.listen.empty(), "listen",
+                  "it is missing; say where clients connect, such as websocket://0.0.0.0:8282");
+  const Result<ListenUrl> url = ListenUrl::parse(options.listen);
+  if (checker.require(url.has_value(), "listen", url ? "" : url.error().message)) {
+    checker.require(std::find(schemes.begin(), schemes.end(), url->scheme) != schemes.end(), "listen",
+                    fmt::format("unknown scheme \"{}\" (known: {}){}", url->scheme, fmt::join(schemes, ", "),
+                                did_you_mean(url->scheme, schemes)));
+  }
+  checker.count(options.count);
+  check_inner_side(checker, options);
+  checker.registers(options.register_addresses);
+  checker.duration("ping_interval", options.ping_interval, true);
+  checker.require(options.ping_not_response_limit >= 0, "ping_not_response_limit",
+                  fmt::format("{} cannot be; 0 (never disconnect) or more", options.ping_not_response_limit));
+  checker.size("max_package_size", options.max_package_size);
+  checker.size("send_to_client_buffer_size", options.send_to_client_buffer_size);
+  checker.size("send_to_worker_buffer_size", options.send_to_worker_buffer_size);
+  checker.duration("handshake_timeout", options.handshake_timeout, false);
+  checker.duration("no_worker_timeout", options.no_worker_timeout, true);
+  checker.require(options.no_worker_buffer_size <= kMaxSize, "no_worker_buffer_size",
+                  fmt::format("it is over {} bytes", kMaxSize));
+}
+
+void check(Checker& checker, const WorkerOptions& options) {
+  checker.name(options.name);
+  checker.count(options.count);
+  checker.require(static_cast<bool>(options.events), "events",
+                  "they are missing; such as .events = gatehouse::make_events<MyEvents>()");
+  checker.registers(options.register_addresses);
+}
+
+void check(Checker& checker, const ProcessOptions& options) {
+  checker.name(options.name);
+  checker.require(static_cast<bool>(options.run), "run", "it is missing; give the function that the process runs");
+  if (options.listen.empty()) return;
+  const Result<int> port = parse_host_and_port(options.listen);
+  if (!checker.require(port.has_value(), "listen", port ? "" : port.error().message)) return;
+  const Result<net::Endpoint> endpoint = net::Endpoint::resolve(options.listen);
+  checker.require(endpoint.has_value(), "listen", endpoint ? "" : endpoint.error().message);
+}
+
+bool is_scheme(const std::string& scheme) {
+  const auto letter = [](unsigned char c) { return std::isalpha(c) != 0; };
+  const auto letter_or_digit = [](unsigned char c) { return std::isalnum(c) != 0; };
+  return !scheme.empty() && letter(static_cast<unsigned char>(scheme[0])) &&
+         std::all_of(scheme.begin(), scheme.end(), letter_or_digit);
+}
+
+std::optional<OptionProblem> check_program(const Program& program) {
+  Checker checker(RoleKind::program, 0);
+  const bool plain = std::all_of(program.name.begin(), program.name.end(),
+                                 [](unsigned char c) { return std::isalnum(c) != 0 || c == '-' || c == '_'; });
+  checker.require(!program.name.empty() && plain, "name", "it names files: letters, digits, '-' and '_' only");
+  std::map<std::string, int> seen = {{"websocket", 1}, {"ws", 1}, {"text", 1}, {"frame", 1}, {"tcp", 1}};
+  for (const auto& [scheme, factory] : program.protocols) {
+    checker.require(is_scheme(scheme), "add_protocol",
+                    fmt::format("\"{}\" is no scheme name; a letter, then letters and digits", scheme));
+    checker.require(++seen[scheme] == 1, "add_protocol", fmt::format("the scheme \"{}\" is taken; choose another name", scheme));
+    checker.require(static_cast<bool>(factory), "add_protocol", fmt::format("the scheme \"{}\" has no factory", scheme));
+  }
+  checker.require(
+      !program.registers.empty() || !program.gateways.empty() || !program.workers.empty() || !program.processes.empty(), "",
+      "there is nothing to start; add() a register, a gateway, a worker or a process");
+  return checker.problem();
+}
+
+/// Names are what status, log and, for workers, the cluster tell processes apart by.
+std::optional<OptionProblem> check_names(const Program& program) {
+  std::map<std::string, RoleKind> seen;
+  std::optional<OptionProblem> problem;
+  const auto add = [&](RoleKind kind, std::size_t count) {
+    for (std::size_t number = 0; number < count && !problem; ++number) {
+      const std::string name = name_of(program, kind, number);
+      const auto [other, is_new] = seen.emplace(name, kind);
+      if (!is_new) {
+        problem =
+            OptionProblem{kind, number, "name",
+                          fmt::format("another {} has this name already; give each a name of its own", to_string(other->second))};
+      }
+    }
+  };
+  add(RoleKind::register_server, program.registers.size());
+  // Gateways may share a name, as upstream's may: it is shown in the status and nothing more.
+  add(RoleKind::worker, program.workers.size());
+  add(RoleKind::process, program.processes.size());
+  return problem;
+}
+
+template <class Options, class... More>
+std::optional<OptionProblem> check_all(RoleKind kind, const std::vector<Options>& list, const More&... more) {
+  for (std::size_t number = 0; number < list.size(); ++number) {
+    Checker checker(kind, number);
+    check(checker, list[number], more...);
+    if (checker.problem()) return checker.problem();
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<OptionProblem> check_options(const Program& program) {
+  if (auto problem = check_program(program)) return problem;
+  if (auto problem = check_all(RoleKind::register_server, program.registers)) return problem;
+  if (auto problem = check_all(RoleKind::gateway, program.gateways, known_schemes(program))) return problem;
+  if (auto problem = check_all(RoleKind::worker, program.workers)) return problem;
+  if (auto problem = check_all(RoleKind::process, program.processes)) return problem;
+  if (auto problem = check_names(program)) return problem;
+  const auto plan = plan_listeners(program);
+  return plan ? std::nullopt : std::optional(plan.error());
+}
+
+}  // namespace gatehouse

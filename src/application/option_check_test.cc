@@ -1,0 +1,147 @@
+#include "application/option_check.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+
+namespace gatehouse {
+namespace {
+
+using std::chrono::milliseconds;
+
+class NoEvents : public Events {
+ public:
+  Task<> on_message(Client& /*client*/, Message /*message*/) override { co_return; }
+};
+
+Program good_program() {
+  Program program{.name = "chat"};
+  program.registers.push_back({.listen = "text://127.0.0.1:11236"});
+  program.gateways.push_back({.name = "web", .listen = "websocket://0.0.0.0:17272", .count = 2, .start_port = 12300});
+  program.workers.push_back({.name = "ChatWorker", .count = 2, .events = make_events<NoEvents>()});
+  program.processes.push_back({.name = "page", .listen = "127.0.0.1:18080", .run = [](const auto&) { return 0; }});
+  return program;
+}
+
+/// The line for a good program that `spoil` has changed.
+std::string line_for(const std::function<void(Program&)>& spoil) {
+  Program program = good_program();
+  spoil(program);
+  const auto problem = check_options(program);
+  return problem ? to_line(*problem, program) : "fine";
+}
+
+void expect_line(const std::function<void(Program&)>& spoil, const std::string& beginning, const std::string& somewhere) {
+  const std::string line = line_for(spoil);
+  EXPECT_TRUE(line.starts_with(beginning)) << line;
+  EXPECT_NE(line.find(somewhere), std::string::npos) << line;
+  EXPECT_EQ(line.find('\n'), std::string::npos) << line;
+}
+
+TEST(OptionCheck, FindsNothingWrongWithAGoodProgram) {
+  EXPECT_EQ(line_for([](Program&) {}), "fine");
+  EXPECT_EQ(line_for([](Program& p) {
+              p.gateways[0].inner_listen = "0.0.0.0";
+              p.gateways[0].lan_ip = "192.168.1.5";
+              p.gateways[0].secret_key = "long and random";
+            }),
+            "fine");
+  EXPECT_EQ(line_for([](Program& p) { p.workers[0].register_addresses = {"register.internal:1236", "[::1]:1236"}; }), "fine");
+}
+
+TEST(OptionCheck, ListenOfAGateway) {
+  const std::string at = "gateway \"web\": listen: ";
+  expect_line([](Program& p) { p.gateways[0].listen = ""; }, at, "websocket://0.0.0.0:8282");
+  expect_line([](Program& p) { p.gateways[0].listen = "0.0.0.0:80"; }, at, "SCHEME://IP:PORT");
+  expect_line([](Program& p) { p.gateways[0].listen = "websocket://0.0.0.0:0"; }, at, "1 to 65535");
+  expect_line([](Program& p) { p.gateways[0].listen = "websoket://0.0.0.0:80"; }, at,
+              "unknown scheme \"websoket\" (known: websocket, ws, text, frame, tcp); did you mean \"websocket\"?");
+  expect_line(
+      [](Program& p) {
+        p.protocols.emplace_back("json", [] { return nullptr; });
+        p.gateways[0].listen = "jsn://0.0.0.0:80";
+      },
+      at, "tcp, json); did you mean \"json\"?");
+}
+
+TEST(OptionCheck, InnerSideOfAGateway) {
+  const std::string at = "gateway \"web\": ";
+  expect_line([](Program& p) { p.gateways[0].lan_ip = "localhost"; }, at + "lan_ip: ", "no IPv4 address");
+  expect_line([](Program& p) { p.gateways[0].lan_ip = "::1"; }, at + "lan_ip: ", "no IPv4 address");
+  expect_line([](Program& p) { p.gateways[0].lan_ip = "0.0.0.0"; }, at + "lan_ip: ", "inner_listen");
+  expect_line([](Program& p) { p.gateways[0].inner_listen = "0.0.0.0:2300"; }, at + "inner_listen: ", "without a port");
+  expect_line([](Program& p) { p.gateways[0].start_port = 0; }, at + "start_port: ", "1 to 65535");
+  expect_line([](Program& p) { p.gateways[0].start_port = 65535; }, at + "start_port: ", "over 65535");
+  EXPECT_EQ(line_for([](Program& p) { p.gateways[0].start_port = 65534; }), "fine");
+  expect_line([](Program& p) { p.gateways[0].count = 2147483647; }, at + "start_port: ", "over 65535");
+  expect_line([](Program& p) { p.gateways[0].count = 0; }, at + "count: ", "1 or more");
+}
+
+TEST(OptionCheck, RefusesToStartWithoutASecretOutsideLoopback) {
+  expect_line([](Program& p) { p.gateways[0].lan_ip = "192.168.1.5"; }, "gateway \"web\": lan_ip: refusing to start",
+              "secret_key");
+  expect_line([](Program& p) { p.gateways[0].inner_listen = "0.0.0.0"; }, "gateway \"web\": inner_listen: refusing to start",
+              "secret_key");
+  expect_line([](Program& p) { p.registers[0].listen = "text://0.0.0.0:1236"; },
+              "register \"Register\": listen: refusing to start", "secret_key");
+}
+
+TEST(OptionCheck, NumbersThatCannotBe) {
+  const std::string at = "gateway \"web\": ";
+  expect_line([](Program& p) { p.gateways[0].ping_interval = milliseconds(-1); }, at + "ping_interval: ", "0 or more");
+  expect_line([](Program& p) { p.gateways[0].ping_interval = std::chrono::hours(24 * 50); }, at + "ping_interval: ", "49 days");
+  expect_line([](Program& p) { p.gateways[0].ping_not_response_limit = -1; }, at + "ping_not_response_limit: ", "0 (never");
+  expect_line([](Program& p) { p.gateways[0].max_package_size = 0; }, at + "max_package_size: ", "from 1");
+  expect_line([](Program& p) { p.gateways[0].max_package_size = (1U << 30) + 1; }, at + "max_package_size: ", "1073741824");
+  expect_line([](Program& p) { p.gateways[0].handshake_timeout = milliseconds(0); }, at + "handshake_timeout: ", "1 ms");
+  expect_line([](Program& p) { p.gateways[0].no_worker_timeout = milliseconds(-5); }, at + "no_worker_timeout: ", "-5 ms");
+}
+
+TEST(OptionCheck, RegisterAddresses) {
+  expect_line([](Program& p) { p.gateways[0].register_addresses = {}; },
+              "gateway \"web\": register_addresses: ", "127.0.0.1:1236");
+  expect_line([](Program& p) { p.workers[0].register_addresses = {"127.0.0.1"}; },
+              "worker \"ChatWorker\": register_addresses: ", "IP:PORT");
+  expect_line([](Program& p) { p.registers[0].listen = "tcp://127.0.0.1:1236"; },
+              "register \"Register\": listen: ", "text://127.0.0.1:1236");
+}
+
+TEST(OptionCheck, WorkersAndProcesses) {
+  expect_line([](Program& p) { p.workers[0].events = {}; }, "worker \"ChatWorker\": events: ", "make_events");
+  expect_line([](Program& p) { p.workers[0].count = -3; }, "worker \"ChatWorker\": count: ", "-3");
+  expect_line([](Program& p) { p.processes[0].run = {}; }, "process \"page\": run: ", "missing");
+  expect_line([](Program& p) { p.processes[0].listen = "8080"; }, "process \"page\": listen: ", "IP:PORT");
+}
+
+TEST(OptionCheck, NamesAreNeededAndDiffer) {
+  expect_line([](Program& p) { p.workers[0].name = ""; }, "worker \"\": name: ", "empty");
+  expect_line([](Program& p) { p.processes[0].name = "ChatWorker"; }, "process \"ChatWorker\": name: ", "another worker");
+  expect_line([](Program& p) { p.workers.push_back(p.workers[0]); }, "worker \"ChatWorker\": name: ", "another worker");
+  expect_line([](Program& p) { p.name = "my chat"; }, "program \"my chat\": name: ", "letters");
+  expect_line([](Program& p) { p = Program{.name = "chat"}; }, "program \"chat\": ", "nothing to start");
+}
+
+TEST(OptionCheck, SchemesOfTheProgram) {
+  expect_line([](Program& p) { p.protocols.emplace_back("1st", [] { return nullptr; }); },
+              "program \"chat\": add_protocol: ", "1st");
+  expect_line([](Program& p) { p.protocols.emplace_back("text", [] { return nullptr; }); },
+              "program \"chat\": add_protocol: ", "taken");
+  expect_line([](Program& p) { p.protocols.emplace_back("json", nullptr); }, "program \"chat\": add_protocol: ", "factory");
+}
+
+TEST(OptionCheck, PortsThatTwoRolesWant) {
+  expect_line([](Program& p) { p.gateways[0].listen = "ws://0.0.0.0:11236"; },
+              "gateway \"web\": listen: port 11236 is taken by register", "\"Register\"");
+  expect_line([](Program& p) { p.gateways[0].start_port = 11235; },
+              "gateway \"web\": start_port: port 11236 is taken by register", "\"Register\"");
+  expect_line([](Program& p) { p.processes[0].listen = "127.0.0.1:17272"; },
+              "process \"page\": listen: port 17272 is taken by gateway", "\"web\"");
+  EXPECT_EQ(line_for([](Program& p) {
+              p.gateways[0].listen = "ws://127.0.0.2:17272";
+              p.processes[0].listen = "127.0.0.3:17272";
+            }),
+            "fine");
+}
+
+}  // namespace
+}  // namespace gatehouse

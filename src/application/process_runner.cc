@@ -1,0 +1,94 @@
+#include "application/process_runner.h"
+
+#include <unistd.h>
+
+#include <csignal>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "master/child_control.h"
+#include "net/loop.h"
+
+namespace gatehouse {
+namespace {
+
+/// The functions to be called when the process is to stop: given by one thread, called by another.
+class StopCallbacks {
+ public:
+  void add(std::function<void()> callback) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (!stopping_) {
+        callbacks_.push_back(std::move(callback));
+        return;
+      }
+    }
+    callback();
+  }
+
+  void call_all() {
+    std::vector<std::function<void()>> callbacks;
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+      callbacks.swap(callbacks_);
+    }
+    for (const auto& callback : callbacks) callback();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::function<void()>> callbacks_;
+  bool stopping_ = false;
+};
+
+/// The second thread.
+void serve_control(net::Loop& loop, const ProcessOptions& options, int control_fd, std::chrono::milliseconds stop_timeout,
+                   StopCallbacks& stop) {
+  const auto call_all = [&] {
+    try {
+      stop.call_all();
+    } catch (const std::exception& error) {
+      loop.log().error("an exception left a function given to on_stop: {}", error.what());
+    }
+  };
+  loop.on_signal(SIGTERM, call_all);
+  master::ChildControl control(
+      loop, control_fd, [&] { return RoleStatus{.listening = options.listen}; },
+      [&] {
+        loop.log().warning("the master is gone; stopping");
+        loop.after(stop_timeout, [] { _exit(1); });
+        call_all();
+      });
+  control.announce_ready();
+  loop.run();
+}
+
+}  // namespace
+
+int run_process(const ProcessOptions& options, int control_fd, std::chrono::milliseconds stop_timeout, const Log& log) {
+  // Before the second thread exists, so that none of the threads that the user starts gets it either.
+  sigset_t term;
+  sigemptyset(&term);
+  sigaddset(&term, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &term, nullptr);
+
+  StopCallbacks stop;
+  net::Loop loop(log);
+  std::thread control([&] { serve_control(loop, options, control_fd, stop_timeout, stop); });
+  int status = 1;
+  std::string thrown;
+  try {
+    status = options.run([&stop](std::function<void()> callback) { stop.add(std::move(callback)); });
+  } catch (const std::exception& error) {
+    thrown = error.what();
+  }
+  loop.stop_from_any_thread();
+  control.join();
+  if (!thrown.empty()) log.error("an exception left the process's function: {}", thrown);
+  return status;
+}
+
+}  // namespace gatehouse

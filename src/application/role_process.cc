@@ -1,0 +1,100 @@
+#include "application/role_process.h"
+
+#include "application/option_problem.h"
+#include "gateway/gateway.h"
+#include "register/register.h"
+#include "wire/stream_protocols.h"
+#include "worker/business_worker.h"
+
+namespace gatehouse {
+namespace {
+
+class RegisterProcess : public RoleProcess {
+ public:
+  RegisterProcess(net::Loop& loop, const RegisterOptions& options, net::Socket listener)
+      : listening_(options.listen), listener_(std::move(listener)), register_(loop, options.secret_key) {}
+
+  void start(std::function<void()> /*failed*/) override { register_.serve(std::move(listener_)); }
+  void stop(std::function<void()> stopped) override {
+    register_.stop();
+    stopped();
+  }
+  [[nodiscard]] RoleStatus status() const override {
+    RoleStatus status = register_.status();
+    status.listening = listening_;
+    return status;
+  }
+
+ private:
+  std::string listening_;
+  net::Socket listener_;
+  Register register_;
+};
+
+class GatewayProcess : public RoleProcess {
+ public:
+  GatewayProcess(net::Loop& loop, const GatewayOptions& options, int index, std::unique_ptr<Protocol> protocol,
+                 net::Socket clients, net::Socket inner)
+      : listening_(options.listen),
+        clients_(std::move(clients)),
+        inner_(std::move(inner)),
+        gateway_(loop, options, index, std::move(protocol)) {}
+
+  void start(std::function<void()> /*failed*/) override { gateway_.serve(std::move(clients_), std::move(inner_)); }
+  void stop(std::function<void()> stopped) override { gateway_.stop(std::move(stopped)); }
+  [[nodiscard]] RoleStatus status() const override {
+    RoleStatus status = gateway_.status();
+    status.listening = listening_;
+    return status;
+  }
+
+ private:
+  std::string listening_;
+  net::Socket clients_;
+  net::Socket inner_;
+  Gateway gateway_;
+};
+
+class WorkerProcess : public RoleProcess {
+ public:
+  WorkerProcess(net::Loop& loop, const WorkerOptions& options, int index) : worker_(loop, options, index) {}
+
+  void start(std::function<void()> failed) override { worker_.start(std::move(failed)); }
+  void stop(std::function<void()> stopped) override { worker_.stop(std::move(stopped)); }
+  [[nodiscard]] RoleStatus status() const override { return worker_.status(); }
+
+ private:
+  BusinessWorker worker_;
+};
+
+/// Null for websocket, which is more than a framing.
+std::unique_ptr<Protocol> make_protocol(const Program& program, const GatewayOptions& options) {
+  const std::string scheme = options.listen.substr(0, options.listen.find("://"));
+  for (const auto& [name, factory] : program.protocols) {
+    if (name == scheme) return factory();
+  }
+  return wire::make_stream_protocol(scheme);
+}
+
+}  // namespace
+
+std::unique_ptr<RoleProcess> make_role_process(const Program& program, const master::ChildEnvironment& child, net::Loop& loop) {
+  const auto number = static_cast<std::size_t>(child.number);
+  const auto is_one_of = [&](RoleKind kind, std::size_t count, std::size_t sockets) {
+    return child.kind == to_string(kind) && number < count && child.listen_fds.size() == sockets;
+  };
+  if (is_one_of(RoleKind::register_server, program.registers.size(), 1)) {
+    return std::make_unique<RegisterProcess>(loop, program.registers[number], net::Socket(child.listen_fds[0]));
+  }
+  if (is_one_of(RoleKind::gateway, program.gateways.size(), 2)) {
+    const GatewayOptions& options = program.gateways[number];
+    return std::make_unique<GatewayProcess>(loop, options, child.index, make_protocol(program, options),
+                                            net::Socket(child.listen_fds[0]), net::Socket(child.listen_fds[1]));
+  }
+  if (is_one_of(RoleKind::worker, program.workers.size(), 0)) {
+    return std::make_unique<WorkerProcess>(loop, program.workers[number], child.index);
+  }
+  return nullptr;
+}
+
+}  // namespace gatehouse

@@ -1,0 +1,170 @@
+#include "application/start_command.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <optional>
+
+#include "application/listen_plan.h"
+#include "application/option_check.h"
+#include "application/process_specs.h"
+#include "master/control_socket.h"
+#include "master/daemon.h"
+#include "master/master.h"
+#include "master/pid_file.h"
+#include "master/run_directory.h"
+
+namespace gatehouse {
+namespace {
+
+int complain(const Program& program, const std::string& line) {
+  std::fputs(fmt::format("{}: {}\n", program.name, line).c_str(), stderr);
+  return 1;
+}
+
+/// Everything that is had before the first process is started.
+struct Prepared {
+  master::PidFile pid_file;
+  std::vector<PlannedListener> plan;
+  std::vector<net::Socket> sockets;
+  net::Socket control;
+  std::string program_file;
+};
+
+Result<Prepared> prepare(const Program& program, const Settings& settings) {
+  const auto problem_failure = [&](const OptionProblem& problem) { return failure(to_line(problem, program)); };
+  if (const auto problem = check_options(program)) return problem_failure(*problem);
+  auto plan = plan_listeners(program);
+  if (!plan) return problem_failure(plan.error());
+
+  if (auto made = master::prepare_run_directory(settings.run_dir); !made) return tl::unexpected(made.error());
+  auto pid_file = master::PidFile::lock(settings.pid_path());
+  if (!pid_file) return tl::unexpected(pid_file.error());
+  if (!*pid_file) {
+    return failure(fmt::format("{} is already running (pid {}); --instance NAME starts another beside it", settings.instance,
+                               master::PidFile::locked_by(settings.pid_path()).value_or(0)));
+  }
+  auto sockets = open_listeners(*plan);
+  if (!sockets) return problem_failure(sockets.error());
+  auto control = master::ControlSocket::open(settings.socket_path());
+  if (!control) return tl::unexpected(control.error());
+  // By its name of now: a process that is started again later runs the file that stands there then.
+  std::error_code error;
+  const auto program_file = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error) return os_failure("cannot find the program's own file", error.value());
+  return Prepared{std::move(**pid_file), std::move(*plan), std::move(*sockets), std::move(*control), program_file.string()};
+}
+
+/// A client is a descriptor, and the usual limit is 1024. Children inherit it.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/// The master's process from here to its end.
+class Instance {
+ public:
+  Instance(const Program& program, const Settings& settings, Prepared& prepared, master::StartReport report,
+           const std::vector<std::string>& arguments)
+      : settings_(settings),
+        report_(std::move(report)),
+        loop_(make_log(settings, "master")),
+        specs_(make_process_specs(program, prepared.plan, prepared.sockets)),
+        master_(loop_,
+                {.name = settings.instance,
+                 .processes = specs_,
+                 .program = prepared.program_file,
+                 .arguments = arguments,
+                 .stop_timeout = settings.stop_timeout()},
+                {.on_started = [this](const master::StartOutcome& outcome) { on_started(outcome); },
+                 .on_stopped = [this] { loop_.stop(); }}),
+        control_(loop_, std::move(prepared.control), [this](const std::string& question, master::ControlSocket::Answer answer) {
+          on_question(question, std::move(answer));
+        }) {}
+
+  int run() {
+    listen_to_signals();
+    master_.start();
+    loop_.run();
+    if (!started_ && failure_.empty()) failure_ = "it was stopped while it was starting";
+    unlink(settings_.socket_path().c_str());
+    if (!failure_.empty())
+      report_.print(fmt::format("{} has not been started: {}; see {}\n", settings_.instance, failure_, settings_.log_path()));
+    report_.finish(failure_.empty() ? 0 : 1);
+    loop_.log().info("{} has been stopped", settings_.instance);
+    return settings_.daemon && !failure_.empty() ? 1 : 0;
+  }
+
+ private:
+  void listen_to_signals() {
+    // Programs that a shell starts with & have SIGINT ignored, and an ignored signal never arrives; a nohup is to be respected.
+    for (const int signal : {SIGINT, SIGTERM, SIGCHLD}) ::signal(signal, SIG_DFL);
+    for (const int signal : {SIGINT, SIGTERM}) loop_.on_signal(signal, [this] { stop(); });
+    struct sigaction hangup{};
+    if (sigaction(SIGHUP, nullptr, &hangup) == 0 && hangup.sa_handler != SIG_IGN) loop_.on_signal(SIGHUP, [this] { stop(); });
+    loop_.on_signal(SIGCHLD, [this] { master_.reap(); });
+  }
+
+  void stop() {
+    loop_.log().info("stopping {}", settings_.instance);
+    master_.stop();
+  }
+
+  void on_started(const master::StartOutcome& outcome) {
+    started_ = true;
+    // In the foreground whoever started it reads what happens, and may mend it while it goes on trying.
+    if (settings_.daemon && !outcome.failure.empty()) {
+      failure_ = outcome.failure;
+      return master_.stop();
+    }
+    std::string text = master::format_start_table(specs_) + "\n";
+    if (!outcome.not_ready.empty()) text += fmt::format("not ready yet: {}\n", fmt::join(outcome.not_ready, ", "));
+    if (settings_.daemon) {
+      report_.print(text + fmt::format("started, pid {}, log in {}\n", getpid(), settings_.log_path()));
+      report_.finish(0);
+    } else {
+      std::fputs((text + "Press Ctrl-C to stop.\n").c_str(), stdout);
+      std::fflush(stdout);
+    }
+  }
+
+  void on_question(const std::string& question, master::ControlSocket::Answer answer) {
+    if (question == "status") return master_.status(std::move(answer));
+    answer({{"error", "this master does not know the question \"" + question + "\""}});
+  }
+
+  const Settings& settings_;
+  master::StartReport report_;
+  net::Loop loop_;
+  std::vector<master::ProcessSpec> specs_;
+  master::Master master_;
+  master::ControlSocket control_;
+  bool started_ = false;
+  std::string failure_;
+};
+
+}  // namespace
+
+int start_instance(const Program& program, const Settings& settings, const std::vector<std::string>& arguments) {
+  Result<Prepared> prepared = prepare(program, settings);
+  if (!prepared) return complain(program, prepared.error().message);
+  raise_descriptor_limit();
+  ::signal(SIGPIPE, SIG_IGN);
+  master::StartReport report;
+  if (settings.daemon) {
+    Result<master::StartReport> daemon = master::daemonize(settings.log_path());
+    if (!daemon) return complain(program, daemon.error().message);
+    report = std::move(*daemon);
+  }
+  if (const auto written = prepared->pid_file.write(getpid()); !written) return complain(program, written.error().message);
+  return Instance(program, settings, *prepared, std::move(report), arguments).run();
+}
+
+}  // namespace gatehouse

@@ -1,0 +1,25 @@
+#include "master/child_control.h"
+
+#include "master/role_status_json.h"
+
+namespace gatehouse::master {
+
+ChildControl::ChildControl(net::Loop& loop, int control_fd, std::function<RoleStatus()> status,
+                           std::function<void()> on_master_lost)
+    : loop_(loop),
+      status_(std::move(status)),
+      lines_([this](net::Connection& connection, const nlohmann::json& message) { on_message(connection, message); },
+             [lost = std::move(on_master_lost)](net::Connection&) { lost(); }),
+      connection_(loop.adopt(net::Socket(control_fd), lines_)) {}
+
+void ChildControl::announce_ready() { JsonLines::send(loop_.find(connection_), {{"ready", true}}); }
+
+void ChildControl::on_message(net::Connection& connection, const nlohmann::json& message) {
+  const auto id = message.find("id");
+  if (id == message.end()) return;
+  nlohmann::ordered_json answer = nullptr;
+  if (message.value("ask", "") == "status") answer = to_json(status_());
+  JsonLines::send(&connection, {{"id", id->get<std::uint64_t>()}, {"answer", answer}});
+}
+
+}  // namespace gatehouse::master

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <functional>
+
+#include "base/role_status.h"
+#include "master/json_lines.h"
+#include "net/loop.h"
+
+namespace gatehouse::master {
+
+/// The child's end of its control channel:
+///
+///   child to master   {"ready":true}                      once, when it serves
+///   master to child   {"ask":"status","id":7}
+///   child to master   {"id":7,"answer":{...}}             answers may be late; the master gives up after a second
+///
+/// The end of the channel means that the master is gone: the child is to stop.
+///
+/// Thread rule: the loop's thread.
+class ChildControl {
+ public:
+  ChildControl(net::Loop& loop, int control_fd, std::function<RoleStatus()> status, std::function<void()> on_master_lost);
+  ChildControl(const ChildControl&) = delete;
+  ChildControl& operator=(const ChildControl&) = delete;
+
+  void announce_ready();
+
+ private:
+  void on_message(net::Connection& connection, const nlohmann::json& message);
+
+  net::Loop& loop_;
+  std::function<RoleStatus()> status_;
+  JsonLines lines_;
+  net::ConnectionId connection_;
+};
+
+}  // namespace gatehouse::master

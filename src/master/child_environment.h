@@ -1,0 +1,42 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace gatehouse::master {
+
+/// What the master tells a child about itself, in its environment:
+///
+///   GATEHOUSE_CHILD=gateway:0:1      kind of role, number of its description within the program, index of the process
+///   GATEHOUSE_LISTEN_FDS=3,4         inherited listening sockets, in the order that the role expects
+///   GATEHOUSE_CONTROL_FD=5           its end of the control channel to the master (JSON lines, see child_control.h)
+struct ChildEnvironment {
+  std::string kind;
+  int number = 0;
+  int index = 0;
+  std::vector<int> listen_fds;
+  int control_fd = -1;
+
+  /// Reads the variables of this process and removes them, so that programs started from here do not take themselves for
+  /// children. Nothing when this process is none; a failure when the variables make no sense.
+  static Result<std::optional<ChildEnvironment>> take();
+
+  /// "NAME=value" for each variable.
+  [[nodiscard]] std::vector<std::string> variables() const;
+};
+
+/// This process's environment, without the variables above.
+std::vector<std::string> inherited_environment();
+
+/// "gateway:0" as kind and number.
+struct Reference {
+  std::string kind;
+  int number = 0;
+};
+Reference parse_reference(std::string_view text);
+
+}  // namespace gatehouse::master

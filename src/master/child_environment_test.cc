@@ -1,0 +1,64 @@
+#include "master/child_environment.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace gatehouse::master {
+namespace {
+
+void set(const std::string& assignment) {
+  const std::size_t equals = assignment.find('=');
+  setenv(assignment.substr(0, equals).c_str(), assignment.substr(equals + 1).c_str(), 1);
+}
+
+TEST(ChildEnvironment, IsReadBackAsWrittenAndRemoved) {
+  const ChildEnvironment told{.kind = "gateway", .number = 2, .index = 7, .listen_fds = {0, 1}, .control_fd = 2};
+  for (const std::string& variable : told.variables()) set(variable);
+
+  const auto environment = inherited_environment();
+  EXPECT_TRUE(std::none_of(environment.begin(), environment.end(),
+                           [](const std::string& entry) { return entry.starts_with("GATEHOUSE_CHILD="); }));
+
+  const Result<std::optional<ChildEnvironment>> taken = ChildEnvironment::take();
+  ASSERT_TRUE(taken.has_value());
+  ASSERT_TRUE(taken->has_value());
+  EXPECT_EQ((*taken)->kind, "gateway");
+  EXPECT_EQ((*taken)->number, 2);
+  EXPECT_EQ((*taken)->index, 7);
+  EXPECT_EQ((*taken)->listen_fds, (std::vector{0, 1}));
+  EXPECT_EQ((*taken)->control_fd, 2);
+
+  const Result<std::optional<ChildEnvironment>> again = ChildEnvironment::take();
+  ASSERT_TRUE(again.has_value());
+  EXPECT_FALSE(again->has_value());
+}
+
+TEST(ChildEnvironment, RefusesWhatMakesNoSense) {
+  for (const char* value : {"gateway", "gateway:x:1", "gateway:0:-1", "gateway:0:1:2", "gateway:0:99999999999"}) {
+    setenv("GATEHOUSE_CHILD", value, 1);
+    setenv("GATEHOUSE_CONTROL_FD", "2", 1);
+    const auto taken = ChildEnvironment::take();
+    ASSERT_FALSE(taken.has_value()) << value;
+    EXPECT_NE(taken.error().message.find(value), std::string::npos);
+  }
+}
+
+TEST(ChildEnvironment, RefusesDescriptorsThatAreNotOpen) {
+  setenv("GATEHOUSE_CHILD", "gateway:0:0", 1);
+  setenv("GATEHOUSE_LISTEN_FDS", "1000000", 1);
+  setenv("GATEHOUSE_CONTROL_FD", "2", 1);
+  EXPECT_FALSE(ChildEnvironment::take().has_value());
+  setenv("GATEHOUSE_CHILD", "gateway:0:0", 1);
+  EXPECT_FALSE(ChildEnvironment::take().has_value()) << "the control channel is missing";
+}
+
+TEST(Reference, IsKindAndNumber) {
+  EXPECT_EQ(parse_reference("worker:3").kind, "worker");
+  EXPECT_EQ(parse_reference("worker:3").number, 3);
+}
+
+}  // namespace
+}  // namespace gatehouse::master

@@ -1,0 +1,84 @@
+#include "master/child_process.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+
+#include "master/exit_reason.h"
+#include "net/socket.h"
+
+namespace gatehouse::master {
+namespace {
+
+std::string run(const SpawnRequest& request) {
+  const Result<pid_t> pid = spawn(request);
+  if (!pid) return pid.error().message;
+  int status = 0;
+  EXPECT_EQ(waitpid(*pid, &status, 0), *pid);
+  return describe_exit(status);
+}
+
+SpawnRequest shell(const std::string& script) {
+  return {.program = "/bin/sh", .arguments = {"sh", "-c", script}, .environment = {"WORD=heron"}, .descriptors = {}};
+}
+
+TEST(Spawn, RunsAProgramAndSeesHowItEnds) {
+  EXPECT_EQ(run({.program = "/bin/true", .arguments = {"true"}, .environment = {}, .descriptors = {}}), "exit status 0");
+  EXPECT_EQ(run(shell("exit 7")), "exit status 7");
+  EXPECT_EQ(run(shell("kill -KILL $$")), "SIGKILL");
+}
+
+TEST(Spawn, SaysWhyAFileCannotBeExecuted) {
+  EXPECT_EQ(run({.program = "/nonexistent/program", .arguments = {"program"}, .environment = {}, .descriptors = {}}),
+            "cannot execute /nonexistent/program: No such file or directory");
+}
+
+TEST(Spawn, GivesTheEnvironmentAndNothingElse) {
+  EXPECT_EQ(run(shell("test \"$WORD\" = heron -a -z \"$HOME\"")), "exit status 0");
+}
+
+TEST(Spawn, PlacesDescriptorsWhereTheyAreExpected) {
+  std::array<int, 2> first{};
+  std::array<int, 2> second{};
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, first.data()), 0);
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, second.data()), 0);
+  const net::Socket a(first[0]), a_child(first[1]), b(second[0]), b_child(second[1]);
+
+  // Both orders, so that whatever numbers the sockets have here, one of them is in the other's way.
+  for (const bool swapped : {false, true}) {
+    SpawnRequest request = shell("printf a >&3; printf b >&4");
+    request.descriptors = swapped ? std::vector{b_child.fd(), a_child.fd()} : std::vector{a_child.fd(), b_child.fd()};
+    ASSERT_EQ(run(request), "exit status 0");
+    char got = 0;
+    ASSERT_EQ(read(a.fd(), &got, 1), 1);
+    EXPECT_EQ(got, swapped ? 'b' : 'a');
+    ASSERT_EQ(read(b.fd(), &got, 1), 1);
+    EXPECT_EQ(got, swapped ? 'a' : 'b');
+  }
+}
+
+TEST(Spawn, LeavesNoOtherDescriptorOpen) {
+  const net::Socket inherited(dup(STDERR_FILENO));  // without close-on-exec
+  ASSERT_TRUE(inherited.valid());
+  const std::string number = std::to_string(inherited.fd());
+  EXPECT_EQ(run(shell("test ! -e /proc/$$/fd/" + number)), "exit status 0");
+  EXPECT_EQ(run(shell("test \"$(readlink /proc/$$/fd/0)\" = /dev/null")), "exit status 0");
+}
+
+TEST(Spawn, ResetsSignals) {
+  sigset_t blocked;
+  sigset_t before;
+  sigemptyset(&blocked);
+  sigaddset(&blocked, SIGTERM);
+  ASSERT_EQ(sigprocmask(SIG_BLOCK, &blocked, &before), 0);
+  EXPECT_EQ(run(shell("kill -TERM $$; exit 3")), "SIGTERM");
+  ASSERT_EQ(sigprocmask(SIG_SETMASK, &before, nullptr), 0);
+  EXPECT_EQ(run(shell("kill -INT $$; kill -HUP $$; exit 3")), "exit status 3");
+}
+
+}  // namespace
+}  // namespace gatehouse::master

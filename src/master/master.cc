@@ -1,0 +1,192 @@
+#include "master/master.h"
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+
+#include "master/child_environment.h"
+#include "master/child_process.h"
+#include "master/exit_reason.h"
+
+namespace gatehouse::master {
+namespace {
+
+struct ControlChannel {
+  net::Socket master_end;
+  net::Socket child_end;
+};
+
+Result<ControlChannel> make_control_channel() {
+  std::array<int, 2> ends{};
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()) != 0) {
+    return os_failure("cannot make a control channel", errno);
+  }
+  return ControlChannel{net::Socket(ends[0]), net::Socket(ends[1])};
+}
+
+SpawnRequest make_request(const Master::Options& options, const SupervisedProcess& process, int control_fd) {
+  const ProcessSpec& spec = *process.spec;
+  const Reference reference = parse_reference(spec.reference);
+  ChildEnvironment told{.kind = reference.kind, .number = reference.number, .index = process.index, .listen_fds = {}};
+  SpawnRequest request{
+      .program = options.program, .arguments = options.arguments, .environment = inherited_environment(), .descriptors = {}};
+  if (!spec.listeners.empty()) request.descriptors = spec.listeners[static_cast<std::size_t>(process.index)];
+  int next = kFirstDescriptor;
+  for (std::size_t i = 0; i < request.descriptors.size(); ++i) told.listen_fds.push_back(next++);
+  told.control_fd = next;
+  request.descriptors.push_back(control_fd);
+  for (std::string& variable : told.variables()) request.environment.push_back(std::move(variable));
+  return request;
+}
+
+}  // namespace
+
+Master::Master(net::Loop& loop, Options options, Callbacks callbacks)
+    : loop_(loop),
+      options_(std::move(options)),
+      callbacks_(std::move(callbacks)),
+      started_(std::chrono::system_clock::now()),
+      questions_(loop),
+      control_lines_(
+          [this](net::Connection& connection, const nlohmann::json& message) { on_child_message(connection, message); },
+          [this](net::Connection& connection) { questions_.forget(connection.tag); }) {
+  for (const ProcessSpec& spec : options_.processes) {
+    for (int index = 0; index < spec.count; ++index) {
+      SupervisedProcess process;
+      process.spec = &spec;
+      process.index = index;
+      processes_.push_back(std::move(process));
+    }
+  }
+}
+
+Master::~Master() {
+  loop_.cancel(start_timer_);
+  for (const SupervisedProcess& process : processes_) loop_.cancel(process.restart_timer);
+}
+
+void Master::start() {
+  start_timer_ = loop_.after(kStartTimeout, [this] {
+    StartOutcome outcome;
+    for (const SupervisedProcess& process : processes_) {
+      if (process.was_ready) continue;
+      outcome.not_ready.push_back(process.label());
+      if (!process.last_exit.empty())
+        outcome.failure = fmt::format("{} ended with {} while starting", process.label(), process.last_exit);
+    }
+    settle(std::move(outcome));
+  });
+  for (std::size_t place = 0; place < processes_.size(); ++place) launch(place);
+}
+
+void Master::launch(std::size_t place) {
+  SupervisedProcess& process = processes_[place];
+  process.started = SupervisedProcess::Clock::now();
+  auto channel = make_control_channel();
+  const Result<pid_t> pid =
+      channel ? spawn(make_request(options_, process, channel->child_end.fd())) : Result<pid_t>(tl::unexpected(channel.error()));
+  if (!pid) return on_exit(place, pid.error().message);
+  process.pid = *pid;
+  process.state = SupervisedProcess::State::starting;
+  process.control = loop_.adopt(std::move(channel->master_end), control_lines_, static_cast<std::uint32_t>(place));
+}
+
+void Master::on_child_message(net::Connection& connection, const nlohmann::json& message) {
+  SupervisedProcess& process = processes_[connection.tag];
+  if (process.control != connection.id()) return;  // last words of one that has been replaced
+  if (message.contains("ready")) {
+    process.state = SupervisedProcess::State::running;
+    process.was_ready = true;
+    loop_.log().debug("{} (pid {}) is ready", process.label(), process.pid);
+    return check_started();
+  }
+  questions_.on_answer(connection.tag, message);
+}
+
+void Master::reap() {
+  for (std::size_t place = 0; place < processes_.size(); ++place) {
+    int status = 0;
+    const pid_t pid = processes_[place].pid;
+    if (pid != 0 && waitpid(pid, &status, WNOHANG) == pid) on_exit(place, describe_exit(status));
+  }
+  if (stopping_) stopping_->advance();
+}
+
+void Master::on_exit(std::size_t place, const std::string& how) {
+  SupervisedProcess& process = processes_[place];
+  const pid_t pid = std::exchange(process.pid, 0);
+  process.last_exit = how;
+  questions_.forget(place);
+  if (net::Connection* control = loop_.find(process.control)) control->destroy();
+  if (stopping_) {
+    process.state = SupervisedProcess::State::stopped;
+    loop_.log().debug("{} (pid {}) has stopped: {}", process.label(), pid, how);
+    return;
+  }
+  process.state = SupervisedProcess::State::restarting;
+  const auto lifetime = std::chrono::duration_cast<std::chrono::milliseconds>(SupervisedProcess::Clock::now() - process.started);
+  const auto pause = process.restart_policy.pause_after(lifetime);
+  const std::string when = pause.count() == 0 ? "" : fmt::format(" in {:.1f} s", static_cast<double>(pause.count()) / 1000);
+  if (pid != 0) {
+    loop_.log().error("{} (pid {}) ended: {}; it is started again{}", process.label(), pid, how, when);
+  } else {
+    loop_.log().error("{} could not be started: {}; it is tried again{}", process.label(), how, when);
+  }
+  ++process.restarts;
+  process.restart_timer = loop_.after(pause, [this, place] { launch(place); });
+  if (!settled_ && !process.was_ready && process.restarts >= kStartAttempts) {
+    settle({.not_ready = {process.label()},
+            .failure =
+                fmt::format("{} ended {} times while starting, the last time with {}", process.label(), process.restarts, how)});
+  }
+}
+
+void Master::check_started() {
+  const bool all_ready =
+      std::all_of(processes_.begin(), processes_.end(), [](const SupervisedProcess& process) { return process.was_ready; });
+  if (all_ready) settle({});
+}
+
+void Master::settle(StartOutcome outcome) {
+  if (settled_ || stopping_) return;
+  settled_ = true;
+  loop_.cancel(start_timer_);
+  callbacks_.on_started(outcome);
+}
+
+void Master::stop() {
+  if (stopping_) return;
+  for (SupervisedProcess& process : processes_) {
+    loop_.cancel(process.restart_timer);
+    if (!process.is_alive()) process.state = SupervisedProcess::State::stopped;
+  }
+  stopping_ = std::make_unique<StopSequence>(
+      loop_, processes_, options_.stop_timeout,
+      [this](SupervisedProcess& process, int signal) {
+        if (signal == SIGKILL)
+          loop_.log().warning("{} (pid {}) has not stopped in time and is killed", process.label(), process.pid);
+        kill(process.pid, signal);
+      },
+      callbacks_.on_stopped);
+  stopping_->advance();
+}
+
+void Master::status(std::function<void(const nlohmann::ordered_json& status)> done) {
+  std::vector<ChildQuestions::Receiver> receivers;
+  for (std::size_t place = 0; place < processes_.size(); ++place) {
+    const SupervisedProcess& process = processes_[place];
+    // One that is still starting does not listen yet.
+    if (process.state == SupervisedProcess::State::running) receivers.push_back({place, process.control});
+  }
+  questions_.ask("status", receivers, kAnswerTimeout, [this, done = std::move(done)](const ChildQuestions::Answers& answers) {
+    done(make_status({.name = options_.name, .pid = getpid(), .started = started_}, processes_, answers));
+  });
+}
+
+}  // namespace gatehouse::master

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "master/child_questions.h"
+#include "master/json_lines.h"
+#include "master/status_report.h"
+#include "master/stop_sequence.h"
+#include "master/supervised_process.h"
+#include "net/loop.h"
+
+namespace gatehouse::master {
+
+/// How the start went, told once: when every process has been ready, when one keeps ending before it is, or after
+/// Master::kStartTimeout.
+struct StartOutcome {
+  std::vector<std::string> not_ready;  // "worker Chat:0"; empty when everything is up
+  std::string failure;                 // why one of them cannot come up, as one sentence; empty when none ended
+};
+
+/// Keeps the processes of a program running: one `fork` and `exec` of the program file per process, a control channel to each, a
+/// new one for each that ends, and at the end all of them stopped in order.
+///
+/// Stopping goes by stages (ProcessSpec::stop_stage): a stage gets SIGTERM when the one before it has ended, or has used up its
+/// share of the time; whatever is left when all of the time is over gets SIGKILL.
+///
+/// Thread rule: the loop's thread. The loop is to run nothing else that waits for children.
+class Master {
+ public:
+  struct Options {
+    std::string name;                    // of the program, for status
+    std::vector<ProcessSpec> processes;  // their listeners stay the caller's, and open
+    std::string program;                 // the file to execute
+    std::vector<std::string> arguments;  // with argv[0], the same for all children
+    std::chrono::milliseconds stop_timeout{5000};
+  };
+  struct Callbacks {
+    std::function<void(const StartOutcome& outcome)> on_started;
+    std::function<void()> on_stopped;  // every process has ended
+  };
+
+  Master(net::Loop& loop, Options options, Callbacks callbacks);
+  ~Master();
+  Master(const Master&) = delete;
+  Master& operator=(const Master&) = delete;
+
+  /// Starts all processes. REQUIRES: called once.
+  void start();
+  /// Stops all processes; on_stopped follows, unless it has been called before. Harmless when they are being stopped already.
+  void stop();
+  /// Looks for children that ended: to be called at SIGCHLD.
+  void reap();
+  /// Gives the status, with what each child says of itself within a second.
+  void status(std::function<void(const nlohmann::ordered_json& status)> done);
+
+  [[nodiscard]] const std::vector<SupervisedProcess>& processes() const { return processes_; }
+
+  static constexpr std::chrono::milliseconds kStartTimeout{10'000};
+  static constexpr std::chrono::milliseconds kAnswerTimeout{1'000};
+  /// A process that ends this often without ever having been ready makes a start a failure at once.
+  static constexpr std::uint64_t kStartAttempts = 3;
+
+ private:
+  void launch(std::size_t place);
+  void on_exit(std::size_t place, const std::string& how);
+  void on_child_message(net::Connection& connection, const nlohmann::json& message);
+  void check_started();
+  void settle(StartOutcome outcome);
+
+  net::Loop& loop_;
+  Options options_;
+  Callbacks callbacks_;
+  const std::chrono::system_clock::time_point started_;
+  std::vector<SupervisedProcess> processes_;
+  ChildQuestions questions_;
+  JsonLines control_lines_;
+  net::TimerId start_timer_;
+  bool settled_ = false;
+  std::unique_ptr<StopSequence> stopping_;
+};
+
+}  // namespace gatehouse::master

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace gatehouse::master {
+
+/// A group of like processes that the master keeps running.
+struct ProcessSpec {
+  std::string role;       // "gateway", as tables and the log show it
+  std::string name;       // "web"
+  std::string listening;  // for tables; empty when it listens on nothing
+  /// Which of the program's descriptions this is, as in "gateway:0": what the child is told, with its index, in its environment.
+  std::string reference;
+  int count = 1;
+  /// Those of a lower stage are stopped first; the next stage follows when they have ended.
+  int stop_stage = 0;
+  /// Per process the listening descriptors that it inherits, in the order in which it expects them. Empty for none.
+  std::vector<std::vector<int>> listeners = {};
+};
+
+}  // namespace gatehouse::master

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "master/process_spec.h"
+#include "master/restart_policy.h"
+#include "net/loop.h"
+
+namespace gatehouse::master {
+
+/// One place in the master's table: a process that is to be there, whether or not it is at this moment. The process that follows
+/// a dead one takes its place and its index.
+struct SupervisedProcess {
+  using Clock = std::chrono::steady_clock;
+  enum class State {
+    starting,    // executed, and not ready yet
+    running,     // has announced itself
+    restarting,  // ended; waits to be started again
+    stopped,     // ended, and is not to come back
+  };
+
+  const ProcessSpec* spec = nullptr;
+  int index = 0;
+  State state = State::stopped;
+  pid_t pid = 0;  // 0 when there is none
+  net::ConnectionId control = {};
+  Clock::time_point started = {};
+  RestartPolicy restart_policy = {};
+  net::TimerId restart_timer = {};
+  std::uint64_t restarts = 0;
+  std::string last_exit = {};  // how the last one ended; empty when none has
+  bool was_ready = false;      // at any time since the master started
+
+  [[nodiscard]] bool is_alive() const { return pid != 0; }
+  /// "gateway web:0", as log lines of the process itself begin.
+  [[nodiscard]] std::string label() const { return spec->role + " " + spec->name + ":" + std::to_string(index); }
+};
+
+const char* to_string(SupervisedProcess::State state);
+
+}  // namespace gatehouse::master
