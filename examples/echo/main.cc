@@ -1,0 +1,79 @@
+// The smallest program, and the one that measurements are made with: nothing in on_message but what its first byte asks for.
+#include <gatehouse/gatehouse.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace gh = gatehouse;
+
+namespace {
+
+gh::Data as_it_came(const gh::Message& message) {
+  return message.is_binary() ? gh::binary(message.bytes()) : gh::Data(message.bytes());
+}
+
+class Echo : public gh::Events {
+ public:
+  explicit Echo(bool mirror) : mirror_(mirror) {}
+
+  gh::Task<> on_message(gh::Client& client, gh::Message message) override {
+    const std::string_view bytes = message.bytes();
+    if (mirror_ || bytes.starts_with('E')) {
+      client.send(as_it_came(message));
+    } else if (bytes.starts_with('J')) {
+      client.cluster().join_group(client.id(), bytes.substr(1));
+      client.send("j");
+    } else if (bytes.starts_with('P')) {
+      publish(client.cluster(), bytes.substr(1));
+    } else if (bytes.starts_with('A')) {
+      client.cluster().send_to_all(bytes.substr(1));
+    }
+    return {};  // nothing is awaited, so there is no coroutine to make
+  }
+
+ private:
+  static void publish(gh::Cluster& cluster, std::string_view group_and_payload) {
+    // A message of the text protocol cannot hold a line feed, so there a TAB ends the group.
+    std::size_t end = group_and_payload.find('\n');
+    if (end == std::string_view::npos) end = group_and_payload.find('\t');
+    if (end == std::string_view::npos) return;
+    cluster.send_to_group(group_and_payload.substr(0, end), group_and_payload.substr(end + 1));
+  }
+
+  bool mirror_;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::vector<std::string> listen = {"websocket://127.0.0.1:9000"};
+  int gateways = 1;
+  int workers = 1;
+  std::string register_address = "127.0.0.1:1336";
+  int start_port = 2900;
+  bool mirror = false;
+
+  gh::Application app("echo");
+  app.option("--listen", listen, "where clients connect, as in text://127.0.0.1:9001; may be given several times");
+  app.option("--gateways", gateways, "gateway processes for each --listen");
+  app.option("--workers", workers, "worker processes");
+  app.option("--register", register_address, "IP:PORT of the register");
+  app.option("--start-port", start_port, "the first inner port of the gateways");
+  app.option("--mirror", mirror, "send every message back as it came, whatever it begins with");
+  if (const auto status = app.parse(argc, argv)) return *status;
+
+  app.add(gh::RegisterOptions{.listen = "text://" + register_address});
+  int next_port = start_port;
+  for (const std::string& address : listen) {
+    app.add(gh::GatewayOptions{.name = "EchoGateway",
+                               .listen = address,
+                               .count = gateways,
+                               .start_port = next_port,
+                               .register_addresses = {register_address}});
+    next_port += gateways;
+  }
+  app.add(gh::WorkerOptions{
+      .name = "EchoWorker", .count = workers, .events = gh::make_events<Echo>(mirror), .register_addresses = {register_address}});
+  return app.run(argc, argv);
+}
