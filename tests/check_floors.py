@@ -24,9 +24,14 @@ def read_floors(root):
     for name in order:
         file = root / "src" / name / "CMakeLists.txt"
         if file.exists():
-            depends = re.search(r"\bDEPENDS\b([\w\s]*?)(?:\bLIBRARIES\b|\))", file.read_text())
-            floors[name] = depends.group(1).split() if depends else []
+            floors[name] = read_list(file, "DEPENDS")
     return order, floors
+
+
+def read_list(file, keyword):
+    """The floors behind `keyword` in a CMakeLists.txt."""
+    found = re.search(rf"\b{keyword}\b([\w\s]*?)(?:\bLIBRARIES\b|\bTEST_DEPENDS\b|\))", file.read_text())
+    return found.group(1).split() if found else []
 
 
 def includes(file):
@@ -43,7 +48,7 @@ def sources(folder):
 
 def check_order(root, order, floors, report):
     for name, depends in floors.items():
-        for other in depends:
+        for other in depends + read_list(root / "src" / name / "CMakeLists.txt", "TEST_DEPENDS"):
             if other not in order or order.index(other) >= order.index(name):
                 report(root / "src" / name / "CMakeLists.txt", 1, f"{name} DEPENDS on {other}, which does not stand below it")
     for folder in sorted((root / "src").iterdir()):
@@ -52,8 +57,13 @@ def check_order(root, order, floors, report):
 
 
 def check_floor(root, name, depends, report):
-    allowed = {name, *depends}
+    test_depends = read_list(root / "src" / name / "CMakeLists.txt", "TEST_DEPENDS")
     for file in sources(root / "src" / name):
+        allowed = {name, *depends, *(test_depends if file.name.endswith("_test.cc") else [])}
+        own_header = file.with_suffix(".h")
+        first = next(includes(file), None)
+        if file.suffix == ".cc" and own_header.exists() and (first is None or first[1] != f"{name}/{own_header.name}"):
+            report(file, first[0] if first else 1, f'"{name}/{own_header.name}" comes first, which shows that it compiles alone')
         for line, path, quoted in includes(file):
             floor = path.split("/")[0]
             if quoted and floor == "gatehouse":

@@ -77,6 +77,9 @@ class CheckFloorsTest(unittest.TestCase):
     def test_an_include_that_does_not_exist(self):
         self.assert_refused("src/wire/x.cc", '#include "wire/gone.h"\n', 1, "does not exist")
 
+    def test_a_source_that_does_not_begin_with_its_header(self):
+        self.assert_refused("src/net/loop.cc", '\n#include <string>\n#include "net/loop.h"\n', 2, '"net/loop.h" comes first')
+
     def test_a_public_header_in_quotes(self):
         self.assert_refused("src/gateway/x.cc", '#include "gatehouse/events.h"\n', 1, "<gatehouse/events.h>")
 

@@ -182,15 +182,13 @@ class ConfigFile::Reader {
 };
 
 Result<ConfigFile> ConfigFile::load(const std::string& path) {
+  errno = 0;
   std::ifstream stream(path, std::ios::binary);
   std::stringstream text;
-  errno = 0;
-  // Reading from a directory fails only here.
-  if (!stream || !(text << stream.rdbuf())) {
-    const int error = errno;
-    if (error == 0) return failure(fmt::format("{}:1: the file is empty; it takes a [register] or a [[gateway]]", path));
-    return os_failure(fmt::format("cannot read the configuration file {} (-c chooses another)", path), error);
-  }
+  if (stream) text << stream.rdbuf();
+  // A directory opens like a file, and fails to be read; an empty file fails too, but with no error behind it.
+  if ((!stream || !text) && errno != 0)
+    return os_failure(fmt::format("cannot read the configuration file {} (-c chooses another)", path), errno);
   return parse(text.str(), path);
 }
 

@@ -149,8 +149,12 @@ TEST(ConfigFile, SaysWhenItCannotBeRead) {
   ASSERT_FALSE(file.has_value());
   EXPECT_NE(file.error().message.find("/nonexistent/g.toml"), std::string::npos);
   EXPECT_NE(file.error().message.find("No such file"), std::string::npos);
-  EXPECT_FALSE(ConfigFile::load("/").has_value());
-  EXPECT_FALSE(ConfigFile::load("/dev/null").has_value());
+  const auto directory = ConfigFile::load("/");
+  ASSERT_FALSE(directory.has_value());
+  EXPECT_NE(directory.error().message.find("Is a directory"), std::string::npos) << directory.error().message;
+  const auto empty = ConfigFile::load("/dev/null");
+  ASSERT_FALSE(empty.has_value());
+  EXPECT_NE(empty.error().message.find("nothing to start"), std::string::npos) << empty.error().message;
 }
 
 }  // namespace

@@ -1,13 +1,13 @@
 #include "room.h"
 
 #include <algorithm>
+#include <chrono>
 #include <map>
-#include <optional>
-#include <utility>
 
 #include "text_rules.h"
 
 namespace gh = gatehouse;
+using namespace std::chrono_literals;
 
 namespace chat {
 namespace {
@@ -40,9 +40,14 @@ void leave_room(gh::Client& client, const std::string& room, Via via) {
 
 enum class Claim { ours, replaced, taken, gone };
 
+// Looks at the other claims, and the pause between two: 1 s in all.
+constexpr int kMostLooks = 20;
+constexpr auto kPause = 50ms;
+
 /// Two people may ask for one name at the same moment, in two workers, through two gateways. So each first puts its claim where
-/// the other can see it, makes sure that it is there, and only then looks: at least one of the two sees the other and steps
-/// back. (Both may; then they try again.) Nothing is sent by claim, so nobody gets words that were meant for the other.
+/// the other can see it, makes sure that it is there, and only then looks: at least one of the two sees the other. Of two
+/// claims that are both undecided, the one with the lower client id waits until the other has been decided, and the other steps
+/// back. Nothing is ever sent to a claim, so nobody gets words that were meant for the other.
 gh::Task<Claim> claim_name(gh::Client& client, const Wish& wish) {
   gh::Cluster& cluster = client.cluster();
   const std::string group = claim_group(wish.name);
@@ -51,21 +56,31 @@ gh::Task<Claim> claim_name(gh::Client& client, const Wish& wish) {
   if (std::find(own_groups.begin(), own_groups.end(), group) == own_groups.end()) co_return Claim::gone;
 
   Claim result = Claim::ours;
-  const std::map<std::string, gh::Value> claims = co_await cluster.sessions_by_group(group);
-  for (const auto& [id, session] : claims) {
-    if (id == client.id()) continue;
-    if (wish.key.empty() || field(session, "name") != wish.name || field(session, "key") != wish.key) {
-      cluster.leave_group(client.id(), group);
-      co_return Claim::taken;
+  for (int look = 0; look < kMostLooks; ++look) {
+    const std::map<std::string, gh::Value> claims = co_await cluster.sessions_by_group(group);
+    if (!claims.contains(client.id())) co_return Claim::gone;
+    bool alone = true;
+    for (const auto& [id, session] : claims) {
+      if (id == client.id()) continue;
+      const bool is_decided = field(session, "name") == wish.name;
+      if (is_decided && !wish.key.empty() && field(session, "key") == wish.key) {
+        cluster.destroy_client(id);
+        const std::string room = field(session, "room");
+        if (room == wish.room) {
+          result = Claim::replaced;
+        } else {
+          send_to_room(cluster, {.kind = Post::Kind::left, .from = wish.name, .via = via_of(session), .room = room});
+        }
+      } else if (is_decided || id < client.id()) {
+        co_return Claim::taken;
+      } else {
+        alone = false;
+      }
     }
-    cluster.destroy_client(id);
-    if (const std::string room = field(session, "room"); room == wish.room) {
-      result = Claim::replaced;
-    } else {
-      send_to_room(cluster, {.kind = Post::Kind::left, .from = wish.name, .via = via_of(session), .room = room});
-    }
+    if (alone) co_return result;
+    co_await gh::sleep(kPause);
   }
-  co_return result;
+  co_return Claim::taken;
 }
 
 }  // namespace
@@ -85,16 +100,19 @@ gh::Task<std::string> enter(gh::Client& client, const Wish& wish) {
   gh::Cluster& cluster = client.cluster();
   bool tell = true;
   if (name.empty()) {
-    std::optional<Claim> claim;
+    Claim claim = Claim::taken;
     try {
       claim = co_await claim_name(client, wish);
     } catch (const gh::Error&) {
       cluster.leave_group(client.id(), claim_group(wish.name));
       throw;
     }
-    if (*claim == Claim::taken) co_return "The name " + wish.name + " is taken.";
-    if (*claim == Claim::gone) co_return "The connection has ended.";
-    tell = *claim != Claim::replaced;
+    if (claim == Claim::gone) co_return "The connection has ended.";
+    if (claim == Claim::taken) {
+      cluster.leave_group(client.id(), claim_group(wish.name));
+      co_return "The name " + wish.name + " is taken.";
+    }
+    tell = claim != Claim::replaced;
     cluster.bind_uid(client.id(), wish.name);
   } else {
     leave_room(client, old_room, wish.via);

@@ -21,7 +21,11 @@ class ClusterCalls;
 /// same connections, behind the commands before them, so a worker always sees its own writes. A question that a gateway does not
 /// answer within 5 seconds, or whose gateway is lost meanwhile, throws gatehouse::Error naming the gateways that are missing.
 ///
-/// A malformed client id, an empty uid or group, and "0" as one (which upstream refuses too) throw std::invalid_argument naming the argument.
+/// send_to_uid with exceptions and close_uid take a question first on gateways of PHP, which have no command for them; what is
+/// commanded right behind them may be carried out before.
+///
+/// A malformed client id, a uid or group that is empty, not UTF-8 or "0" (which upstream refuses too), and a session that cannot be
+/// saved (a number over 63 bits, nesting over 128 levels) throw std::invalid_argument naming the argument.
 ///
 /// Thread rule: only on the worker's loop, as all business code.
 class Cluster {
@@ -35,7 +39,6 @@ class Cluster {
   /// To those named only. Nobody named: nothing is sent.
   void send_to_clients(const Names& client_ids, Data data, const SendOptions& options = {});
   void send_to_client(std::string_view client_id, Data data, const SendOptions& options = {});
-  /// `options.except` cannot be given: the command has no place for it.
   void send_to_uid(const Names& uids, Data data, const SendOptions& options = {});
   /// A member of two of the groups gets it twice, as upstream.
   void send_to_group(const Names& groups, Data data, const SendOptions& options = {});
@@ -43,6 +46,8 @@ class Cluster {
   // Ends of connections. `last_words` are sent first, when there are any.
   void close_client(std::string_view client_id, std::optional<Data> last_words = std::nullopt);
   void destroy_client(std::string_view client_id);
+  /// Closes all clients of the uid.
+  void close_uid(std::string_view uid, std::optional<Data> last_words = std::nullopt);
 
   // Names for clients. A client has at most one uid; a uid may have many clients.
   void bind_uid(std::string_view client_id, std::string_view uid);
@@ -68,10 +73,15 @@ class Cluster {
   // Questions about a uid.
   Task<bool> is_uid_online(std::string_view uid);
   Task<std::vector<std::string>> client_ids_by_uid(std::string_view uid);
+  /// For several at once: every one of `uids` is in the answer.
+  Task<std::map<std::string, bool>> are_uids_online(const Names& uids);
+  Task<std::map<std::string, std::vector<std::string>>> client_ids_by_uids(const Names& uids);
 
   // Questions about a group, or all.
   Task<std::size_t> client_count();
   Task<std::size_t> client_count_by_group(std::string_view group);
+  /// For several at once: every one of `groups` is in the answer.
+  Task<std::map<std::string, std::size_t>> client_counts_by_groups(const Names& groups);
   Task<std::vector<std::string>> client_ids();
   Task<std::vector<std::string>> client_ids_by_group(std::string_view group);
   Task<std::vector<std::string>> uids();
@@ -82,6 +92,12 @@ class Cluster {
   /// Client id to session.
   Task<std::map<std::string, Value>> sessions();
   Task<std::map<std::string, Value>> sessions_by_group(std::string_view group);
+
+  // Questions about all groups that have somebody in them: group to client ids, or to uids, each of these once.
+  Task<std::map<std::string, std::vector<std::string>>> clients_by_all_groups();
+  Task<std::map<std::string, std::vector<std::string>>> uids_by_all_groups();
+  Task<std::map<std::string, std::size_t>> client_counts_by_all_groups();
+  Task<std::map<std::string, std::size_t>> uid_counts_by_all_groups();
 
  private:
   ClusterCalls& calls_;

@@ -64,6 +64,10 @@ CommandLine::~CommandLine() = default;
 
 template <class T>
 void CommandLine::option(const std::string& name, T& variable, const std::string& help) {
+  // CLI11 would take it for the name of an argument without one.
+  if (!name.starts_with('-') || name.find(' ') != std::string::npos) {
+    throw std::invalid_argument(fmt::format("Application::option(\"{}\"): a name is --word, or -w,--word", name));
+  }
   try {
     if constexpr (std::is_same_v<T, bool>) {
       app_->add_flag(name, variable, help);

@@ -1,7 +1,9 @@
 #include "base/log.h"
 
 #include <spdlog/pattern_formatter.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/null_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
@@ -20,6 +22,29 @@ spdlog::level::level_enum to_spdlog(LogLevel level) {
   }
   return spdlog::level::info;
 }
+
+LogLevel from_spdlog(spdlog::level::level_enum level) {
+  switch (level) {
+    case spdlog::level::trace:
+    case spdlog::level::debug: return LogLevel::debug;
+    case spdlog::level::info: return LogLevel::info;
+    case spdlog::level::warn: return LogLevel::warning;
+    default: return LogLevel::error;
+  }
+}
+
+class FunctionSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
+ public:
+  explicit FunctionSink(std::function<void(LogLevel, std::string_view)> write) : write_(std::move(write)) {}
+
+ private:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    write_(from_spdlog(message.level), {message.payload.data(), message.payload.size()});
+  }
+  void flush_() override {}
+
+  std::function<void(LogLevel, std::string_view)> write_;
+};
 
 void append_escaped(std::string& out, unsigned char c) { out += fmt::format("\\x{:02x}", c); }
 
@@ -119,6 +144,12 @@ Log Log::to_file(const std::string& path, std::string_view process) {
     throw std::runtime_error("cannot write the log file " + path + ": " + error.what());
   }
 }
+
+Log Log::to_function(std::function<void(LogLevel, std::string_view)> write) {
+  return Log(std::make_shared<Shared>(std::make_shared<FunctionSink>(std::move(write)), ""));
+}
+
+Log Log::silent() { return Log(std::make_shared<Shared>(std::make_shared<spdlog::sinks::null_sink_st>(), "")); }
 
 void Log::set_level(LogLevel level) { shared_->logger.set_level(to_spdlog(level)); }
 

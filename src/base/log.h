@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -22,6 +23,10 @@ class Log {
 
   /// Appends to `path` instead; throws std::runtime_error with the reason when that file cannot be opened.
   static Log to_file(const std::string& path, std::string_view process);
+
+  /// Hands each message, from `info` up and escaped as above, to `write`.
+  static Log to_function(std::function<void(LogLevel level, std::string_view message)> write);
+  static Log silent();
 
   void set_level(LogLevel level);
   void set_format(LogFormat format);

@@ -16,6 +16,7 @@ ClientPort::ClientPort(net::Loop& loop, ClientTable& table, Clients& clients, Cl
     : loop_(loop), table_(table), clients_(clients), framing_(framing), websockets_(websockets), settings_(settings) {}
 
 void ClientPort::on_open(net::Connection& connection) {
+  ++connections_;
   const std::uint32_t client = table_.add();
   connection.tag = client;
   ClientRecord& record = table_[client];
@@ -43,6 +44,7 @@ std::size_t ClientPort::on_data(net::Connection& connection, std::span<char> byt
 }
 
 void ClientPort::on_close(net::Connection& connection, net::CloseCause cause, int error) {
+  --connections_;
   if (connection.tag == Clients::kNobody) return;
   const bool lost = cause == net::CloseCause::connection_lost;
   if (lost) loop_.log().debug("client {} lost (errno {})", connection.peer().to_string(), error);

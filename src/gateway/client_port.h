@@ -34,6 +34,8 @@ class ClientPort : public net::ConnectionHandler {
   void end_late_handshakes();
 
   [[nodiscard]] std::uint64_t messages() const { return messages_; }
+  /// Those that are still open, also of clients that have departed and whose last words are on their way.
+  [[nodiscard]] std::size_t connections() const { return connections_; }
 
  private:
   struct Deadline {
@@ -62,6 +64,7 @@ class ClientPort : public net::ConnectionHandler {
   wire::HttpHead head_;                // of the handshake at hand; kept for its memory
   std::deque<Deadline> handshakes_;    // in the order of their deadlines, which are all equally far away
   std::uint64_t messages_ = 0;
+  std::size_t connections_ = 0;
 };
 
 }  // namespace gatehouse::gateway

@@ -17,6 +17,7 @@ Commands::Outcome Commands::execute(const wire::GatewayFrame& frame) {
     case Command::send_to_uid: return send_to_uid(frame);
     case Command::send_to_group: return send_to_group(frame);
     case Command::kick: return kick(frame);
+    case Command::kick_uid: return kick_uid(frame);
     case Command::destroy:
     case Command::set_session:
     case Command::update_session:
@@ -99,10 +100,11 @@ void Commands::send_to_list(const MemberLists& lists, std::string_view name, con
 
 Commands::Outcome Commands::send_to_uid(const wire::GatewayFrame& frame) {
   Outgoing out;
-  if (!wire::parse_names(frame.ext_data, names_) || !read_body(frame, out)) return Outcome::malformed;
+  if (!wire::parse_uid_target(frame.ext_data, uid_target_) || !read_body(frame, out)) return Outcome::malformed;
   if (!out.present) return Outcome::done;
+  std::sort(uid_target_.exclude.begin(), uid_target_.exclude.end());
   Clients::Broadcast broadcast(clients_, out.message, out.binary, out.raw);
-  for (const std::string& uid : names_) send_to_list(directory_.uids(), uid, {}, broadcast);
+  for (const std::string& uid : uid_target_.uids) send_to_list(directory_.uids(), uid, uid_target_.exclude, broadcast);
   clients_.end_slow_consumers();
   return Outcome::done;
 }
@@ -123,9 +125,29 @@ Commands::Outcome Commands::kick(const wire::GatewayFrame& frame) {
   if (client == ClientTable::kNone) return Outcome::done;
   Outgoing out;
   if (!read_body(frame, out)) return Outcome::malformed;
+  kick(client, out);
+  clients_.end_slow_consumers();
+  return Outcome::done;
+}
+
+void Commands::kick(std::uint32_t client, const Outgoing& last_words) {
   // Upstream sends an empty message for an empty string; only null means no words.
-  if (out.present) clients_.send(client, out.message, out.binary, out.raw);
+  if (last_words.present) clients_.send(client, last_words.message, last_words.binary, last_words.raw);
   clients_.close(client, CloseReason::Cause::closed, wire::close_code::kNormal);
+}
+
+Commands::Outcome Commands::kick_uid(const wire::GatewayFrame& frame) {
+  Outgoing out;
+  if (!read_body(frame, out)) return Outcome::malformed;
+  const std::uint32_t list = directory_.uids().find(frame.ext_data);
+  if (list == MemberLists::kNone) return Outcome::done;
+  // Copied, since each of them leaves the list.
+  members_.clear();
+  for (const Member& member : directory_.uids().members(list)) members_.push_back(table_[member.client].id);
+  for (const std::uint32_t id : members_) {
+    const std::uint32_t client = table_.find(id);
+    if (client != ClientTable::kNone) kick(client, out);
+  }
   clients_.end_slow_consumers();
   return Outcome::done;
 }

@@ -42,6 +42,8 @@ class Commands {
   Outcome send_to_uid(const wire::GatewayFrame& frame);
   Outcome send_to_group(const wire::GatewayFrame& frame);
   Outcome kick(const wire::GatewayFrame& frame);
+  Outcome kick_uid(const wire::GatewayFrame& frame);
+  void kick(std::uint32_t client, const Outgoing& last_words);
   Outcome about_client(const wire::GatewayFrame& frame);
   Outcome update_session(ClientRecord& record, std::string_view changes);
   void send_to_list(const MemberLists& lists, std::string_view name, const std::vector<std::uint32_t>& except,
@@ -54,7 +56,8 @@ class Commands {
   // Kept between commands for their memory.
   wire::Recipients recipients_;
   wire::GroupTarget target_;
-  std::vector<std::string> names_;
+  wire::UidTarget uid_target_;
+  std::vector<std::uint32_t> members_;
   std::string text_;  // a body that had to be converted
 };
 

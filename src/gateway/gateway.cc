@@ -139,10 +139,9 @@ void Gateway::State::stop(std::function<void()> stopped) {
   const std::uint64_t deadline_ms = loop_.now_ms() + kStopMs;
   auto timer = std::make_shared<net::TimerId>();
   *timer = loop_.every(std::chrono::milliseconds(10), [this, deadline_ms, timer, stopped = std::move(stopped)] {
-    std::size_t queued = 0;
+    std::size_t queued = 0;  // the on_close events, towards the workers
     loop_.for_each_connection([&](net::Connection& connection) { queued += connection.queued_bytes(); });
-    const bool clients_left = loop_.connection_count() > inner_port_->connections();
-    if ((queued > 0 || clients_left) && loop_.now_ms() < deadline_ms) return;
+    if ((queued > 0 || client_port_->connections() > 0) && loop_.now_ms() < deadline_ms) return;
     const auto done = stopped;  // cancel() destroys this function
     loop_.cancel(*timer);
     done();

@@ -126,7 +126,14 @@ void Questions::group_names(wire::PhpWriter& writer) {
 void Questions::select(wire::PhpWriter& writer, std::string_view ext) {
   wire::SelectQuery query;
   std::vector<std::uint32_t> found;
-  if (wire::parse_select(ext, query)) {
+  const bool readable = wire::parse_select(ext, query);
+  if (readable && query.extension) {
+    writer.begin_array(1);
+    writer.key("gatehouse");
+    writer.integer(1);
+    return writer.end_array();
+  }
+  if (readable) {
     const auto add_list = [&](const MemberLists& lists, const std::vector<std::string>& names) {
       for (const std::string& name : names) {
         const std::uint32_t list = lists.find(name);

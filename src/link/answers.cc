@@ -31,7 +31,9 @@ std::vector<std::pair<GatewayKey, PhpValue>> read(const Answers& answers) {
   std::vector<std::pair<GatewayKey, PhpValue>> values;
   values.reserve(answers.size());
   for (const GatewayAnswer& each : answers) {
-    if (each.gateway == GatewayKey{}) throw Error("no register has told yet which gateways there are");
+    if (each.gateway == GatewayKey{}) {
+      throw Error("no register has told yet which gateways there are" + (each.value.empty() ? "" : ": " + each.value));
+    }
     PhpValue value;
     if (!each.answered) {
       missing.push_back(each.gateway.address());
@@ -85,6 +87,21 @@ const PhpValue* field(const PhpValue& client, const char* name) {
   return fields == nullptr ? nullptr : fields->find(PhpKey::from_text(name));
 }
 
+/// Calls `visit(group)` for each group of a client.
+template <class Visit>
+void for_each_group(const PhpValue& client, Visit visit) {
+  const PhpValue* groups = field(client, "groups");
+  const PhpArray* array = groups == nullptr ? nullptr : groups->array();
+  if (array == nullptr) return;
+  for (const auto& [key, group] : array->entries()) visit(text_of(&group));
+}
+
+std::map<std::string, std::size_t> sizes(const std::map<std::string, std::vector<std::string>>& lists) {
+  std::map<std::string, std::size_t> out;
+  for (const auto& [name, list] : lists) out[name] = list.size();
+  return out;
+}
+
 /// Appends what is new.
 class UniqueNames {
  public:
@@ -128,12 +145,34 @@ std::optional<std::string> uid_of(const Answers& answers) {
 std::vector<std::string> groups_of(const Answers& answers) {
   std::vector<std::string> groups;
   for_each_client(answers, [&](const std::string& /*id*/, const PhpValue& client) {
-    const PhpValue* field_value = field(client, "groups");
-    const PhpArray* array = field_value == nullptr ? nullptr : field_value->array();
-    if (array == nullptr) return;
-    for (const auto& [key, group] : array->entries()) groups.push_back(text_of(&group));
+    for_each_group(client, [&](std::string group) { groups.push_back(std::move(group)); });
   });
   return groups;
+}
+
+std::map<std::string, std::vector<std::string>> clients_by_group(const Answers& answers) {
+  std::map<std::string, std::vector<std::string>> groups;
+  for_each_client(answers, [&](const std::string& id, const PhpValue& client) {
+    for_each_group(client, [&](const std::string& group) { groups[group].push_back(id); });
+  });
+  return groups;
+}
+
+std::map<std::string, std::size_t> client_counts_by_group(const Answers& answers) { return sizes(clients_by_group(answers)); }
+
+std::map<std::string, std::size_t> uid_counts_by_group(const Answers& answers) { return sizes(uids_by_group(answers)); }
+
+std::map<std::string, std::vector<std::string>> uids_by_group(const Answers& answers) {
+  std::map<std::string, UniqueNames> groups;
+  for_each_client(answers, [&](const std::string& /*id*/, const PhpValue& client) {
+    for_each_group(client, [&](const std::string& group) { groups[group].add(text_of(field(client, "uid"))); });
+  });
+  std::map<std::string, std::vector<std::string>> out;
+  for (auto& [group, names] : groups) {
+    std::vector<std::string> uids = names.take();
+    if (!uids.empty()) out.emplace(group, std::move(uids));
+  }
+  return out;
 }
 
 std::vector<std::string> client_ids_of_uid(const Answers& answers) {
@@ -144,6 +183,37 @@ std::vector<std::string> client_ids_of_uid(const Answers& answers) {
     }
   }
   return ids;
+}
+
+std::map<std::string, std::vector<std::string>> client_ids_of_uids(const Answers& answers, const std::vector<std::string>& uids) {
+  std::map<std::string, std::vector<std::string>> out;
+  for (const std::string& uid : uids) out[uid];
+  for (const auto& [gateway, value] : read(answers)) {
+    for (const auto& [uid, ids] : array_of(gateway, value).entries()) {
+      std::vector<std::string>& all = out[uid.text()];
+      for (const auto& [place, id] : array_of(gateway, ids).entries()) all.push_back(client_id_of(gateway, integer_of(gateway, id)));
+    }
+  }
+  return out;
+}
+
+bool is_uid_online(const Answers& answers) { return !client_ids_of_uid(answers).empty(); }
+
+std::map<std::string, bool> are_uids_online(const Answers& answers, const std::vector<std::string>& uids) {
+  std::map<std::string, bool> out;
+  for (const auto& [uid, ids] : client_ids_of_uids(answers, uids)) out[uid] = !ids.empty();
+  return out;
+}
+
+std::map<std::string, std::size_t> client_counts(const Answers& answers, const std::vector<std::string>& groups) {
+  std::map<std::string, std::size_t> out;
+  for (const std::string& group : groups) out[group];
+  for (const auto& [gateway, value] : read(answers)) {
+    for (const auto& [group, count] : array_of(gateway, value).entries()) {
+      out[group.text()] += static_cast<std::size_t>(integer_of(gateway, count));
+    }
+  }
+  return out;
 }
 
 std::size_t client_count(const Answers& answers) {
@@ -163,6 +233,8 @@ std::vector<std::string> uids(const Answers& answers) {
   for_each_client(answers, [&](const std::string& /*id*/, const PhpValue& client) { names.add(text_of(field(client, "uid"))); });
   return names.take();
 }
+
+std::size_t uid_count(const Answers& answers) { return uids(answers).size(); }
 
 std::vector<std::string> group_ids(const Answers& answers) {
   UniqueNames names;

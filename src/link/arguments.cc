@@ -21,6 +21,14 @@ wire::ClientId check_client_id(std::string_view text, std::string_view name) {
   return *id;
 }
 
+void check_client_ids(const std::vector<std::string_view>& client_ids, std::string_view name) {
+  for (const std::string_view each : client_ids) check_client_id(each, name);
+}
+
+void check_except(const SendOptions& options) {
+  for (const std::string& each : options.except) check_client_id(each, "except");
+}
+
 void check_name(std::string_view text, std::string_view name) {
   if (text.empty()) refuse(name, "must not be empty");
   if (text == "0") refuse(name, "must not be \"0\", which counts as empty");

@@ -3,7 +3,11 @@
 #include <algorithm>
 #include <chrono>
 
+#include <gatehouse/error.h>
+
+#include "link/answers.h"
 #include "link/retire.h"
+#include "wire/command_ext.h"
 
 namespace gatehouse {
 namespace {
@@ -196,6 +200,7 @@ void ClusterCalls::send_held() {
   for (const Held& held : all) {
     const Frame frame{held.header, held.ext, held.body, held.binary};
     if (held.question != 0) {
+      questions_.restart(held.question, held.timeout_ms);
       ask_known(held.question, held.gateway, frame);
     } else if (held.gateway) {
       to_gateway(*held.gateway, frame);
@@ -226,28 +231,100 @@ void ClusterCalls::to_all(const Frame& frame, const OtherExt& other_ext) {
   }
 }
 
+void ClusterCalls::miss(link::GatewayKey gateway) {
+  std::string address = gateway.address();
+  if (std::find(missed_.begin(), missed_.end(), address) == missed_.end()) missed_.push_back(std::move(address));
+}
+
 void ClusterCalls::write(link::GatewayLink& link, const Frame& frame) {
+  const bool upstreams = link.is_upstreams();
+  if (upstreams && link::GatewayLink::needs_extension(frame.header.command, frame.ext)) {
+    return on_not_understood(link, {frame.header, frame.ext, frame.body});
+  }
   char* out = link.command(wire::gateway_frame_size(frame.ext.size(), frame.body.size()));
   if (out == nullptr) {
     ++dropped_;
+    miss(link.key());
     return;
   }
   ++sent_;
   wire::GatewayHeader header = frame.header;
-  if (frame.binary && link.is_native()) header.flags |= wire::flag::kBinary;
+  if (frame.binary && !upstreams) header.flags |= wire::flag::kBinary;
   wire::write_gateway_header(out, header, frame.ext.size(), frame.body.size());
   out += wire::GatewayHeader::kSize;
   out += frame.ext.copy(out, frame.ext.size());
   frame.body.copy(out, frame.body.size());
 }
 
-std::uint64_t ClusterCalls::ask(const link::Inquiry& inquiry, link::OnAnswers done) {
-  const std::uint64_t question = questions_.open(std::move(done));
+/// Upstream has no command for all clients of a uid but some, nor one that closes them: the gateway is asked who they are, and the
+/// command is given for each.
+void ClusterCalls::on_not_understood(link::GatewayLink& link, const wire::GatewayFrame& frame) {
+  wire::UidTarget target;
+  if (frame.header.command == wire::Command::kick_uid) {
+    target.uids.emplace_back(frame.ext_data);
+  } else {
+    (void)wire::parse_uid_target(frame.ext_data, target);  // uid_target_ext() wrote it
+  }
+  ++translating_;
+  const auto act = [this, target, key = link.key(), header = frame.header, body = std::string(frame.body)](const link::Answers& answers) {
+    --translating_;
+    std::vector<std::uint32_t> connections;
+    try {
+      for (const auto& [uid, ids] : link::client_ids_of_uids(answers, target.uids)) {
+        for (const std::string& id : ids) connections.push_back(wire::parse_client_id(id).value().connection_id);
+      }
+    } catch (const Error& error) {
+      ++dropped_;
+      miss(key);
+      loop_.log().warning("a command for a uid was dropped: {}", error.what());
+      return;
+    }
+    std::erase_if(connections, [&](std::uint32_t id) {
+      return std::find(target.exclude.begin(), target.exclude.end(), id) != target.exclude.end();
+    });
+    to_connections(key, header, connections, body);
+  };
+  const link::Inquiry inquiry = link::ask_client_ids_by_uids(target.uids);
+  const std::uint64_t question = questions_.open(act);
+  ask_gateway(link, question, {.header = {.command = inquiry.command}, .ext = inquiry.ext});
+  questions_.finish_asking(question);
+}
+
+void ClusterCalls::to_connections(link::GatewayKey gateway, const wire::GatewayHeader& header,
+                                  const std::vector<std::uint32_t>& connections, std::string_view body) {
+  wire::GatewayHeader its = header;
+  its.flags = static_cast<std::uint8_t>(header.flags & ~static_cast<unsigned>(wire::flag::kBinary));
+  if (header.command == wire::Command::kick_uid) {
+    its.command = wire::Command::kick;
+    for (const std::uint32_t id : connections) {
+      its.connection_id = id;
+      to_gateway(gateway, {its, {}, body});
+    }
+  } else if (!connections.empty()) {
+    its.command = wire::Command::send_to_all;
+    to_gateway(gateway, {its, wire::recipients_ext({wire::Recipients::Kind::only, connections}), body});
+  }
+}
+
+void ClusterCalls::confirm(link::OnAnswers done, int timeout_ms) {
+  if (translating_ == 0) {
+    ask(link::ask_for_a_sign(), std::move(done), timeout_ms, std::min(timeout_ms, settings_.connect_timeout_ms));
+    return;
+  }
+  // Their questions stand before this one; what is sent upon the answers stands behind it.
+  const auto again = [this, done = std::move(done), timeout_ms](const link::Answers&) {
+    ask(link::ask_for_a_sign(), done, timeout_ms, timeout_ms);
+  };
+  ask(link::ask_for_a_sign(), again, timeout_ms, timeout_ms);
+}
+
+std::uint64_t ClusterCalls::ask(const link::Inquiry& inquiry, link::OnAnswers done, int timeout_ms, int connect_timeout_ms) {
+  const std::uint64_t question = questions_.open(std::move(done), known_ ? timeout_ms : connect_timeout_ms);
   const Frame frame{.header = {.command = inquiry.command, .connection_id = inquiry.connection_id}, .ext = inquiry.ext};
   if (known_) {
     ask_known(question, inquiry.gateway, frame);
   } else {
-    hold({.gateway = inquiry.gateway, .question = question}, frame);
+    hold({.gateway = inquiry.gateway, .question = question, .timeout_ms = timeout_ms}, frame);
   }
   return question;
 }

@@ -35,6 +35,7 @@ class ClusterCalls final : private link::GatewayLink::Owner {
     std::string worker_key;  // "name:index"; only for those that take events
     int reconnect_ms = 1000;
     int question_timeout_ms = 5000;
+    int connect_timeout_ms = 5000;  // of a question that is asked before any register has told its list, until one has
     std::size_t max_held_bytes = 1024 * 1024;
   };
   /// Takes what the event connections bring.
@@ -75,6 +76,7 @@ class ClusterCalls final : private link::GatewayLink::Owner {
   void send_to_uid(const Names& uids, Data data, const SendOptions& options);
   void send_to_group(const Names& groups, Data data, const SendOptions& options);
   void close_client(std::string_view client_id, const std::optional<Data>& last_words);
+  void close_uid(std::string_view uid, const std::optional<Data>& last_words);
   void destroy_client(std::string_view client_id);
   void bind_uid(std::string_view client_id, std::string_view uid);
   void unbind_uid(std::string_view client_id);
@@ -88,11 +90,17 @@ class ClusterCalls final : private link::GatewayLink::Owner {
   void send(const wire::ClientId& client, Data data, bool raw = false);
   void close(const wire::ClientId& client, const std::optional<Data>& last_words);
   void destroy(const wire::ClientId& client);
-  /// `session` is serialized, or empty for none.
+  /// `session` and `changes` are serialized, or empty for none.
   void set_session(const wire::ClientId& client, std::string_view session);
+  void update_session(const wire::ClientId& client, std::string_view changes);
 
   /// Asks; `done` is called once, later, never from within this call. Gives the question's id.
-  std::uint64_t ask(const link::Inquiry& inquiry, link::OnAnswers done);
+  std::uint64_t ask(const link::Inquiry& inquiry, link::OnAnswers done) {
+    return ask(inquiry, std::move(done), settings_.question_timeout_ms, settings_.connect_timeout_ms);
+  }
+  /// Asks all gateways for a sign that they have carried out everything that was sent before; those that did not answer have not
+  /// given it.
+  void confirm(link::OnAnswers done, int timeout_ms);
   /// Nothing is called back any more.
   void cancel(std::uint64_t question) { questions_.cancel(question); }
 
@@ -105,8 +113,13 @@ class ClusterCalls final : private link::GatewayLink::Owner {
   /// Those that had no gateway, or one that was not connected or did not read.
   [[nodiscard]] std::uint64_t dropped() const { return dropped_; }
   [[nodiscard]] std::size_t queued_bytes() const;
+  /// The gateways that commands did not reach, or may not have reached, since this was last called.
+  std::vector<std::string> take_missed() { return std::exchange(missed_, {}); }
+  /// Why no register has told its list.
+  [[nodiscard]] std::string register_problem() const { return registers_.problem(); }
 
  private:
+  std::uint64_t ask(const link::Inquiry& inquiry, link::OnAnswers done, int timeout_ms, int connect_timeout_ms);
   struct Frame {
     wire::GatewayHeader header;
     std::string_view ext = {};
@@ -122,6 +135,7 @@ class ClusterCalls final : private link::GatewayLink::Owner {
     std::string body;
     std::vector<std::pair<link::GatewayKey, std::string>> other_ext;
     std::uint64_t question = 0;
+    int timeout_ms = 0;  // of the question
   };
   /// The ext_data for gateways that get another one than the rest.
   using OtherExt = std::vector<std::pair<link::GatewayKey, std::string>>;
@@ -131,6 +145,8 @@ class ClusterCalls final : private link::GatewayLink::Owner {
   void on_answer(link::GatewayLink& link, std::uint64_t question, std::string_view answer) override;
   void on_unanswered(link::GatewayLink& link, std::uint64_t question) override;
   void on_idle(link::GatewayLink& link) override;
+  void on_not_understood(link::GatewayLink& link, const wire::GatewayFrame& frame) override;
+  void on_commands_lost(link::GatewayLink& link) override { miss(link.key()); }
 
   void on_addresses(const std::vector<std::string>& addresses);
   link::GatewayLink* add(const std::string& address);
@@ -139,12 +155,16 @@ class ClusterCalls final : private link::GatewayLink::Owner {
   void remove(std::unique_ptr<link::GatewayLink> link);
   void finish_stop();
 
+  static Frame with_last_words(Frame frame, const std::optional<Data>& last_words);
   void hold(Held held, const Frame& frame);
   void send_held();
   void to_gateway(link::GatewayKey gateway, const Frame& frame);
   void to_client(const wire::ClientId& client, wire::Command command, std::string_view ext);
   void to_all(const Frame& frame, const OtherExt& other_ext = {});
   void write(link::GatewayLink& link, const Frame& frame);
+  void to_connections(link::GatewayKey gateway, const wire::GatewayHeader& header, const std::vector<std::uint32_t>& connections,
+                      std::string_view body);
+  void miss(link::GatewayKey gateway);
   void ask_gateway(link::GatewayLink& link, std::uint64_t question, const Frame& frame);
   void ask_known(std::uint64_t question, const std::optional<link::GatewayKey>& gateway, const Frame& frame);
 
@@ -164,6 +184,8 @@ class ClusterCalls final : private link::GatewayLink::Owner {
   net::TimerId stop_timer_;
   std::uint64_t sent_ = 0;
   std::uint64_t dropped_ = 0;
+  std::vector<std::string> missed_;  // addresses, each once
+  std::size_t translating_ = 0;      // commands that wait for an answer before they can be sent (on_not_understood)
   bool known_ = false;  // a register has told its list
   bool hold_complained_ = false;
   bool events_open_ = false;

@@ -1,6 +1,4 @@
 // The commands of ClusterCalls: whom each goes to, and what stands in its ext_data. (docs/wire-protocol.md has the table.)
-#include <stdexcept>
-
 #include "link/arguments.h"
 #include "link/cluster_calls.h"
 #include "wire/command_ext.h"
@@ -82,10 +80,13 @@ void ClusterCalls::send(const wire::ClientId& client, Data data, bool raw) {
 }
 
 void ClusterCalls::send_to_uid(const Names& uids, Data data, const SendOptions& options) {
-  // The command has no place for exceptions.
-  if (!options.except.empty()) throw std::invalid_argument("except: cannot be given for a message to a uid");
-  const std::string ext = wire::names_ext(link::check_names(uids, "uid"));
-  to_all({send_header(Command::send_to_uid, options.raw), ext, data.bytes(), data.is_binary()});
+  const std::vector<std::string> names = link::check_names(uids, "uid");
+  OtherExt other_ext;
+  for (const auto& [gateway, connections] : check_except(options)) {
+    other_ext.emplace_back(gateway, wire::uid_target_ext(names, connections));
+  }
+  const std::string ext = wire::names_ext(names);
+  to_all({send_header(Command::send_to_uid, options.raw), ext, data.bytes(), data.is_binary()}, other_ext);
 }
 
 void ClusterCalls::send_to_group(const Names& groups, Data data, const SendOptions& options) {
@@ -103,7 +104,16 @@ void ClusterCalls::close_client(std::string_view client_id, const std::optional<
 }
 
 void ClusterCalls::close(const wire::ClientId& client, const std::optional<Data>& last_words) {
-  Frame frame{.header = {.command = Command::kick, .connection_id = client.connection_id}};
+  to_gateway(GatewayKey::of(client),
+             with_last_words({.header = {.command = Command::kick, .connection_id = client.connection_id}}, last_words));
+}
+
+void ClusterCalls::close_uid(std::string_view uid, const std::optional<Data>& last_words) {
+  link::check_name(uid, "uid");
+  to_all(with_last_words({.header = {.command = Command::kick_uid}, .ext = uid}, last_words));
+}
+
+ClusterCalls::Frame ClusterCalls::with_last_words(Frame frame, const std::optional<Data>& last_words) {
   if (last_words) {
     frame.body = last_words->bytes();
     frame.binary = last_words->is_binary();
@@ -111,7 +121,7 @@ void ClusterCalls::close(const wire::ClientId& client, const std::optional<Data>
     frame.header.flags = 0;
     frame.body = "N;";  // serialize(null)
   }
-  to_gateway(GatewayKey::of(client), frame);
+  return frame;
 }
 
 void ClusterCalls::destroy_client(std::string_view client_id) { destroy(link::check_client_id(client_id)); }
@@ -158,8 +168,11 @@ void ClusterCalls::set_session(const wire::ClientId& client, std::string_view se
 
 void ClusterCalls::update_session(std::string_view client_id, const Value& changes) {
   const wire::ClientId client = link::check_client_id(client_id);
-  const std::string ext = link::check_session(changes, "changes");
-  if (!ext.empty()) to_client(client, Command::update_session, ext);
+  update_session(client, std::string_view(link::check_session(changes, "changes")));
+}
+
+void ClusterCalls::update_session(const wire::ClientId& client, std::string_view changes) {
+  if (!changes.empty()) to_client(client, Command::update_session, changes);
 }
 
 }  // namespace gatehouse

@@ -5,14 +5,19 @@
 #include <chrono>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "base/bytes.h"
+#include "wire/command_ext.h"
 
 namespace gatehouse::link {
 namespace {
 
 constexpr std::uint64_t kSettledMs = 10'000;  // a connection that lived this long may be complained about again
 constexpr std::uint64_t kNobodysQuestion = 0;
+// A gateway reads at once: what it had been sent this long before its end, and not confirmed since, it has read.
+constexpr std::uint64_t kSurelyReadMs = 5'000;
+constexpr std::size_t kFlagsOffset = 21;  // in the header
 
 void write_frame(char* out, wire::Command command, std::string_view body) {
   wire::write_gateway_header(out, {.command = command}, 0, body.size());
@@ -81,7 +86,10 @@ void GatewayLink::close() {
   loop_.cancel(keep_alive_);
   for (Side* each : {&commands_, &events_}) {
     loop_.cancel(each->redial);
-    if (net::Connection* connection = loop_.find(each->connection)) connection->close();
+    net::Connection* connection = loop_.find(each->connection);
+    if (connection == nullptr) continue;
+    if (each == &commands_ && commands_.up && !commands_.ready) send_held(*connection, false);
+    connection->close();
   }
   if (is_idle()) owner_->on_idle(*this);
 }
@@ -113,20 +121,18 @@ void GatewayLink::on_open(net::Connection& connection) {
   which.up = true;
   which.opened_ms = loop_.now_ms();
   if (connection.tag == kEvents) {
+    which.ready = true;
     send_frame(connection, wire::Command::worker_connect,
                wire::worker_connect_body(settings_.worker_key, settings_.secret_key, true));
     if (events_paused_) connection.pause();
   } else {
     // Upstream's GatewayClient shows the key only when there is one; showing an empty one does no harm.
     send_frame(connection, wire::Command::gateway_client_connect, wire::gateway_client_connect_body(settings_.secret_key));
-    connection.send(held_);
-    std::string().swap(held_);
-    holding_ = false;
+    ask_extension(connection);
     if (!endpoint_.is_loopback()) {
       loop_.cancel(keep_alive_);
       keep_alive_ = loop_.every(std::chrono::milliseconds(settings_.ping_ms), [this] { keep_alive(); });
     }
-    if (!which.complained) loop_.log().info("connected to the gateway {}", key_.address());
   }
 }
 
@@ -153,8 +159,53 @@ std::size_t GatewayLink::take_events(net::Connection& connection, std::string_vi
 void GatewayLink::on_frame(const wire::GatewayFrame& frame) {
   switch (frame.header.command) {
     case wire::Command::ping: return;
-    case wire::Command::hello: native_ = wire::is_hello_body(frame.body); return;
+    case wire::Command::hello: events_.native = wire::is_hello_body(frame.body); return;
     default: return owner_->on_event(*this, frame);
+  }
+}
+
+bool GatewayLink::needs_extension(wire::Command command, std::string_view ext) {
+  return command == wire::Command::kick_uid || (command == wire::Command::send_to_uid && wire::is_extended_uid_target(ext));
+}
+
+void GatewayLink::ask_extension(net::Connection& connection) {
+  const std::string ext = wire::select_ext({.extension = true, .where_connections = std::vector<std::uint32_t>{0}});
+  char* out = connection.grow(wire::gateway_frame_size(ext.size(), 0));
+  if (out == nullptr) return;
+  wire::write_gateway_header(out, {.command = wire::Command::select}, ext.size(), 0);
+  ext.copy(out + wire::GatewayHeader::kSize, ext.size());
+  // In front of the questions that wait in held_.
+  asked_.push_front({kNobodysQuestion, commands_done_});
+  holding_ = true;
+}
+
+void GatewayLink::on_extension(net::Connection& connection, std::string_view answer) {
+  commands_.native = answer == "a:1:{s:9:\"gatehouse\";i:1;}";
+  send_held(connection, commands_.native || events_.native);
+  if (!commands_.complained) loop_.log().info("connected to the gateway {}", key_.address());
+}
+
+void GatewayLink::send_held(net::Connection& connection, bool native) {
+  std::string held = std::exchange(held_, {});
+  commands_.ready = true;
+  holding_ = false;
+  if (native) return connection.send(held);
+  std::vector<std::string_view> not_understood;
+  for (std::size_t at = 0; at < held.size();) {
+    const std::size_t size = load_be32(held.data() + at);
+    held[at + kFlagsOffset] = static_cast<char>(held[at + kFlagsOffset] & ~static_cast<int>(wire::flag::kBinary));
+    const std::string_view bytes = std::string_view(held).substr(at, size);
+    const wire::GatewayFrame frame = wire::decode_gateway_frame(bytes, size).frame;
+    if (needs_extension(frame.header.command, frame.ext_data)) {
+      not_understood.push_back(bytes);
+    } else {
+      connection.send(bytes);
+    }
+    at += size;
+  }
+  // Behind the others, as it takes questions, which must stand in asked_ in the order of their sending.
+  for (const std::string_view bytes : not_understood) {
+    if (owner_ != nullptr) owner_->on_not_understood(*this, wire::decode_gateway_frame(bytes, bytes.size()).frame);
   }
 }
 
@@ -170,8 +221,13 @@ std::size_t GatewayLink::take_answers(net::Connection& connection, std::string_v
     if (bytes.size() - done - kLengthSize < size) break;
     const std::string_view answer = bytes.substr(done + kLengthSize, size);
     done += kLengthSize + size;
-    const std::uint64_t question = asked_.front();
+    const std::uint64_t question = asked_.front().question;
+    commands_done_ = asked_.front().commands;
     asked_.pop_front();
+    if (!commands_.ready) {
+      on_extension(connection, answer);
+      continue;
+    }
     // One whose time was up is no longer known to the owner; its answer is passed over here, in its turn.
     if (question != kNobodysQuestion) owner_->on_answer(*this, question, answer);
   }
@@ -182,6 +238,8 @@ void GatewayLink::on_close(net::Connection& connection, net::CloseCause cause, i
   const std::uint32_t tag = connection.tag;
   Side& which = side(tag);
   const bool was_up = std::exchange(which.up, false);
+  which.ready = false;
+  which.native = false;
   which.busy = false;
   which.connection = {};
   if (owner_ == nullptr) return;
@@ -192,26 +250,41 @@ void GatewayLink::on_close(net::Connection& connection, net::CloseCause cause, i
 
   if (tag == kCommands) {
     loop_.cancel(keep_alive_);
+    if (may_have_lost()) owner_->on_commands_lost(*this);
+    commands_done_ = commands_sent_;
     std::string().swap(held_);
     holding_ = false;
     drop_questions();
-  } else {
-    native_ = false;
-    if (was_up) owner_->on_events_lost(*this);
+  } else if (was_up) {
+    owner_->on_events_lost(*this);
   }
   if (owner_ != nullptr && is_idle()) owner_->on_idle(*this);
 }
 
+bool GatewayLink::may_have_lost() const {
+  if (commands_sent_ == commands_done_) return false;
+  return !held_.empty() || loop_.now_ms() - last_command_ms_ < kSurelyReadMs;
+}
+
 void GatewayLink::drop_questions() {
-  std::deque<std::uint64_t> lost;
+  std::deque<Asked> lost;
   lost.swap(asked_);
-  for (const std::uint64_t question : lost) {
-    if (owner_ != nullptr && question != kNobodysQuestion) owner_->on_unanswered(*this, question);
+  for (const Asked& each : lost) {
+    if (owner_ != nullptr && each.question != kNobodysQuestion) owner_->on_unanswered(*this, each.question);
   }
 }
 
 char* GatewayLink::command(std::size_t size) {
-  if (commands_.up) {
+  char* out = room(size);
+  if (out != nullptr) {
+    ++commands_sent_;
+    last_command_ms_ = loop_.now_ms();
+  }
+  return out;
+}
+
+char* GatewayLink::room(std::size_t size) {
+  if (commands_.ready) {
     net::Connection* connection = loop_.find(commands_.connection);
     if (connection == nullptr) return nullptr;
     if (connection->queued_bytes() + size > settings_.max_queued_bytes && connection->queued_bytes() > 0) {
@@ -224,8 +297,12 @@ char* GatewayLink::command(std::size_t size) {
     queue_complained_ = false;
     return connection->grow(size);
   }
-  if (!holding_) return nullptr;
-  if (held_.size() + size > settings_.max_held_bytes) {
+  return holding_ ? hold(size) : nullptr;
+}
+
+char* GatewayLink::hold(std::size_t size) {
+  // Once it is up, it is a matter of one answer.
+  if (held_.size() + size > (commands_.up ? settings_.max_queued_bytes : settings_.max_held_bytes)) {
     if (!std::exchange(hold_complained_, true)) {
       loop_.log().warning("commands for the gateway {} are dropped: it is not connected yet and {} bytes wait already", key_.address(),
                           held_.size());
@@ -237,19 +314,20 @@ char* GatewayLink::command(std::size_t size) {
 }
 
 char* GatewayLink::question(std::size_t size, std::uint64_t id) {
-  char* out = command(size);
-  if (out != nullptr) asked_.push_back(id);
+  char* out = room(size);
+  if (out != nullptr) asked_.push_back({id, commands_sent_});
   return out;
 }
 
 void GatewayLink::keep_alive() {
   net::Connection* events = loop_.find(events_.connection);
-  if (native_ && events_.up && events != nullptr) send_frame(*events, wire::Command::ping, {});
+  if (events_.native && events_.up && events != nullptr) send_frame(*events, wire::Command::ping, {});
   // Upstream's gateways print an error for a ping (and ping the event connection themselves): they are asked something cheap,
   // whether nobody is online.
   const std::size_t size = wire::gateway_frame_size(0, 0);
-  char* out = native_ ? command(size) : question(size, kNobodysQuestion);
-  if (out != nullptr) write_frame(out, native_ ? wire::Command::ping : wire::Command::is_online, {});
+  if (!commands_.ready) return;
+  char* out = is_upstreams() ? question(size, kNobodysQuestion) : room(size);
+  if (out != nullptr) write_frame(out, is_upstreams() ? wire::Command::is_online : wire::Command::ping, {});
 }
 
 void GatewayLink::complain(Side& which, const char* name, net::CloseCause cause, int error) {

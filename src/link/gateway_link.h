@@ -19,6 +19,9 @@ namespace gatehouse::link {
 ///
 /// What is sent before the command connection first comes up is held, up to Settings::max_held_bytes; from its first failure on it
 /// is dropped and counted while the connection is down.
+///
+/// The first thing that is asked on a command connection is whether the gateway knows our extension: a SELECT, which upstream's
+/// gateways answer too, with nothing. What is sent before that answer waits for it, in the form for a gateway that knows it.
 class GatewayLink final : private net::ConnectionHandler {
  public:
   struct Settings {
@@ -47,6 +50,10 @@ class GatewayLink final : private net::ConnectionHandler {
     virtual void on_unanswered(GatewayLink& link, std::uint64_t question) = 0;
     /// Nothing stands, and nothing will be dialled.
     virtual void on_idle(GatewayLink& link) = 0;
+    /// A frame that needs our extension (needs_extension), and the gateway does not know it. To be done in another way.
+    virtual void on_not_understood(GatewayLink& link, const wire::GatewayFrame& frame) = 0;
+    /// The command connection ended, and commands that it had been given may not have reached the gateway.
+    virtual void on_commands_lost(GatewayLink& link) = 0;
   };
 
   /// `settings` must outlive the link. Dials nothing yet.
@@ -54,11 +61,16 @@ class GatewayLink final : private net::ConnectionHandler {
 
   [[nodiscard]] GatewayKey key() const { return key_; }
   /// It told of our extension on the event connection.
-  [[nodiscard]] bool is_native() const { return native_; }
+  [[nodiscard]] bool is_native() const { return events_.native; }
+  /// What is sent now must be as upstream's gateways know it. Otherwise the gateway knows our extension, or is still being asked
+  /// and the link itself takes back what it does not know.
+  [[nodiscard]] bool is_upstreams() const { return commands_.ready && !commands_.native && !events_.native; }
+  /// A command that has no other form: one that is not just read with less in it.
+  static bool needs_extension(wire::Command command, std::string_view ext);
   [[nodiscard]] bool is_idle() const { return !listed_ && !commands_.busy && !events_.busy; }
   [[nodiscard]] bool has_events() const { return events_.busy; }
-  /// How many of the two connections are up.
-  [[nodiscard]] std::size_t connected() const { return (commands_.up ? 1U : 0U) + (events_.up ? 1U : 0U); }
+  /// How many of the two connections are up, and answer.
+  [[nodiscard]] std::size_t connected() const { return (commands_.ready ? 1U : 0U) + (events_.ready ? 1U : 0U); }
   [[nodiscard]] std::size_t queued_bytes() const;
 
   void set_listed(bool listed);
@@ -86,7 +98,13 @@ class GatewayLink final : private net::ConnectionHandler {
     std::uint64_t opened_ms = 0;
     bool busy = false;  // dialled and not yet reported as closed
     bool up = false;
+    bool ready = false;   // up, and of the commands: what the gateway knows has been asked and answered
+    bool native = false;  // the gateway knows our extension
     bool complained = false;
+  };
+  struct Asked {
+    std::uint64_t question = 0;
+    std::uint64_t commands = 0;  // how many had been sent before it: its answer says that they have been carried out
   };
   static constexpr std::uint32_t kCommands = 0;  // Connection::tag
   static constexpr std::uint32_t kEvents = 1;
@@ -101,7 +119,13 @@ class GatewayLink final : private net::ConnectionHandler {
   std::size_t take_events(net::Connection& connection, std::string_view bytes);
   std::size_t take_answers(net::Connection& connection, std::string_view bytes);
   void on_frame(const wire::GatewayFrame& frame);
+  void ask_extension(net::Connection& connection);
+  void on_extension(net::Connection& connection, std::string_view answer);
+  void send_held(net::Connection& connection, bool native);
   void drop_questions();
+  [[nodiscard]] bool may_have_lost() const;
+  [[nodiscard]] char* hold(std::size_t size);
+  [[nodiscard]] char* room(std::size_t size);
   void keep_alive();
   void complain(Side& which, const char* name, net::CloseCause cause, int error);
   void refuse(net::Connection& connection, const std::string& why);
@@ -114,15 +138,17 @@ class GatewayLink final : private net::ConnectionHandler {
   Side commands_;
   Side events_;
   net::TimerId keep_alive_;
-  std::deque<std::uint64_t> asked_;  // questions without an answer, in the order they were sent
-  std::string held_;                 // frames for a command connection that has not been up yet
+  std::deque<Asked> asked_;  // questions without an answer, in the order they were sent
+  std::string held_;         // frames for a command connection that is not ready
+  std::uint64_t commands_sent_ = 0;
+  std::uint64_t commands_done_ = 0;  // by what the answers say
+  std::uint64_t last_command_ms_ = 0;
   bool holding_ = true;
   bool hold_complained_ = false;
   bool queue_complained_ = false;
   bool listed_ = false;
   bool wants_events_ = false;
   bool events_paused_ = false;
-  bool native_ = false;
 };
 
 }  // namespace gatehouse::link

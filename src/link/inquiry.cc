@@ -28,6 +28,16 @@ Inquiry ask_groups(const wire::ClientId& client) {
 
 Inquiry ask_client_ids_by_uid(std::string_view uid) { return {.command = Command::get_client_id_by_uid, .ext = std::string(uid)}; }
 
+Inquiry ask_client_ids_by_uids(const std::vector<std::string>& uids) {
+  return {.command = Command::batch_get_client_id_by_uid, .ext = wire::names_ext(uids)};
+}
+
+Inquiry ask_client_counts(const std::vector<std::string>& groups) {
+  return {.command = Command::batch_get_client_count_by_group, .ext = wire::names_ext(groups)};
+}
+
+Inquiry ask_memberships() { return {.command = Command::select, .ext = wire::select_ext({.uid = true, .groups = true})}; }
+
 Inquiry ask_client_count(std::string_view group) {
   return {.command = Command::get_client_count_by_group, .ext = std::string(group)};
 }
@@ -44,5 +54,8 @@ Inquiry ask_sessions(std::string_view group) {
   return {.command = group.empty() ? Command::get_all_client_sessions : Command::get_client_sessions_by_group,
           .ext = std::string(group)};
 }
+
+// Whether nobody is online: no client has the id 0.
+Inquiry ask_for_a_sign() { return {.command = Command::is_online}; }
 
 }  // namespace gatehouse::link

@@ -10,12 +10,19 @@ Questions::~Questions() {
   for (auto& [id, question] : open_) loop_.cancel(question.timer);
 }
 
-std::uint64_t Questions::open(OnAnswers done) {
+std::uint64_t Questions::open(OnAnswers done, int timeout_ms) {
   const std::uint64_t id = next_++;
   Question& question = open_[id];
   question.done = std::move(done);
-  question.timer = loop_.after(std::chrono::milliseconds(timeout_ms_), [this, id] { complete(id); });
+  question.timer = loop_.after(std::chrono::milliseconds(timeout_ms), [this, id] { complete(id); });
   return id;
+}
+
+void Questions::restart(std::uint64_t id, int timeout_ms) {
+  const auto found = open_.find(id);
+  if (found == open_.end()) return;
+  loop_.cancel(found->second.timer);
+  found->second.timer = loop_.after(std::chrono::milliseconds(timeout_ms), [this, id] { complete(id); });
 }
 
 void Questions::expect(std::uint64_t id, GatewayKey gateway, bool asked) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "link/gateway_key.h"
@@ -19,7 +20,7 @@ struct GatewayAnswer {
   std::string value;      // serialized
 };
 /// One for each gateway that was asked, in the order of their asking; none when the client's gateway is not in the cluster. A single
-/// missing one of no gateway (its key is all 0) when no register has told which gateways there are.
+/// missing one of no gateway (its key is all 0) when no register has told which gateways there are; its value may say why.
 using Answers = std::vector<GatewayAnswer>;
 using OnAnswers = std::function<void(Answers answers)>;
 
@@ -33,7 +34,10 @@ class Questions {
   ~Questions();
 
   /// Gives the question's id, never 0. The time runs from now on.
-  std::uint64_t open(OnAnswers done);
+  std::uint64_t open(OnAnswers done) { return open(std::move(done), timeout_ms_); }
+  std::uint64_t open(OnAnswers done, int timeout_ms);
+  /// Its time begins anew.
+  void restart(std::uint64_t id, int timeout_ms);
   /// `gateway` is asked; it is missing at once when it could not be.
   void expect(std::uint64_t id, GatewayKey gateway, bool asked);
   /// No more gateways are asked.

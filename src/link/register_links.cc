@@ -42,6 +42,10 @@ class RegisterLinks::Line final : public net::ConnectionHandler {
 
   [[nodiscard]] bool is_up() const { return up_; }
   [[nodiscard]] bool has_list() const { return has_list_; }
+  [[nodiscard]] std::string problem() const {
+    if (!problem_.empty()) return problem_;
+    return "the register " + address_ + (up_ ? " has not told its list" : " does not answer");
+  }
   [[nodiscard]] const std::vector<std::string>& addresses() const { return addresses_; }
 
  private:
@@ -97,7 +101,9 @@ class RegisterLinks::Line final : public net::ConnectionHandler {
     const bool was_up = std::exchange(up_, false);
     if (owner_ == nullptr) return;
     if (was_up && loop_.now_ms() - opened_ms_ >= kSettledMs) complained_ = false;
-    const std::string reason = error != 0 ? std::generic_category().message(error) : std::string("closed by the register");
+    std::string reason = error != 0 ? std::generic_category().message(error) : std::string("closed by the register");
+    // That is all a register does about a wrong key.
+    if (was_up && !has_list_) reason += " (does it have the same secret_key?)";
     complain((cause == net::CloseCause::connect_failed ? "cannot connect to the register " : "lost the register ") + address_ + ": " +
              reason);
     dial_later();
@@ -109,6 +115,7 @@ class RegisterLinks::Line final : public net::ConnectionHandler {
 
   /// A register that stays away is worth one line, not one a second.
   void complain(const std::string& what) {
+    problem_ = what;
     if (std::exchange(complained_, true)) {
       loop_.log().debug("{}", what);
     } else {
@@ -124,6 +131,7 @@ class RegisterLinks::Line final : public net::ConnectionHandler {
   net::TimerId redial_;
   net::TimerId ping_;
   std::vector<std::string> addresses_;
+  std::string problem_;
   std::uint64_t opened_ms_ = 0;
   bool up_ = false;
   bool has_list_ = false;
@@ -152,6 +160,12 @@ void RegisterLinks::stop() {
 
 std::size_t RegisterLinks::connected() const {
   return static_cast<std::size_t>(std::count_if(lines_.begin(), lines_.end(), [](const auto& line) { return line->is_up(); }));
+}
+
+std::string RegisterLinks::problem() const {
+  std::string all;
+  for (const auto& line : lines_) all += (all.empty() ? "" : "; ") + line->problem();
+  return all;
 }
 
 void RegisterLinks::update() {

@@ -34,6 +34,8 @@ class RegisterLinks {
   /// Closes all and dials no more.
   void stop();
   [[nodiscard]] std::size_t connected() const;
+  /// Why no list has come yet, register by register; for an error message.
+  [[nodiscard]] std::string problem() const;
 
  private:
   class Line;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "net/loop.h"
+#include "wire/command_ext.h"
 #include "wire/gateway_protocol.h"
 #include "wire/register_line.h"
 
@@ -124,7 +125,9 @@ class FakeGateway final : public FakeServer {
   };
   explicit FakeGateway(net::Loop& loop) : FakeServer(loop) { listen(); }
 
+  /// Without the first question of a command connection, whether our extension is known, which is answered by itself.
   std::vector<Received> frames;
+  bool native = false;
   std::function<void(const Received&)> on_frame;  // after it has been kept
 
   /// Those with `command`.
@@ -179,6 +182,12 @@ class FakeGateway final : public FakeServer {
     while (connection.is_open()) {
       const auto decoded = wire::decode_gateway_frame(view.substr(done), 64 * 1024 * 1024);
       if (decoded.status != wire::GatewayFrameStatus::complete) break;
+      if (decoded.frame.header.command == wire::Command::select && wire::parse_select(decoded.frame.ext_data, select_) &&
+          select_.extension) {
+        done += decoded.size;
+        answer(connection.id(), native ? "a:1:{s:9:\"gatehouse\";i:1;}" : "a:0:{}");
+        continue;
+      }
       frames.push_back({connection.id(), decoded.frame.header, std::string(decoded.frame.ext_data), std::string(decoded.frame.body),
                         std::string(view.substr(done, decoded.size))});
       done += decoded.size;
@@ -186,6 +195,8 @@ class FakeGateway final : public FakeServer {
     }
     return done;
   }
+
+  wire::SelectQuery select_;
 };
 
 }  // namespace gatehouse::link::testing

@@ -1,7 +1,5 @@
 #include "net/connection.h"
 
-#include <chrono>
-
 #include "net/loop.h"
 #include "net/out_queue.h"
 
@@ -52,11 +50,7 @@ void Connection::close() {
   if (state_ == State::connecting) return destroy();
   if (state_ != State::open) return;
   state_ = State::flushing;
-  // A peer that neither reads nor closes must not hold the connection for ever.
-  loop_->after(std::chrono::milliseconds(kLingerMs), [loop = loop_, id = id()] {
-    Connection* connection = loop->find(id);
-    if (connection != nullptr) loop->end(*connection, CloseCause::closed_here, 0);
-  });
+  loop_->limit_closing(*this, loop_->now_ms() + kMostFlushMs);
   loop_->mark_dirty(*this);
 }
 

@@ -87,7 +87,8 @@ class Connection {
   void resume();
   [[nodiscard]] bool is_paused() const { return paused_; }
 
-  /// Writes what is queued, then ends the connection in order (FIN, wait for the peer's, at most kLingerMs).
+  /// Writes what is queued, then ends the connection in order (FIN, wait for the peer's). A peer that takes nothing for kLingerMs, or
+  /// does not close in that time, is cut off; so is one that is not done after kMostFlushMs.
   void close();
   /// Ends it now; what is queued is dropped.
   void destroy();
@@ -97,6 +98,7 @@ class Connection {
   [[nodiscard]] std::size_t unread_bytes() const { return in_size_; }
 
   static constexpr int kLingerMs = 2000;
+  static constexpr int kMostFlushMs = 30'000;
 
  private:
   friend class Loop;

@@ -147,6 +147,7 @@ class Loop {
   int write_some(Connection& connection);
   void retry_flush(Connection& connection);
   void after_flush(Connection& connection);
+  void limit_closing(Connection& connection, std::uint64_t last_ms);
   void end(Connection& connection, CloseCause cause, int error);
   void reap();
 

@@ -264,6 +264,17 @@ void Loop::after_flush(Connection& connection) {
   }
 }
 
+/// A peer that neither reads nor closes must not hold the connection for ever. One that reads slowly gets its last words.
+void Loop::limit_closing(Connection& connection, std::uint64_t last_ms) {
+  after(std::chrono::milliseconds(Connection::kLingerMs), [this, id = connection.id(), sent = connection.bytes_sent_, last_ms] {
+    Connection* closing = find(id);
+    if (closing == nullptr) return;
+    const bool goes_on = closing->state_ == Connection::State::flushing && closing->bytes_sent_ != sent && now_ms_ < last_ms;
+    if (goes_on) return limit_closing(*closing, last_ms);
+    end(*closing, CloseCause::closed_here, 0);
+  });
+}
+
 void Loop::end(Connection& connection, CloseCause cause, int error) {
   if (connection.state_ == Connection::State::dead || connection.state_ == Connection::State::free) return;
   const bool leaving = connection.state_ == Connection::State::flushing || connection.state_ == Connection::State::lingering;

@@ -220,7 +220,7 @@ TEST(LoopIo, CloseDeliversTheLastWordsOfAMegabyteToASlowReader) {
   EXPECT_FALSE(pair.connection()->is_open());
   std::size_t most = 0;
   ASSERT_TRUE(run_until(pair.loop, [&] {
-    pair.client().read(2'000 + most++ % 7);
+    pair.client().read(10'000 + most++ % 7);
     return pair.client().ended || pair.client().error != 0;
   }));
   EXPECT_EQ(pair.client().error, 0);
@@ -228,6 +228,24 @@ TEST(LoopIo, CloseDeliversTheLastWordsOfAMegabyteToASlowReader) {
   pair.client().close();
   ASSERT_TRUE(pair.run_until_closed());
   EXPECT_EQ(pair.server.closed[0].cause, CloseCause::closed_here);
+}
+
+TEST(LoopIo, AReaderThatTakesLongerThanTheLingerTimeStillGetsAll) {
+  AcceptedPair pair(8 * 1024);
+  constexpr std::size_t kSize = 8'000'000;
+  const std::string sent = pattern(kSize);
+  pair.connection()->send(sent);
+  pair.connection()->close();
+  // As much of it as of the time that it may take.
+  const auto start = std::chrono::steady_clock::now();
+  ASSERT_TRUE(run_until(pair.loop, [&] {
+    const auto passed = std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - start).count();
+    const std::size_t due = static_cast<std::size_t>(passed) * kSize / (Connection::kLingerMs * 3 / 2);
+    if (due > pair.client().received.size()) pair.client().read(due - pair.client().received.size());
+    return pair.client().ended || pair.client().error != 0;
+  }));
+  EXPECT_EQ(pair.client().error, 0);
+  EXPECT_TRUE(pair.client().received == sent) << pair.client().received.size();
 }
 
 TEST(LoopIo, CloseLosesNothingWhenThePeerGoesOnTalking) {
@@ -378,20 +396,26 @@ TEST(LoopIo, APausedPeerIsSlowedDown) {
   ASSERT_TRUE(run_until(pair.loop, [&] { return pair.server.received.size() == written; }));
 }
 
-TEST(LoopIo, APauseAndResumeAfterAnExhaustedBudgetReadsOn) {
-  AcceptedPair pair;
-  // The kernel told once of all these bytes. Between two budgets the handler pauses and resumes; nobody announces the rest again.
+/// Writes up to `bytes` into the kernel's buffers while the loop does not run; returns how much went in.
+std::size_t fill_kernel(AcceptedPair& pair, std::string_view bytes) {
   const int large = 8 * 1024 * 1024;
   setsockopt(pair.client().fd(), SOL_SOCKET, SO_SNDBUF, &large, sizeof large);
   setsockopt(pair.connection()->fd(), SOL_SOCKET, SO_RCVBUF, &large, sizeof large);
-  std::string sent;
-  for (int idle = 0; idle < 20;) {
-    const std::size_t took = pair.client().write(std::string(100'000, 'p'));
-    sent.append(took, 'p');
+  std::size_t written = 0;
+  for (int idle = 0; idle < 20 && written < bytes.size();) {
+    const std::size_t took = pair.client().write(bytes.substr(written, 100'000));
+    written += took;
     idle = took == 0 ? idle + 1 : 0;
     if (took == 0) ::poll(nullptr, 0, 1);  // acknowledgements move the window
-    if (sent.size() > 3'000'000) break;
   }
+  return written;
+}
+
+TEST(LoopIo, APauseAndResumeAfterAnExhaustedBudgetReadsOn) {
+  AcceptedPair pair;
+  // The kernel told once of all these bytes. Between two budgets the handler pauses and resumes; nobody announces the rest again.
+  std::string sent(3'000'000, 'p');
+  sent.resize(fill_kernel(pair, sent));
   ASSERT_GT(sent.size(), 2 * Loop::kReadBudget);
   std::size_t pauses = 0;
   const TimerId flip = pair.loop.every(milliseconds(1), [&] {
@@ -442,6 +466,33 @@ TEST(LoopIo, AfterAResumeNothingCountsAsSeenEvenWhenNewBytesCameFirst) {
   });
   ASSERT_TRUE(run_until(pair.loop, [&] { return lines.size() >= 4; }));
   EXPECT_EQ(lines, (std::vector<std::string>{"one", "two", "three", "four"}));
+}
+
+TEST(LoopIo, APauseTakenBackInTheSameCallbackMakesNothingSeenEither) {
+  AcceptedPair pair;
+  std::string sent;
+  for (int i = 0; sent.size() < 2 * Loop::kReadSize; ++i) sent += "line " + std::to_string(i) + "\n";
+  ASSERT_EQ(fill_kernel(pair, sent), sent.size());
+  std::string lines;
+  bool first = true;
+  pair.server.when_data = [&](Connection& connection, std::span<char> bytes, std::size_t seen) {
+    const std::string_view all(bytes.data(), bytes.size());
+    std::size_t done = 0;
+    std::size_t from = seen;
+    for (std::size_t end = all.find('\n', from); end != std::string_view::npos; end = all.find('\n', from)) {
+      EXPECT_EQ(all.substr(done, end - done).find('\n'), std::string_view::npos) << "two lines in one";
+      lines.append(all.substr(done, end - done)).append("\n");
+      done = from = end + 1;
+      if (std::exchange(first, false)) {
+        connection.pause();
+        connection.resume();
+        break;
+      }
+    }
+    return done;
+  };
+  ASSERT_TRUE(run_until(pair.loop, [&] { return lines.size() >= sent.size(); }));
+  EXPECT_TRUE(lines == sent);
 }
 
 TEST(LoopIo, AResumeShowsWhatWasLeftAlthoughNothingComes) {

@@ -83,7 +83,7 @@ class OutPool {
 
  private:
   static constexpr std::size_t kMostQueues = 4096;
-  static constexpr std::size_t kMostSmallBlocks = 4096;
+  static constexpr std::size_t kMostSmallBlocks = 512;
   static constexpr std::size_t kMostLargeBlocks = 64;
 
   std::vector<OutQueue*> queues_;

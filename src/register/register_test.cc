@@ -180,7 +180,7 @@ TEST_F(RegisterTest, AnUnknownEventIsClosed) {
 }
 
 TEST_F(RegisterTest, AGatewayNeedsAnAddress) {
-  for (const std::string address : {std::string(), std::string("a b:1"), std::string("x\x01:1"), std::string(300, 'a')}) {
+  for (const std::string& address : {std::string(), std::string("a b:1"), std::string("x\x01:1"), std::string(300, 'a')}) {
     Peer peer(loop_, port_);
     peer.say(gateway_line(address));
     EXPECT_TRUE(closes(peer)) << address;

@@ -143,6 +143,26 @@ std::string group_target_ext(const std::vector<std::string>& groups, const std::
   return out;
 }
 
+bool parse_uid_target(std::string_view ext, UidTarget& out) {
+  out = {};
+  const Json json = parse_peer_json(ext);
+  // Upstream's list may be an object too, when PHP's keys were not 0, 1, 2 ...; ours is told by a list in "uid".
+  const auto uid = json.is_object() ? json.find("uid") : json.end();
+  if (uid == json.end() || !uid->is_array()) return read_names(json, out.uids);
+  const auto exclude = json.find("exclude");
+  return read_names(*uid, out.uids) && (is_nothing(json, exclude) || read_ids(*exclude, out.exclude));
+}
+
+std::string uid_target_ext(const std::vector<std::string>& uids, const std::vector<std::uint32_t>& exclude) {
+  if (exclude.empty()) return names_ext(uids);
+  std::string out = "{\"uid\":";
+  append_names(out, uids);
+  out += ",\"exclude\":";
+  append_ids(out, exclude);
+  out += '}';
+  return out;
+}
+
 bool parse_names(std::string_view ext, std::vector<std::string>& out) {
   out.clear();
   return read_names(parse_peer_json(ext), out);
@@ -165,6 +185,7 @@ bool parse_select(std::string_view ext, SelectQuery& out) {
     out.session = out.session || field == "session";
     out.uid = out.uid || field == "uid";
     out.groups = out.groups || field == "groups";
+    out.extension = out.extension || field == "gatehouse";
   }
 
   const auto where = json.find("where");
@@ -189,6 +210,7 @@ std::string select_ext(const SelectQuery& query) {
   if (query.session) fields.emplace_back("session");
   if (query.uid) fields.emplace_back("uid");
   if (query.groups) fields.emplace_back("groups");
+  if (query.extension) fields.emplace_back("gatehouse");
   append_names(out, fields);
   out += ",\"where\":";
   if (!query.where_groups && !query.where_uids && !query.where_connections) {

@@ -36,6 +36,18 @@ struct GroupTarget {
 bool parse_group_target(std::string_view ext, GroupTarget& out);
 std::string group_target_ext(const std::vector<std::string>& groups, const std::vector<std::uint32_t>& exclude);
 
+/// Whom send_to_uid is for. Upstream's form is the list of names; with exceptions, which only our extension knows, it is
+/// {"uid":["u1"],"exclude":{"3":3}}.
+struct UidTarget {
+  std::vector<std::string> uids;
+  std::vector<std::uint32_t> exclude;
+  friend bool operator==(const UidTarget&, const UidTarget&) = default;
+};
+bool parse_uid_target(std::string_view ext, UidTarget& out);
+std::string uid_target_ext(const std::vector<std::string>& uids, const std::vector<std::uint32_t>& exclude);
+/// `ext` has the form of the extension.
+inline bool is_extended_uid_target(std::string_view ext) { return ext.starts_with('{'); }
+
 /// The list of uids or groups of send_to_uid and of both batch questions.
 bool parse_names(std::string_view ext, std::vector<std::string>& out);
 std::string names_ext(const std::vector<std::string>& names);
@@ -46,6 +58,7 @@ struct SelectQuery {
   bool session = false;
   bool uid = false;
   bool groups = false;
+  bool extension = false;  // whether our extension is known; a gateway without it passes over the field
   std::optional<std::vector<std::string>> where_groups;
   std::optional<std::vector<std::string>> where_uids;
   std::optional<std::vector<std::uint32_t>> where_connections;

@@ -45,8 +45,10 @@ enum class Command : std::uint8_t {
   get_group_id_list = 26,
   batch_get_client_count_by_group = 28,
   get_session_by_client_id = 203,
-  // Our extension: sent only to a worker that announced it in worker_connect. Body: JSON. PHP peers never see it.
+  // Our extension, which PHP peers never see. hello is sent only to a worker that announced it in worker_connect (body: JSON),
+  // kick_uid only to a gateway that has said that it knows it.
   hello = 240,
+  kick_uid = 241,
 };
 
 /// Bits of the flag byte. Those of the extension appear only between roles that announced it to each other.

@@ -17,7 +17,13 @@ Task<T> answer(ClusterCalls& calls, link::Inquiry inquiry, T (*read)(const link:
   co_return read(answers);
 }
 
-std::size_t count_uids(const link::Answers& answers) { return link::uids(answers).size(); }
+/// The same about several, which the answer must name all.
+template <class T>
+Task<T> answer_about(ClusterCalls& calls, link::Inquiry inquiry, std::vector<std::string> names,
+                     T (*read)(const link::Answers&, const std::vector<std::string>&)) {
+  const link::Answers answers = co_await Question(calls, std::move(inquiry));
+  co_return read(answers, names);
+}
 
 std::vector<std::string> one_group(std::string_view group) {
   link::check_name(group, "group");
@@ -48,6 +54,8 @@ void Cluster::send_to_group(const Names& groups, Data data, const SendOptions& o
 }
 
 void Cluster::close_client(std::string_view client_id, std::optional<Data> last_words) { calls_.close_client(client_id, last_words); }
+
+void Cluster::close_uid(std::string_view uid, std::optional<Data> last_words) { calls_.close_uid(uid, last_words); }
 
 void Cluster::destroy_client(std::string_view client_id) { calls_.destroy_client(client_id); }
 
@@ -82,12 +90,29 @@ Task<Value> Cluster::session(std::string_view client_id) {
 }
 
 Task<bool> Cluster::is_uid_online(std::string_view uid) {
-  return answer<bool>(calls_, link::ask_client_ids_by_uid(checked(uid, "uid")),
-                      [](const link::Answers& answers) { return !link::client_ids_of_uid(answers).empty(); });
+  return answer(calls_, link::ask_client_ids_by_uid(checked(uid, "uid")), &link::is_uid_online);
 }
 
 Task<std::vector<std::string>> Cluster::client_ids_by_uid(std::string_view uid) {
   return answer(calls_, link::ask_client_ids_by_uid(checked(uid, "uid")), &link::client_ids_of_uid);
+}
+
+Task<std::map<std::string, bool>> Cluster::are_uids_online(const Names& uids) {
+  std::vector<std::string> names = link::check_names(uids, "uids");
+  link::Inquiry inquiry = link::ask_client_ids_by_uids(names);
+  return answer_about(calls_, std::move(inquiry), std::move(names), &link::are_uids_online);
+}
+
+Task<std::map<std::string, std::vector<std::string>>> Cluster::client_ids_by_uids(const Names& uids) {
+  std::vector<std::string> names = link::check_names(uids, "uids");
+  link::Inquiry inquiry = link::ask_client_ids_by_uids(names);
+  return answer_about(calls_, std::move(inquiry), std::move(names), &link::client_ids_of_uids);
+}
+
+Task<std::map<std::string, std::size_t>> Cluster::client_counts_by_groups(const Names& groups) {
+  std::vector<std::string> names = link::check_names(groups, "groups");
+  link::Inquiry inquiry = link::ask_client_counts(names);
+  return answer_about(calls_, std::move(inquiry), std::move(names), &link::client_counts);
 }
 
 Task<std::size_t> Cluster::client_count() { return answer(calls_, link::ask_client_count(), &link::client_count); }
@@ -108,10 +133,10 @@ Task<std::vector<std::string>> Cluster::uids_by_group(std::string_view group) {
   return answer(calls_, link::ask_clients(one_group(group)), &link::uids);
 }
 
-Task<std::size_t> Cluster::uid_count() { return answer(calls_, link::ask_clients(), &count_uids); }
+Task<std::size_t> Cluster::uid_count() { return answer(calls_, link::ask_clients(), &link::uid_count); }
 
 Task<std::size_t> Cluster::uid_count_by_group(std::string_view group) {
-  return answer(calls_, link::ask_clients(one_group(group)), &count_uids);
+  return answer(calls_, link::ask_clients(one_group(group)), &link::uid_count);
 }
 
 Task<std::vector<std::string>> Cluster::group_ids() { return answer(calls_, link::ask_group_ids(), &link::group_ids); }
@@ -120,6 +145,22 @@ Task<std::map<std::string, Value>> Cluster::sessions() { return answer(calls_, l
 
 Task<std::map<std::string, Value>> Cluster::sessions_by_group(std::string_view group) {
   return answer(calls_, link::ask_sessions(checked(group, "group")), &link::sessions);
+}
+
+Task<std::map<std::string, std::vector<std::string>>> Cluster::clients_by_all_groups() {
+  return answer(calls_, link::ask_memberships(), &link::clients_by_group);
+}
+
+Task<std::map<std::string, std::vector<std::string>>> Cluster::uids_by_all_groups() {
+  return answer(calls_, link::ask_memberships(), &link::uids_by_group);
+}
+
+Task<std::map<std::string, std::size_t>> Cluster::client_counts_by_all_groups() {
+  return answer(calls_, link::ask_memberships(), &link::client_counts_by_group);
+}
+
+Task<std::map<std::string, std::size_t>> Cluster::uid_counts_by_all_groups() {
+  return answer(calls_, link::ask_memberships(), &link::uid_counts_by_group);
 }
 
 }  // namespace gatehouse

@@ -71,6 +71,11 @@ class Program:
             raise AssertionError(f"{self.name} ended with {self.process.returncode}:\n{self.log()}")
         return self
 
+    def start_again(self):
+        """After stop(), with an empty log."""
+        self.log_path.unlink()
+        self.start()
+
     def run(self, *words, timeout=60):
         """Another command of the same program, as in run("status", "--json")."""
         return subprocess.run(self.command(*words), capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL)

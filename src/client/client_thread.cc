@@ -1,0 +1,155 @@
+#include "client/client_thread.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <csignal>
+#include <future>
+#include <memory>
+#include <stdexcept>
+#include <utility>
+
+namespace gatehouse {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kLastFlush{1000};
+
+Log make_log(const GatewayClientOptions& options) {
+  if (!options.log) return Log::silent();
+  return Log::to_function([log = options.log](LogLevel level, std::string_view message) {
+    log(level == LogLevel::error ? "error" : level == LogLevel::warning ? "warning" : "info", message);
+  });
+}
+
+int to_ms(milliseconds time) { return static_cast<int>(std::clamp<milliseconds::rep>(time.count(), 1, 86'400'000)); }
+
+ClusterCalls::Settings to_settings(const GatewayClientOptions& options) {
+  ClusterCalls::Settings settings;
+  settings.register_addresses = options.register_addresses;
+  settings.secret_key = options.secret_key;
+  settings.question_timeout_ms = to_ms(options.question_timeout);
+  settings.connect_timeout_ms = to_ms(options.connect_timeout);
+  // As much as may wait for a gateway that is connected: there is nobody to slow down here but who calls.
+  settings.max_held_bytes = 64 * 1024 * 1024;
+  return settings;
+}
+
+void throw_missed(const std::vector<std::string>& gateways) {
+  std::string names;
+  for (const std::string& gateway : gateways) names += (names.empty() ? "" : ", ") + gateway;
+  throw Error("commands may not have reached the " + std::string(gateways.size() == 1 ? "gateway " : "gateways ") + names, gateways);
+}
+
+}  // namespace
+
+ClientThread::ClientThread(GatewayClientOptions options)
+    : options_(std::move(options)), loop_(make_log(options_)), calls_(loop_, to_settings(options_)) {
+  if (options_.register_addresses.empty()) throw std::invalid_argument("register_addresses: one at least is wanted");
+  // The program's signals are for the program's threads; a new thread has the mask of the one that makes it.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  try {
+    thread_ = std::thread([this] { run(); });
+  } catch (...) {
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    throw;
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+ClientThread::~ClientThread() {
+  if (unconfirmed_.load()) {
+    try {
+      flush(kLastFlush);
+    } catch (const Error& error) {
+      loop_.post([this, what = std::string(error.what())] { loop_.log().warning("at the end: {}", what); });
+    }
+  }
+  loop_.post([this] {
+    calls_.stop([this] { loop_.stop(); });
+  });
+  thread_.join();
+}
+
+void ClientThread::run() {
+  id_ = std::this_thread::get_id();
+  calls_.start();
+  loop_.run();
+}
+
+void ClientThread::check_thread() const {
+  if (id_.load() == std::this_thread::get_id()) throw std::logic_error("a GatewayClient cannot be called from its own log function");
+}
+
+void ClientThread::command(std::size_t size, std::function<void(ClusterCalls& calls)> call) {
+  check_thread();
+  {
+    std::unique_lock lock(mutex_);
+    // One that is larger than all the room goes alone.
+    room_.wait(lock, [&] { return waiting_bytes_ == 0 || waiting_bytes_ + size <= kMaxWaitingBytes; });
+    waiting_bytes_ += size;
+  }
+  unconfirmed_ = true;
+  loop_.post([this, size, call = std::move(call)] {
+    done_with(size);
+    try {
+      call(calls_);
+    } catch (const std::exception& error) {
+      // The arguments were checked by the caller, so this is want of memory.
+      loop_.log().error("a command was dropped: {}", error.what());
+    }
+  });
+}
+
+void ClientThread::done_with(std::size_t size) {
+  {
+    const std::lock_guard lock(mutex_);
+    waiting_bytes_ -= size;
+  }
+  room_.notify_all();
+}
+
+ClientThread::Outcome ClientThread::wait_for(milliseconds longest, bool with_missed, std::function<void(link::OnAnswers done)> start) {
+  check_thread();
+  // Shared, for a thread that is late finds it when this call has long returned.
+  const auto promise = std::make_shared<std::promise<Outcome>>();
+  std::future<Outcome> outcome = promise->get_future();
+  loop_.post([this, promise, with_missed, start = std::move(start)] {
+    start([this, promise, with_missed](link::Answers answers) {
+      if (answers.size() == 1 && answers.front().gateway == link::GatewayKey{}) answers.front().value = calls_.register_problem();
+      promise->set_value({std::move(answers), with_missed ? calls_.take_missed() : std::vector<std::string>()});
+    });
+  });
+  // The loop keeps the time; this is for one that hangs, in the look-up of a register's name.
+  if (outcome.wait_for(longest + milliseconds(1000)) != std::future_status::ready) {
+    throw Error("no answer in time: the thread of the GatewayClient is held up, probably by the look-up of a register's name");
+  }
+  return outcome.get();
+}
+
+link::Answers ClientThread::ask(const link::Inquiry& inquiry) {
+  return wait_for(options_.connect_timeout + options_.question_timeout, false,
+                  [this, inquiry](link::OnAnswers done) { calls_.ask(inquiry, std::move(done)); })
+      .answers;
+}
+
+void ClientThread::flush(milliseconds timeout) {
+  unconfirmed_ = false;
+  const Outcome outcome = wait_for(2 * timeout, true, [this, timeout](link::OnAnswers done) { calls_.confirm(std::move(done), to_ms(timeout)); });
+  std::vector<std::string> missed = outcome.missed;
+  for (const link::GatewayAnswer& each : outcome.answers) {
+    if (each.answered) continue;
+    if (each.gateway == link::GatewayKey{}) {
+      throw Error("nothing has been sent: no register has told yet which gateways there are: " + each.value);
+    }
+    const std::string address = each.gateway.address();
+    if (std::find(missed.begin(), missed.end(), address) == missed.end()) missed.push_back(address);
+  }
+  if (!missed.empty()) throw_missed(missed);
+}
+
+}  // namespace gatehouse

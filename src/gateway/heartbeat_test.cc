@@ -1,0 +1,129 @@
+#include "gateway/heartbeat.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+
+#include "gateway/gateway_test_support.h"
+
+namespace gatehouse::gateway {
+namespace {
+
+using namespace testing;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+using wire::Command;
+using Strings = std::vector<std::string>;
+
+GatewayOptions heartbeat(milliseconds interval, int limit, std::string data) {
+  GatewayOptions options = TestGateway::options();
+  options.ping_interval = interval;
+  options.ping_not_response_limit = limit;
+  options.ping_data = std::move(data);
+  return options;
+}
+
+TEST(Heartbeat, SilentClientsArePingedAndCutAfterUpstreamsCount) {
+  for (const int limit : {1, 2}) {
+    for (const char* data : {"", "P"}) {
+      TestGateway test(heartbeat(milliseconds(200), limit, data));
+      const auto worker = test.worker("test:0", true);
+      const auto start = steady_clock::now();
+      const auto client = test.client();
+      client->say("hello");
+      ASSERT_TRUE(test.until([&] { return client->ended(); }));
+      const auto lived = steady_clock::now() - start;
+      EXPECT_EQ(client->texts(), Strings(*data == '\0' ? 0 : static_cast<std::size_t>(limit), "P")) << limit;
+      EXPECT_EQ(client->close_code, 1001);
+      EXPECT_GE(lived, milliseconds(200 * limit + 50));  // limit + 0.5 intervals, less what a busy machine may shift
+      ASSERT_TRUE(test.until([&] { return worker->count(Command::on_close) == 1; }));
+      EXPECT_EQ(worker->events(Command::on_close)[0].body[0], static_cast<char>(CloseReason::Cause::heartbeat));
+    }
+  }
+}
+
+TEST(Heartbeat, WithoutALimitNobodyIsCut) {
+  TestGateway test(heartbeat(milliseconds(50), 0, "P"));
+  const auto worker = test.worker();
+  const auto client = test.client();
+  const auto start = steady_clock::now();
+  ASSERT_TRUE(test.until([&] { return client->texts().size() == 6; }));
+  EXPECT_GE(steady_clock::now() - start, milliseconds(250));
+  EXPECT_FALSE(client->ended());
+}
+
+TEST(Heartbeat, OffIsOff) {
+  TestGateway test(heartbeat(milliseconds(0), 1, "P"));
+  const auto worker = test.worker();
+  const auto client = test.client();
+  net::testing::run_for(test.loop, milliseconds(300));
+  EXPECT_EQ(client->texts(), Strings());
+  EXPECT_FALSE(client->ended());
+}
+
+TEST(Heartbeat, WhateverIsWholeCountsAsLife) {
+  for (const std::string& life : {WebSocketPeer::frame("x"), WebSocketPeer::frame("", wire::Opcode::ping),
+                                  WebSocketPeer::frame("", wire::Opcode::pong)}) {
+    TestGateway test(heartbeat(milliseconds(200), 1, ""));
+    const auto worker = test.worker();
+    const auto client = test.client();
+    const auto start = steady_clock::now();
+    auto last = start;
+    ASSERT_TRUE(test.until([&] {
+      if (steady_clock::now() - last > milliseconds(50)) {
+        client->write(life);
+        last = steady_clock::now();
+      }
+      return client->ended() || steady_clock::now() - start > milliseconds(900);
+    }));
+    EXPECT_FALSE(client->ended());
+  }
+}
+
+TEST(Heartbeat, PartsOfAMessageAreNoLife) {
+  TestGateway test(heartbeat(milliseconds(200), 1, ""));
+  const auto worker = test.worker();
+  const auto client = test.client();
+  client->write(WebSocketPeer::frame("x", wire::Opcode::text, false));
+  auto last = steady_clock::now();
+  ASSERT_TRUE(test.until([&] {
+    if (steady_clock::now() - last > milliseconds(50)) {
+      client->write(WebSocketPeer::frame("x", wire::Opcode::continuation, false));
+      last = steady_clock::now();
+    }
+    return client->ended();
+  }));
+  EXPECT_EQ(client->close_code, 1001);
+}
+
+TEST(Heartbeat, EveryClientIsVisitedOnceATick) {
+  TestGateway test(heartbeat(milliseconds(500), 0, "P"));  // five slices
+  const auto worker = test.worker();
+  std::vector<std::unique_ptr<WebSocketPeer>> clients;
+  for (int i = 0; i < 30; ++i) clients.push_back(test.client());
+  ASSERT_TRUE(test.until([&] {
+    return std::all_of(clients.begin(), clients.end(), [](auto& client) { return client->texts().size() >= 2; });
+  }));
+  for (auto& client : clients) EXPECT_LE(client->texts().size(), 3U);
+}
+
+TEST(Heartbeat, AStreamClientIsPingedInItsOwnProtocol) {
+  TestGateway test(heartbeat(milliseconds(100), 1, "P"), wire::make_stream_protocol("text"));
+  const auto worker = test.worker();
+  Peer client(test.client_endpoint);
+  ASSERT_TRUE(test.until([&] { return client.ended(); }));
+  EXPECT_EQ(client.socket.received, "P\n");
+}
+
+TEST(Heartbeat, WhoeverIsNotReadFromIsNotCutForItsSilence) {
+  TestGateway test(heartbeat(milliseconds(100), 1, ""));
+  WebSocketPeer client(test.client_endpoint);
+  client.write(WebSocketPeer::request() + WebSocketPeer::frame("x"));
+  net::testing::run_for(test.loop, milliseconds(500));  // no worker
+  EXPECT_FALSE(client.ended());
+  const auto worker = test.worker();
+  ASSERT_TRUE(test.until([&] { return worker->said() == Strings({"x"}); }));
+}
+
+}  // namespace
+}  // namespace gatehouse::gateway

@@ -1,0 +1,274 @@
+#include "gateway/inner_port.h"
+
+#include <gtest/gtest.h>
+
+#include "gateway/gateway_test_support.h"
+
+namespace gatehouse::gateway {
+namespace {
+
+using namespace testing;
+using wire::Command;
+namespace flag = wire::flag;
+using Strings = std::vector<std::string>;
+
+GatewayOptions with_secret() {
+  GatewayOptions options = TestGateway::options();
+  options.secret_key = "s3cret";
+  return options;
+}
+
+TEST(InnerPort, AnswersInTheOrderAsked) {
+  TestGateway test;
+  const auto worker = test.worker();
+  const auto client = test.client();
+  const std::uint32_t id = worker->events(Command::on_connect).at(0).header.connection_id;
+  const auto commander = test.commander();
+  for (int i = 0; i < 100; ++i) {
+    commander->send(Command::set_session, id, "a:1:{i:0;i:" + std::to_string(i) + ";}", {});
+    commander->send(Command::get_session_by_client_id, id, {}, {});
+    commander->send(Command::is_online, id, {}, {});
+  }
+  ASSERT_TRUE(test.until([&] { return commander->answers().size() == 200; }));
+  for (std::size_t i = 0; i < 100; ++i) {
+    EXPECT_EQ(commander->answers()[2 * i], "a:1:{i:0;i:" + std::to_string(i) + ";}");
+    EXPECT_EQ(commander->answers()[2 * i + 1], "i:1;");
+  }
+}
+
+TEST(InnerPort, FramesMayBeCutAnywhere) {
+  TestGateway test;
+  InnerPeer peer(test.inner_endpoint);
+  std::string bytes;
+  for (int i = 0; i < 3; ++i) wire::append_gateway_frame(bytes, {.command = Command::get_client_count_by_group}, "group", "ignored");
+  for (const char byte : bytes) {
+    peer.write({&byte, 1});
+    test.loop.post([&] { test.loop.stop(); });
+    test.loop.run();
+  }
+  ASSERT_TRUE(test.until([&] { return peer.answers() == Strings(3, "i:0;"); }));
+}
+
+TEST(InnerPort, TheSecretIsShownFirst) {
+  TestGateway test(with_secret());
+  test.secret = "s3cret";
+  for (const char* secret : {"", "s3cre", "s3creT", "s3cret ", "s3cret\xff"}) {
+    InnerPeer wrong(test.inner_endpoint);
+    wrong.connect_as_worker("w:0", secret);
+    ASSERT_TRUE(test.until([&] { return wrong.ended(); })) << secret;
+    InnerPeer client(test.inner_endpoint);
+    client.connect_as_client(secret);
+    ASSERT_TRUE(test.until([&] { return client.ended(); })) << secret;
+  }
+  for (const Command command : {Command::ping, Command::send_to_all, Command::get_client_count_by_group, Command{99}}) {
+    InnerPeer early(test.inner_endpoint);
+    early.send(command, 0, {}, {});
+    ASSERT_TRUE(test.until([&] { return early.ended(); }));
+    EXPECT_EQ(early.socket.received, "");
+  }
+  // Nobody but the right one has become a worker.
+  const auto worker = test.worker();
+  const auto client = test.client();
+  ASSERT_TRUE(test.until([&] { return worker->count(Command::on_websocket_connect) == 1; }));
+  const auto commander = test.commander();
+  commander->send(Command::get_client_count_by_group, 0, {}, {});
+  ASSERT_TRUE(test.until([&] { return commander->answers() == Strings({"i:1;"}); }));
+}
+
+TEST(InnerPort, ASecretThatNobodyAskedForIsWrongToo) {
+  TestGateway test;
+  InnerPeer peer(test.inner_endpoint);
+  peer.connect_as_client("s3cret");
+  ASSERT_TRUE(test.until([&] { return peer.ended(); }));
+}
+
+TEST(InnerPort, LittleIsTakenFromStrangers) {
+  TestGateway test(with_secret());
+  InnerPeer peer(test.inner_endpoint);
+  char length[4];
+  store_be32(length, 64 * 1024 + 1);
+  peer.write({length, 4});
+  ASSERT_TRUE(test.until([&] { return peer.ended(); }));
+}
+
+TEST(InnerPort, GarbageIsRefusedAndOthersGoOn) {
+  TestGateway test;
+  const auto commander = test.commander();
+  const auto length = [](std::uint32_t pack_len) {
+    std::string bytes(4, '\0');
+    store_be32(bytes.data(), pack_len);
+    return bytes;
+  };
+  std::string ext_beyond = length(28) + std::string(24, '\0');
+  store_be32(ext_beyond.data() + 24, 1);
+  std::string unknown;
+  wire::append_gateway_frame(unknown, {.command = Command{99}}, {}, {});
+  std::string from_us;
+  wire::append_gateway_frame(from_us, {.command = Command::on_message}, {}, {});
+  std::string no_json;
+  wire::append_gateway_frame(no_json, {.command = Command::worker_connect}, {}, "{");
+  std::string no_key;
+  wire::append_gateway_frame(no_key, {.command = Command::worker_connect}, {}, R"({"secret_key":""})");
+  std::string number;
+  wire::append_gateway_frame(number, {.command = Command::worker_connect}, {}, R"({"worker_key":7,"secret_key":""})");
+  for (const std::string& bad : {std::string("GET / HTTP/1.1\r\n\r\n"), length(0), length(27), length(16 * 1024 * 1024 + 1), length(0xffffffffU),
+                                 ext_beyond, unknown, from_us, no_json, no_key, number}) {
+    InnerPeer peer(test.inner_endpoint);
+    peer.write(bad);
+    ASSERT_TRUE(test.until([&] { return peer.ended(); })) << wire::gateway_frame_size(0, 0) << ' ' << printable(bad);
+  }
+  commander->send(Command::is_online, 1, {}, {});
+  ASSERT_TRUE(test.until([&] { return commander->answers() == Strings({"i:0;"}); }));
+  EXPECT_LE(test.gateway->status().inner_connections, 2U);
+}
+
+TEST(InnerPort, ACommandThatCannotBeReadIsPassedOver) {
+  TestGateway test;
+  const auto commander = test.commander();
+  commander->send(Command::send_to_group, 0, "{", "x");
+  commander->send(Command::send_to_all, 0, {}, "a:1:{", 0);
+  commander->send(Command::is_online, 1, {}, {});
+  ASSERT_TRUE(test.until([&] { return commander->answers() == Strings({"i:0;"}); }));
+}
+
+TEST(InnerPort, ALargeFramePasses) {
+  TestGateway test;
+  const auto worker = test.worker();
+  const auto client = test.client();
+  const auto commander = test.commander();
+  const std::string message(5'000'000, 'm');
+  commander->send(Command::send_to_all, 0, {}, message);
+  ASSERT_TRUE(test.until([&] {
+    commander->pump();
+    return client->texts().size() == 1;
+  }));
+  EXPECT_EQ(client->messages[0].text, message);
+}
+
+TEST(InnerPort, ASecondWorkerOfTheSameNameReplacesTheFirst) {
+  TestGateway test;
+  const auto first = test.worker("chat:0");
+  const auto client = test.client();
+  client->say("one");
+  ASSERT_TRUE(test.until([&] { return first->said() == Strings({"one"}); }));
+  const auto second = test.worker("chat:0");
+  ASSERT_TRUE(test.until([&] { return first->ended(); }));
+  client->say("two");
+  ASSERT_TRUE(test.until([&] { return second->said() == Strings({"two"}); }));
+  first->socket.close();
+  client->say("three");
+  ASSERT_TRUE(test.until([&] { return second->said() == Strings({"two", "three"}); }));
+}
+
+TEST(InnerPort, AWorkerThatNamesItselfAgainStaysAndMayChangeItsName) {
+  TestGateway test;
+  const auto worker = test.worker("chat:0");
+  worker->connect_as_worker("chat:0");
+  worker->connect_as_worker("chat:1");
+  const auto other = test.worker("chat:0");
+  const auto a = test.client();
+  const auto b = test.client();
+  ASSERT_TRUE(test.until([&] { return worker->count(Command::on_websocket_connect) == 1 && other->count(Command::on_websocket_connect) == 1; }));
+  EXPECT_FALSE(worker->ended());
+}
+
+TEST(InnerPort, ClientsGoToTheWorkerWithTheFewest) {
+  TestGateway test;
+  const auto a = test.worker("a:0");
+  const auto b = test.worker("b:0");
+  std::vector<std::unique_ptr<WebSocketPeer>> clients;
+  for (int i = 0; i < 6; ++i) clients.push_back(test.client());
+  ASSERT_TRUE(test.until([&] { return a->count(Command::on_websocket_connect) + b->count(Command::on_websocket_connect) == 6; }));
+  EXPECT_EQ(a->count(Command::on_connect), 3U);
+  EXPECT_EQ(b->count(Command::on_connect), 3U);
+  // All events of one client go to one worker.
+  for (auto& client : clients) client->say("x");
+  ASSERT_TRUE(test.until([&] { return a->said().size() == 3 && b->said().size() == 3; }));
+  // Those of b leave; the next ones go to b.
+  for (const auto& event : b->events(Command::on_connect)) b->send(Command::destroy, event.header.connection_id, {}, {});
+  ASSERT_TRUE(test.until([&] { return b->count(Command::on_close) == 3; }));
+  for (int i = 0; i < 3; ++i) clients.push_back(test.client());
+  ASSERT_TRUE(test.until([&] { return b->count(Command::on_websocket_connect) == 6; }));
+  EXPECT_EQ(a->count(Command::on_connect), 3U);
+}
+
+TEST(InnerPort, TheExtensionIsSpokenOnlyToWhomAnnouncedIt) {
+  TestGateway test(TestGateway::options(), nullptr, "[::]");
+  const auto native = test.worker("native:0", true);
+  const auto hello = native->events(Command::hello);
+  ASSERT_EQ(hello.size(), 1U);
+  EXPECT_TRUE(wire::is_hello_body(hello[0].body));
+  EXPECT_EQ(hello[0].header.local_port, test.inner_port);
+  EXPECT_EQ(hello[0].header.gateway_port, test.client_port);
+
+  const auto session_then_binary = [&](InnerPeer& worker) {
+    const auto client = test.client();
+    EXPECT_TRUE(test.until([&] { return worker.count(Command::on_websocket_connect) == 1; }));
+    const std::uint32_t id = worker.events(Command::on_connect)[0].header.connection_id;
+    worker.send(Command::set_session, id, "a:0:{}", {});
+    test.settle();
+    client->say("bin\xff", wire::Opcode::binary);
+    EXPECT_TRUE(test.until([&] { return worker.count(Command::on_message) == 1; }));
+    client->write(WebSocketPeer::frame(std::string("\x0f\xa0why", 5), wire::Opcode::close));
+    EXPECT_TRUE(test.until([&] { return worker.count(Command::on_close) == 1; }));
+    return net::local_address(client->socket.fd()).port();
+  };
+  session_then_binary(*native);
+  const std::string address = std::string(15, '\0') + '\x01';  // ::1
+  const auto message = native->events(Command::on_message)[0];
+  EXPECT_EQ(message.header.flags, flag::kScalar | flag::kBinary | flag::kAddress);
+  EXPECT_EQ(message.ext_data, address + "a:0:{}");
+  EXPECT_EQ(message.header.client_ip, 0U);
+  const auto closed = native->events(Command::on_close)[0];
+  EXPECT_EQ(closed.header.flags, flag::kScalar | flag::kCloseReason | flag::kAddress);
+  EXPECT_EQ(closed.body, std::string("\x01\x0f\xa0why", 6));
+  native->socket.close();
+  test.settle();
+
+  const auto php = test.worker("php:0");
+  const std::uint16_t port = session_then_binary(*php);
+  EXPECT_EQ(php->count(Command::hello), 0U);
+  const std::uint32_t id = php->frames[0].header.connection_id;
+  const auto expected = [&](Command command, std::uint8_t flags, std::string_view ext_data, std::string_view body) {
+    std::string bytes;
+    wire::append_gateway_frame(bytes,
+                               {.command = command, .flags = flags, .local_ip = 0x7f000001U, .local_port = test.inner_port, .client_ip = 0,
+                                .client_port = port, .connection_id = id, .gateway_port = test.client_port},
+                               ext_data, body);
+    return bytes;
+  };
+  ASSERT_EQ(php->frames.size(), 4U);
+  EXPECT_EQ(php->frames[0].bytes, expected(Command::on_connect, 1, {}, {}));
+  EXPECT_EQ(php->frames[1].bytes, expected(Command::on_websocket_connect, 0, {}, php->frames[1].body));
+  EXPECT_EQ(php->frames[2].bytes, expected(Command::on_message, 1, "a:0:{}", "bin\xff"));
+  EXPECT_EQ(php->frames[3].bytes, expected(Command::on_close, 1, "a:0:{}", {}));
+}
+
+TEST(InnerPort, WhoAsksAndDoesNotReadIsNotReadFrom) {
+  TestGateway test;
+  const auto worker = test.worker();
+  const auto client = test.client();
+  const auto commander = test.commander();
+  const std::uint32_t id = worker->events(Command::on_connect).at(0).header.connection_id;
+  const std::string session = "a:1:{i:0;s:100000:\"" + std::string(100'000, 's') + "\";}";
+  commander->send(Command::set_session, id, session, {});
+  commander->reading = false;
+  std::uint64_t most = 0;
+  constexpr std::size_t kQuestions = 10'000;
+  for (std::size_t i = 0; i < kQuestions; ++i) commander->send(Command::is_online, id, {}, {});
+  for (std::size_t i = 0; i < 400; ++i) commander->send(Command::get_session_by_client_id, id, {}, {});
+  for (int i = 0; i < 50; ++i) {
+    test.settle();
+    commander->pump();
+    most = std::max(most, test.gateway->status().queued_bytes);
+  }
+  EXPECT_GT(most, 1'000'000U);
+  EXPECT_LT(most, 6'000'000U);
+  commander->reading = true;
+  ASSERT_TRUE(test.until([&] { return commander->answers().size() == kQuestions + 400; }));
+  for (std::size_t i = 0; i < kQuestions; ++i) ASSERT_EQ(commander->answers()[i], "i:1;");
+  for (std::size_t i = kQuestions; i < kQuestions + 400; ++i) ASSERT_EQ(commander->answers()[i], session);
+}
+
+}  // namespace
+}  // namespace gatehouse::gateway

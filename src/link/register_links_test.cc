@@ -1,0 +1,107 @@
+#include "link/register_links.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <optional>
+
+#include "link/testing.h"
+
+namespace gatehouse::link {
+namespace {
+
+using testing::FakeRegister;
+using testing::run_for;
+using testing::run_until;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+class RegisterLinksTest : public ::testing::Test {
+ protected:
+  void start(std::vector<std::string> addresses, std::string announce = {}) {
+    RegisterLinks::Settings settings;
+    settings.addresses = std::move(addresses);
+    settings.secret_key = "k";
+    settings.announce = std::move(announce);
+    settings.reconnect_ms = 30;
+    links_.emplace(loop_, settings, [this](const std::vector<std::string>& list) { told_.push_back(list); });
+    links_->start();
+  }
+  bool told(std::size_t times) {
+    return run_until(loop_, [&] { return told_.size() >= times; });
+  }
+
+  net::Loop loop_{Log("register links test")};
+  FakeRegister first_{loop_};
+  FakeRegister second_{loop_};
+  std::vector<std::vector<std::string>> told_;
+  std::optional<RegisterLinks> links_;
+};
+
+TEST_F(RegisterLinksTest, AWorkerSubscribesAndHearsEachChange) {
+  start({first_.address()});
+  ASSERT_TRUE(told(1));
+  EXPECT_THAT(told_[0], IsEmpty()) << "the first list is told even when it is empty";
+  EXPECT_THAT(first_.lines, ElementsAre(R"({"event":"worker_connect","secret_key":"k"})"));
+  EXPECT_EQ(links_->connected(), 1U);
+  first_.list = {"127.0.0.1:2300"};
+  first_.tell_all();
+  ASSERT_TRUE(told(2));
+  EXPECT_THAT(told_[1], ElementsAre("127.0.0.1:2300"));
+  first_.tell_all();
+  run_for(loop_, 20);
+  EXPECT_EQ(told_.size(), 2U) << "the same list again is no change";
+}
+
+TEST_F(RegisterLinksTest, AGatewayAnnouncesItselfAndDoesSoAgainAfterALoss) {
+  start({first_.address()}, "10.0.0.1:2300");
+  const std::string line = R"({"event":"gateway_connect","address":"10.0.0.1:2300","secret_key":"k"})";
+  ASSERT_TRUE(run_until(loop_, [&] { return first_.lines.size() == 1; }));
+  const std::uint16_t port = first_.port();
+  first_.close();
+  ASSERT_TRUE(run_until(loop_, [&] { return links_->connected() == 0; }));
+  run_for(loop_, 100);
+  first_.listen(port);
+  ASSERT_TRUE(run_until(loop_, [&] { return first_.lines.size() == 2; }));
+  EXPECT_THAT(first_.lines, ElementsAre(line, line));
+}
+
+TEST_F(RegisterLinksTest, TheUnionOfSeveralRegistersKeepsWhatALostOneSaid) {
+  first_.list = {"10.0.0.1:1", "10.0.0.2:2"};
+  second_.list = {"10.0.0.2:2", "10.0.0.3:3"};
+  start({first_.address(), second_.address()});
+  ASSERT_TRUE(run_until(loop_, [&] { return !told_.empty() && told_.back().size() == 3; }));
+  EXPECT_THAT(told_.back(), ElementsAre("10.0.0.1:1", "10.0.0.2:2", "10.0.0.3:3"));
+  const std::size_t times = told_.size();
+  const std::uint16_t port = first_.port();
+  first_.close();
+  ASSERT_TRUE(run_until(loop_, [&] { return links_->connected() == 1; }));
+  run_for(loop_, 50);
+  EXPECT_EQ(told_.size(), times);
+  first_.list = {"10.0.0.4:4"};
+  first_.listen(port);
+  ASSERT_TRUE(told(times + 1));
+  EXPECT_THAT(told_.back(), ElementsAre("10.0.0.4:4", "10.0.0.2:2", "10.0.0.3:3"));
+}
+
+TEST_F(RegisterLinksTest, WhatIsNoListIsPassedOver) {
+  first_.list = {"10.0.0.1:1"};
+  start({first_.address()});
+  ASSERT_TRUE(told(1));
+  first_.send(first_.connections().at(0), "Bad request\n{\"event\":\"broadcast_addresses\",\"addresses\":7}\n");
+  run_for(loop_, 20);
+  EXPECT_EQ(told_.size(), 1U);
+  EXPECT_EQ(links_->connected(), 1U);
+}
+
+TEST_F(RegisterLinksTest, MayBeGoneWhileItsLoopRunsOn) {
+  start({first_.address(), "127.0.0.1:1", "no such name.invalid:1"});
+  ASSERT_TRUE(told(1));
+  links_.reset();
+  EXPECT_TRUE(run_until(loop_, [&] { return first_.connection_count() == 0; }));
+  run_for(loop_, 60);
+  EXPECT_EQ(first_.accepted(), 1U);
+}
+
+}  // namespace
+}  // namespace gatehouse::link

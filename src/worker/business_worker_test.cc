@@ -1,0 +1,248 @@
+#include "worker/business_worker.h"
+
+#include <gatehouse/worker.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <array>
+#include <optional>
+#include <stdexcept>
+
+#include "link/testing.h"
+#include "wire/client_id.h"
+#include "worker/testing.h"
+
+namespace gatehouse {
+namespace {
+
+using link::testing::FakeGateway;
+using link::testing::FakeRegister;
+using link::testing::run_for;
+using link::testing::run_until;
+using wire::Command;
+using ::testing::ElementsAre;
+using namespace std::chrono_literals;
+
+class BusinessWorkerTest : public ::testing::Test {
+ protected:
+  void start() {
+    register_.list = {gateway_.address()};
+    WorkerOptions options;
+    options.name = "Test";
+    options.register_addresses = {register_.address()};
+    options.events = [this]() -> std::unique_ptr<Events> {
+      if (make_fails_) throw std::runtime_error("no database");
+      return std::make_unique<testing::ScriptedEvents>(script_);
+    };
+    worker_.emplace(loop_, std::move(options), 3);
+    worker_->start([this] { failed_ = true; });
+  }
+  void start_and_connect() {
+    start();
+    ASSERT_TRUE(arrives(Command::worker_connect));
+  }
+  bool arrives(Command command, std::size_t count = 1) {
+    return run_until(loop_, [&] { return gateway_.count(command) >= count; });
+  }
+  bool stop() {
+    bool stopped = false;
+    worker_->stop([&] { stopped = true; });
+    return run_until(loop_, [&] { return stopped; });
+  }
+
+  net::Loop loop_{Log("worker test")};
+  FakeRegister register_{loop_};
+  FakeGateway gateway_{loop_};
+  testing::Script script_;
+  std::vector<std::string> seen_;
+  bool make_fails_ = false;
+  bool failed_ = false;
+  std::optional<BusinessWorker> worker_;
+};
+
+TEST_F(BusinessWorkerTest, TakesEventsOnceOnWorkerStartHasFinished) {
+  script_.on_worker_start = [this](Worker& worker) -> Task<> {
+    EXPECT_EQ(worker.index(), 3);
+    EXPECT_EQ(worker.name(), "Test");
+    worker.cluster().send_to_all("hello");
+    const std::size_t count = co_await worker.cluster().client_count();
+    seen_.push_back(std::to_string(count));
+    co_await sleep(20ms);
+    EXPECT_EQ(gateway_.count(Command::worker_connect), 0U);
+  };
+  gateway_.on_frame = [this](const FakeGateway::Received& frame) {
+    if (frame.header.command == Command::get_client_count_by_group) gateway_.answer(frame.connection, "i:41;");
+  };
+  start_and_connect();
+  EXPECT_THAT(seen_, ElementsAre("41"));
+  EXPECT_EQ(gateway_.with(Command::send_to_all).at(0).body, "hello");
+  EXPECT_FALSE(failed_);
+  EXPECT_TRUE(run_until(loop_, [this] { return worker_->status().connections == 2; }));
+}
+
+TEST_F(BusinessWorkerTest, SaysWhenItCannotStart) {
+  make_fails_ = true;
+  start();
+  EXPECT_TRUE(failed_);
+  failed_ = make_fails_ = false;
+  script_.on_worker_start = [](Worker&) -> Task<> {
+    co_await sleep(1ms);
+    throw std::runtime_error("no database");
+  };
+  start();
+  EXPECT_TRUE(run_until(loop_, [this] { return failed_; }));
+  run_for(loop_, 20);
+  EXPECT_EQ(gateway_.count(Command::worker_connect), 0U);
+  EXPECT_EQ(worker_->status().handler_errors, 1U);
+}
+
+TEST_F(BusinessWorkerTest, AClientSpeaksAndIsSpokenTo) {
+  script_.on_message = [this](Client& client, Message message) -> Task<> {
+    seen_ = {client.id(), client.remote_address(), std::to_string(client.remote_port()), client.gateway_address(),
+             std::to_string(client.gateway_port())};
+    client.send("you said " + std::string(message.text()));
+    client.close("bye");
+    client.destroy();
+    co_return;
+  };
+  start_and_connect();
+  gateway_.event(Command::on_message, 8, {}, "hi");
+  ASSERT_TRUE(arrives(Command::destroy));
+  EXPECT_THAT(seen_, ElementsAre(wire::format_client_id({0x7f000001, gateway_.port(), 8}), "192.168.7.9", "54321", "127.0.0.1", "8282"));
+  EXPECT_EQ(gateway_.with(Command::send_to_one).at(0).body, "you said hi");
+  EXPECT_EQ(gateway_.with(Command::kick).at(0).body, "bye");
+  EXPECT_EQ(worker_->status().messages_in, 1U);
+  EXPECT_EQ(worker_->status().messages_out, 3U);
+}
+
+TEST_F(BusinessWorkerTest, HandlersThatFailCostNobodyElseAnything) {
+  script_.on_message = [this](Client&, Message message) -> Task<> {
+    seen_.emplace_back(message.text());
+    if (message.text() == "odd") throw 7;
+    if (message.text() != "good") throw std::runtime_error("bad message");
+    co_return;
+  };
+  script_.on_connect = [](Client&) -> Task<> { throw std::logic_error("not even a coroutine"); };
+  start_and_connect();
+  gateway_.event(Command::on_connect, 8, {}, {});
+  gateway_.event(Command::on_message, 8, {}, "bad");
+  gateway_.event(Command::on_message, 8, {}, "odd");
+  gateway_.event(static_cast<Command>(99), 8, {}, "what is this");
+  gateway_.event(Command::on_websocket_connect, 8, {}, "not serialized", 0);
+  gateway_.event(Command::on_message, 9, {}, "good");
+  ASSERT_TRUE(run_until(loop_, [this] { return seen_.size() == 3; }));
+  EXPECT_EQ(worker_->status().handler_errors, 3U);
+  EXPECT_EQ(worker_->status().messages_in, 5U);
+}
+
+TEST_F(BusinessWorkerTest, TimersTasksAndDescriptors) {
+  std::array<int, 2> pipe_fds{};
+  ASSERT_EQ(pipe(pipe_fds.data()), 0);
+  int ticks = 0;
+  script_.on_worker_start = [&](Worker& worker) -> Task<> {
+    EXPECT_THROW(worker.every(0ms, [] {}), std::invalid_argument);
+    EXPECT_THROW(worker.after(0ms, nullptr), std::invalid_argument);
+    worker.every(1ms, [&ticks] {
+      ++ticks;
+      throw std::runtime_error("a timer's");
+    });
+    worker.cancel(worker.after(1ms, [this] { seen_.emplace_back("cancelled"); }));
+    worker.spawn([](std::vector<std::string>& seen) -> Task<> {
+      co_await sleep(1ms);
+      seen.emplace_back("spawned");
+      throw std::runtime_error("a task's");
+    }(seen_));
+    worker.spawn([]() -> Task<> { co_await sleep(1h); }());
+    auto watch = std::make_shared<Worker::WatchId>();
+    *watch = worker.watch(pipe_fds[0], {.readable = true}, [this, &worker, watch](Worker::Ready ready) {
+      if (ready.readable) seen_.emplace_back("readable");
+      worker.unwatch(*watch);
+      throw std::runtime_error("a watch's");
+    });
+    co_return;
+  };
+  start_and_connect();
+  ASSERT_EQ(write(pipe_fds[1], "x", 1), 1);
+  ASSERT_TRUE(run_until(loop_, [&] { return ticks >= 3 && seen_.size() == 2; }));
+  EXPECT_THAT(seen_, ::testing::UnorderedElementsAre("readable", "spawned"));
+  EXPECT_GE(worker_->status().handler_errors, 5U);
+  EXPECT_TRUE(stop());
+  worker_.reset();
+  const int before = ticks;
+  run_for(loop_, 20);
+  EXPECT_EQ(ticks, before) << "no timer of a worker that is gone";
+  close(pipe_fds[0]);
+  close(pipe_fds[1]);
+}
+
+TEST_F(BusinessWorkerTest, StopLetsHandlersFinishAndThenRunsOnWorkerStop) {
+  script_.on_message = [this](Client& client, Message message) -> Task<> {
+    co_await sleep(50ms);
+    client.send(message.text());
+    seen_.emplace_back(message.text());
+  };
+  script_.on_worker_stop = [this](Worker& worker) -> Task<> {
+    seen_.emplace_back("stop");
+    co_await sleep(5ms);
+    worker.cluster().send_to_all("goodbye");
+    seen_.emplace_back("stopped");
+  };
+  start_and_connect();
+  gateway_.event(Command::on_message, 8, {}, "1");
+  gateway_.event(Command::on_message, 8, {}, "2");
+  gateway_.event(Command::on_message, 9, {}, "3");
+  ASSERT_TRUE(run_until(loop_, [this] { return worker_->status().messages_in == 3; }));
+  ASSERT_TRUE(stop());
+  EXPECT_THAT(seen_, ElementsAre("1", "3", "2", "stop", "stopped"));
+  EXPECT_EQ(gateway_.count(Command::send_to_one), 3U);
+  EXPECT_EQ(gateway_.count(Command::send_to_all), 1U);
+  EXPECT_EQ(worker_->status().connections, 0U);
+}
+
+TEST_F(BusinessWorkerTest, StopDoesNotWaitForEverForAHandler) {
+  bool destroyed = false;
+  script_.on_message = [&](Client&, Message) -> Task<> {
+    const std::shared_ptr<void> local(nullptr, [&](void*) { destroyed = true; });
+    co_await sleep(1h);
+  };
+  script_.on_worker_stop = [&](Worker&) -> Task<> {
+    EXPECT_TRUE(destroyed);
+    seen_.emplace_back("stop");
+    co_return;
+  };
+  start_and_connect();
+  gateway_.event(Command::on_message, 8, {}, "x");
+  ASSERT_TRUE(run_until(loop_, [this] { return worker_->status().messages_in == 1; }));
+  EXPECT_TRUE(stop());
+  EXPECT_THAT(seen_, ElementsAre("stop"));
+}
+
+TEST_F(BusinessWorkerTest, StopsAlsoWhileItStarts) {
+  script_.on_worker_start = [](Worker&) -> Task<> { co_await sleep(1h); };
+  script_.on_worker_stop = [this](Worker&) -> Task<> {
+    seen_.emplace_back("stop");
+    co_return;
+  };
+  start();
+  run_for(loop_, 10);
+  EXPECT_TRUE(stop());
+  EXPECT_TRUE(seen_.empty()) << "what has not started is not stopped";
+}
+
+TEST_F(BusinessWorkerTest, MayBeGoneInTheMiddleOfEverything) {
+  script_.on_worker_start = [](Worker& worker) -> Task<> {
+    worker.spawn([](Cluster& cluster) -> Task<> { co_await cluster.client_count(); }(worker.cluster()));
+    co_return;
+  };
+  script_.on_message = [](Client& client, Message) -> Task<> { co_await client.cluster().client_ids(); };
+  start_and_connect();
+  gateway_.event(Command::on_message, 8, {}, "x");
+  ASSERT_TRUE(arrives(Command::select));
+  worker_.reset();
+  EXPECT_TRUE(run_until(loop_, [this] { return gateway_.connection_count() == 0; }));
+  run_for(loop_, 10);
+}
+
+}  // namespace
+}  // namespace gatehouse

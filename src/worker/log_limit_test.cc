@@ -1,0 +1,20 @@
+#include "worker/log_limit.h"
+
+#include <gtest/gtest.h>
+
+namespace gatehouse {
+namespace {
+
+TEST(LogLimit, LetsSoManyThroughInASecondAndCountsTheRest) {
+  LogLimit limit(2);
+  EXPECT_TRUE(limit.allow(5000));
+  EXPECT_TRUE(limit.allow(5000));
+  EXPECT_FALSE(limit.allow(5500));
+  EXPECT_FALSE(limit.allow(5999));
+  EXPECT_TRUE(limit.allow(6000));
+  EXPECT_EQ(limit.take_suppressed(), 2U);
+  EXPECT_EQ(limit.take_suppressed(), 0U);
+}
+
+}  // namespace
+}  // namespace gatehouse
