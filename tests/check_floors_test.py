@@ -55,6 +55,12 @@ class CheckFloorsTest(unittest.TestCase):
     def test_a_role_includes_another(self):
         self.assert_refused("src/gateway/x.cc", '#include "worker/worker.h"\n', 1, "may include only")
 
+    def test_what_only_tests_may_include(self):
+        self.write("src/worker/CMakeLists.txt", "gatehouse_floor(worker\n  DEPENDS net wire base\n  TEST_DEPENDS gateway\n  LIBRARIES x)\n")
+        self.write("src/worker/worker_test.cc", '#include "worker/worker.h"\n#include "gateway/gateway.h"\n')
+        self.assertEqual(check_floors.check(self.root), [])
+        self.assert_refused("src/worker/x.cc", '#include "gateway/gateway.h"\n', 1, "may include only")
+
     def test_a_floor_named_that_stands_above(self):
         self.assert_refused("src/net/CMakeLists.txt", "gatehouse_floor(net DEPENDS base gateway)\n", 1, "does not stand below")
 

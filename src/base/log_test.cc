@@ -166,5 +166,17 @@ TEST(Printable, ShowsBytesSafelyAndCutsThem) {
   EXPECT_EQ(printable(""), "");
 }
 
+TEST_F(LogTest, HandsMessagesToAFunction) {
+  std::vector<std::pair<LogLevel, std::string>> told;
+  const Log log = Log::to_function([&](LogLevel level, std::string_view message) { told.emplace_back(level, message); });
+  log.debug("not told");
+  log.info("{} of {}", 1, 2);
+  log.warning("a\x1b b");
+  log.error("c");
+  const std::vector<std::pair<LogLevel, std::string>> expected = {
+      {LogLevel::info, "1 of 2"}, {LogLevel::warning, "a\\x1b b"}, {LogLevel::error, "c"}};
+  EXPECT_EQ(told, expected);
+}
+
 }  // namespace
 }  // namespace gatehouse

@@ -65,8 +65,8 @@ std::size_t ClientPort::shake_hands(net::Connection& connection, std::span<char>
     refuse(connection, client, answer.refusal, answer.reason);
     return bytes.size();
   }
-  const std::string body = wire::serialize(
-      wire::handshake_values(head_, connection.peer().ip(), connection.peer().port(), settings_.port));
+  const std::string body =
+      wire::serialize(wire::handshake_values(head_, connection.peer().ip(), connection.peer().port(), settings_.port));
   table_[client].silent_ticks = -1;
   clients_.forward(client, {wire::Command::on_websocket_connect, body, 0});
   if (connection.tag != client) return bytes.size();
@@ -95,7 +95,8 @@ bool ClientPort::take(net::Connection& connection, std::uint32_t client, const w
     case Kind::fragment: break;
     case Kind::ping: {
       table_[client].silent_ticks = -1;
-      // A flood of pings that is not read is answered no more, once this much waits: one pong is due to the latest only (RFC 6455, 5.5.3).
+      // A flood of pings that is not read is answered no more, once this much waits: one pong is due to the latest only (RFC
+      // 6455, 5.5.3).
       if (connection.queued_bytes() > 64 * 1024) break;
       std::string pong;
       wire::append_frame(pong, wire::Opcode::pong, payload);
@@ -116,8 +117,8 @@ bool ClientPort::take(net::Connection& connection, std::uint32_t client, const w
     }
     case Kind::error:
       loop_.log().debug("client {}: {}", connection.peer().to_string(), event.reason);
-      clients_.close(client, event.close_code == wire::close_code::kTooBig ? Cause::too_big : Cause::protocol_error, event.close_code,
-                     event.reason);
+      clients_.close(client, event.close_code == wire::close_code::kTooBig ? Cause::too_big : Cause::protocol_error,
+                     event.close_code, event.reason);
       return false;
     case Kind::need_more: break;
   }
@@ -146,15 +147,17 @@ std::size_t ClientPort::read_stream(net::Connection& connection, std::span<char>
       }
       if (!whole) break;
       if (size == 0 || size > shown.size()) {
-        refuse_stream(client, Cause::protocol_error, "its Protocol::input() gave a frame of " + std::to_string(size) + " bytes out of " +
-                                                         std::to_string(shown.size()));
+        refuse_stream(
+            client, Cause::protocol_error,
+            "its Protocol::input() gave a frame of " + std::to_string(size) + " bytes out of " + std::to_string(shown.size()));
         break;
       }
       used += size;
       deliver(client, protocol.decode(shown.substr(0, size)), false);
     }
   } catch (const std::exception& error) {
-    if (connection.tag == client) refuse_stream(client, Cause::protocol_error, std::string("its Protocol threw: ") + error.what());
+    if (connection.tag == client)
+      refuse_stream(client, Cause::protocol_error, std::string("its Protocol threw: ") + error.what());
   }
   return used;
 }

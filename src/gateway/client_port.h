@@ -61,8 +61,8 @@ class ClientPort : public net::ConnectionHandler {
   ClientFraming& framing_;
   wire::WebSocketReader& websockets_;
   Settings settings_;
-  wire::HttpHead head_;                // of the handshake at hand; kept for its memory
-  std::deque<Deadline> handshakes_;    // in the order of their deadlines, which are all equally far away
+  wire::HttpHead head_;              // of the handshake at hand; kept for its memory
+  std::deque<Deadline> handshakes_;  // in the order of their deadlines, which are all equally far away
   std::uint64_t messages_ = 0;
   std::size_t connections_ = 0;
 };

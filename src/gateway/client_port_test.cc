@@ -124,14 +124,16 @@ TEST(ClientPort, ACloseFrameComesBackAndItsReasonGoesToTheWorker) {
     std::string told;  // code and reason
   };
   std::size_t times = 0;
-  for (const Case& each : {Case{std::string("\x0f\xa0gone", 6), 4000, std::string("\x0f\xa0gone", 6)},
-                           Case{std::string("\x03\xe8", 2), 1000, std::string("\x03\xe8", 2)}, Case{"", 1005, std::string(2, '\0')}}) {
+  for (const Case& each :
+       {Case{std::string("\x0f\xa0gone", 6), 4000, std::string("\x0f\xa0gone", 6)},
+        Case{std::string("\x03\xe8", 2), 1000, std::string("\x03\xe8", 2)}, Case{"", 1005, std::string(2, '\0')}}) {
     const auto client = test.client();
     client->write(WebSocketPeer::frame(each.payload, wire::Opcode::close) + WebSocketPeer::frame("never"));
     ASSERT_TRUE(test.until([&] { return client->ended(); }));
     EXPECT_EQ(client->close_code, each.answered);
     ASSERT_TRUE(test.until([&] { return worker->count(Command::on_close) == times + 1; }));
-    EXPECT_EQ(worker->events(Command::on_close)[times].body, std::string(1, static_cast<char>(CloseReason::Cause::client_closed)) + each.told);
+    EXPECT_EQ(worker->events(Command::on_close)[times].body,
+              std::string(1, static_cast<char>(CloseReason::Cause::client_closed)) + each.told);
     ++times;
   }
   EXPECT_EQ(worker->said(), Strings());
@@ -152,10 +154,9 @@ TEST(ClientPort, ABrokenProtocolCostsItsSenderTheConnectionAndNobodyElseAnything
   reserved[0] = static_cast<char>(reserved[0] | 0x40);
   std::string huge("\x81\xff\x7f\xff\xff\xff\xff\xff\xff\xff", 10);
   using Cause = CloseReason::Cause;
-  for (const Case& each :
-       {Case{unmasked, 1002, Cause::protocol_error}, Case{reserved, 1002, Cause::protocol_error},
-        Case{WebSocketPeer::frame("\xff"), 1007, Cause::protocol_error}, Case{huge, 1009, Cause::too_big},
-        Case{WebSocketPeer::frame("x", wire::Opcode::continuation), 1002, Cause::protocol_error}}) {
+  for (const Case& each : {Case{unmasked, 1002, Cause::protocol_error}, Case{reserved, 1002, Cause::protocol_error},
+                           Case{WebSocketPeer::frame("\xff"), 1007, Cause::protocol_error}, Case{huge, 1009, Cause::too_big},
+                           Case{WebSocketPeer::frame("x", wire::Opcode::continuation), 1002, Cause::protocol_error}}) {
     const auto client = test.client();
     const std::size_t before = worker->count(Command::on_close);
     client->write(each.bytes + WebSocketPeer::frame("never"));
@@ -195,6 +196,7 @@ TEST(ClientPort, FragmentsAreOneMessageAndPingsBetweenThemAreAnswered) {
 
 TEST(ClientPort, AFloodOfPingsThatNobodyReadsIsBounded) {
   TestGateway test;
+  const auto worker = test.worker();
   const auto client = test.client(4096);
   client->reading = false;
   const std::string pings = [] {
@@ -246,7 +248,10 @@ TEST(ClientPort, FrameClients) {
   worker->send(Command::send_to_all, 0, {}, "abc");
   ASSERT_TRUE(test.until([&] {
     client.pump();
-    return client.socket.received == std::string("\0\0\0\x07" "abc", 7);
+    return client.socket.received == std::string(
+                                         "\0\0\0\x07"
+                                         "abc",
+                                         7);
   }));
   client.write(std::string(4, '\0'));
   ASSERT_TRUE(test.until([&] { return client.ended(); }));

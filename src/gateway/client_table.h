@@ -10,8 +10,8 @@ namespace gatehouse::gateway {
 
 /// The clients of a gateway process, by index (their place, which never moves) and by connection id.
 ///
-/// Connection ids start at `first_id` (random, so that an id from before a restart names nobody), count up, skip 0 and those in use, and are
-/// not handed out again before all 2^32 have been.
+/// Connection ids start at `first_id` (random, so that an id from before a restart names nobody), count up, skip 0 and those in
+/// use, and are not handed out again before all 2^32 have been.
 class ClientTable {
  public:
   explicit ClientTable(std::uint32_t first_id) : next_id_(first_id) {}

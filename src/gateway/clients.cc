@@ -85,7 +85,8 @@ void Clients::Broadcast::to(std::uint32_t client) {
 void Clients::cannot_encode(const std::exception& error) {
   ++encode_failures_;
   if (encode_failures_ == 1 || encode_failures_ % 1000 == 0) {
-    loop_.log().error("a message was not sent, for the gateway's Protocol::encode() threw: {} ({} so far)", error.what(), encode_failures_);
+    loop_.log().error("a message was not sent, for the gateway's Protocol::encode() threw: {} ({} so far)", error.what(),
+                      encode_failures_);
   }
 }
 
@@ -138,8 +139,9 @@ void Clients::forward(std::uint32_t client, const EventForwarder::Event& event) 
     case EventForwarder::Outcome::passed:
     case EventForwarder::Outcome::held: table_[client].announced = true; return;
     case EventForwarder::Outcome::too_big:
-      loop_.log().warning("client {} closed: its message of {} bytes and its session of {} bytes are more than its worker accepts at once",
-                          table_[client].id, event.body.size(), table_[client].session.view().size());
+      loop_.log().warning(
+          "client {} closed: its message of {} bytes and its session of {} bytes are more than its worker accepts at once",
+          table_[client].id, event.body.size(), table_[client].session.view().size());
       return close(client, CloseReason::Cause::too_big, wire::close_code::kTooBig, "message too big");
     case EventForwarder::Outcome::gave_up:
       return close(client, CloseReason::Cause::shutdown, wire::close_code::kTryLater, "no worker");

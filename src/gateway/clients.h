@@ -40,7 +40,8 @@ class Clients {
   /// One message to one client.
   void send(std::uint32_t client, std::string_view message, bool binary, bool raw);
 
-  /// One message to many: encoded when the first one needs it, then shared. What a Protocol cannot encode (it throws) is sent to nobody.
+  /// One message to many: encoded when the first one needs it, then shared. What a Protocol cannot encode (it throws) is sent to
+  /// nobody.
   class Broadcast {
    public:
     Broadcast(Clients& clients, std::string_view message, bool binary, bool raw)

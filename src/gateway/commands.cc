@@ -94,7 +94,8 @@ void Commands::send_to_list(const MemberLists& lists, std::string_view name, con
   const std::uint32_t list = lists.find(name);
   if (list == MemberLists::kNone) return;
   for (const Member& member : lists.members(list)) {
-    if (except.empty() || !std::binary_search(except.begin(), except.end(), table_[member.client].id)) broadcast.to(member.client);
+    if (except.empty() || !std::binary_search(except.begin(), except.end(), table_[member.client].id))
+      broadcast.to(member.client);
   }
 }
 

@@ -30,7 +30,9 @@ TEST(Commands, SendsToOne) {
   EXPECT_EQ(parts.run(Command::send_to_one, 8, {}, ""), done);
   EXPECT_EQ(parts.received(8), text(""));
   EXPECT_EQ(parts.run(Command::send_to_one, 8, {}, "b\xff", flag::kScalar | flag::kBinary), done);
-  EXPECT_EQ(parts.received(8), "\x82\x02" "b\xff");
+  EXPECT_EQ(parts.received(8),
+            "\x82\x02"
+            "b\xff");
   EXPECT_EQ(parts.received(9), "");
 }
 
@@ -64,7 +66,8 @@ TEST(Commands, SendsNothingOfWhatCannotBeRead) {
   for (const char* ext : {"", "x", "[]", "{}", R"({"group":7})", R"({"group":["g"],"exclude":7})"}) {
     EXPECT_EQ(parts.run(Command::send_to_group, 0, ext, "hi"), malformed) << ext;
   }
-  for (const char* ext : {"", "u1", "7", R"([["u1"]])"}) EXPECT_EQ(parts.run(Command::send_to_uid, 0, ext, "hi"), malformed) << ext;
+  for (const char* ext : {"", "u1", "7", R"([["u1"]])"})
+    EXPECT_EQ(parts.run(Command::send_to_uid, 0, ext, "hi"), malformed) << ext;
   EXPECT_TRUE(parts.online(8));
   EXPECT_EQ(parts.received(8), "");
 }
@@ -98,7 +101,7 @@ TEST(Commands, SendsToAllToSomeAndToAllButSome) {
 TEST(Commands, SendsToUids) {
   Parts parts;
   for (const std::uint32_t id : {3U, 8U, 9U}) parts.add(id);
-  parts.run_vector("bind_uid");                      // 8 is u1
+  parts.run_vector("bind_uid");  // 8 is u1
   parts.run(Command::bind_uid, 3, "u1");
   parts.run(Command::bind_uid, 9, "42");
   EXPECT_EQ(parts.run_vector("send_to_uid"), done);  // ["u1",42]
@@ -167,8 +170,9 @@ TEST(Commands, WhoeverHasGoneIsPassedOver) {
   Parts parts;
   parts.add(7);
   const std::uint64_t failures = parts.clients.send_failures();
-  for (const Command command : {Command::send_to_one, Command::kick, Command::destroy, Command::set_session, Command::update_session,
-                                Command::bind_uid, Command::unbind_uid, Command::join_group, Command::leave_group}) {
+  for (const Command command :
+       {Command::send_to_one, Command::kick, Command::destroy, Command::set_session, Command::update_session, Command::bind_uid,
+        Command::unbind_uid, Command::join_group, Command::leave_group}) {
     EXPECT_EQ(parts.run(command, 8, "x", "x"), done) << static_cast<int>(command);
     EXPECT_EQ(parts.run(command, 0, "x", "x"), done) << static_cast<int>(command);
   }
@@ -285,7 +289,9 @@ TEST(Commands, WaitsForTheHandshake) {
   EXPECT_EQ(parts.received(8), "");
   EXPECT_EQ(parts.received(9), text("all"));
   parts.clients.open(waits);
-  EXPECT_EQ(parts.received(8), text("one") + text("all") + "\x81\x01r" + "\x82\x01" "b");
+  EXPECT_EQ(parts.received(8), text("one") + text("all") + "\x81\x01r" +
+                                   "\x82\x01"
+                                   "b");
   EXPECT_EQ(parts.clients.messages_sent(), 5U);
 }
 
@@ -319,6 +325,40 @@ TEST(Commands, RawMessagesOfNoBytesAreNothing) {
   EXPECT_EQ(parts.run(Command::send_to_all, 0, {}, "", flag::kScalar | flag::kRaw), done);
   EXPECT_EQ(parts.run(Command::send_to_one, 8, {}, "", flag::kScalar | flag::kRaw), done);
   EXPECT_EQ(parts.received(8), "");
+}
+
+TEST(Commands, SendsToUidsExceptSome) {
+  Parts parts;
+  for (const std::uint32_t id : {3U, 5U, 8U}) {
+    parts.add(id);
+    parts.run(Command::bind_uid, id, id == 8 ? "u2" : "u1");
+  }
+  EXPECT_EQ(parts.run(Command::send_to_uid, 0, R"({"uid":["u1","u2"],"exclude":{"5":5,"3000":3000}})", "hi"), done);
+  EXPECT_EQ(parts.received(3), text("hi"));
+  EXPECT_EQ(parts.received(5), "");
+  EXPECT_EQ(parts.received(8), text("hi"));
+  EXPECT_EQ(parts.run(Command::send_to_uid, 0, R"({"uid":["u1"],"exclude":{"5":6}})", "hi"), malformed);
+}
+
+TEST(Commands, KicksAllClientsOfAUid) {
+  Parts parts;
+  for (const std::uint32_t id : {3U, 5U, 8U, 9U}) {
+    parts.add(id);
+    parts.run(Command::bind_uid, id, id == 8 ? "u2" : id == 9 ? "u3" : "u1");
+  }
+  EXPECT_EQ(parts.run(Command::kick_uid, 0, "nobody", "bye"), done);
+  EXPECT_EQ(parts.run(Command::kick_uid, 0, "u1", "s:3", 0), malformed);
+  EXPECT_TRUE(parts.online(3));
+  EXPECT_EQ(parts.run(Command::kick_uid, 0, "u1", "bye"), done);
+  for (const std::uint32_t id : {3U, 5U}) {
+    EXPECT_FALSE(parts.online(id));
+    EXPECT_EQ(parts.received(id).substr(0, 5), text("bye"));
+  }
+  EXPECT_TRUE(parts.online(8));
+  EXPECT_EQ(parts.run(Command::kick_uid, 0, "u2", "N;", 0), done);
+  EXPECT_FALSE(parts.online(8));
+  EXPECT_EQ(parts.received(8).find("bye"), std::string::npos);
+  EXPECT_TRUE(parts.online(9));
 }
 
 }  // namespace

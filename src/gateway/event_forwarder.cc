@@ -84,7 +84,7 @@ bool EventForwarder::write(WorkerLink& worker, std::uint32_t connection_id, cons
 }
 
 EventForwarder::Outcome EventForwarder::hold(ClientRecord& record, const net::Address& peer, const Event& event) {
-  HeldEvent held{loop_.now_ms(), record.id, event.command, event.flags, peer, std::string(record.session.view()),
+  HeldEvent held{loop_.now_ms(),         record.id, event.command, event.flags, peer, std::string(record.session.view()),
                  std::string(event.body)};
   if (held_size_ + size_of(held) > settings_.held_bytes && !is_essential(event.command)) return Outcome::gave_up;
   held_size_ += size_of(held);
@@ -123,7 +123,8 @@ void EventForwarder::deliver_held() {
     if (!fits(*worker, event.session.size(), event.body.size())) {
       event.session.clear();
       if (!is_essential(event.command)) {
-        loop_.log().warning("a message of {} bytes that waited for a worker is more than this one accepts: client closed", event.body.size());
+        loop_.log().warning("a message of {} bytes that waited for a worker is more than this one accepts: client closed",
+                            event.body.size());
         given_up_.push_back(event.connection_id);
         continue;
       }

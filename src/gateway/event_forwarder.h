@@ -16,7 +16,8 @@ namespace gatehouse::gateway {
 /// Passes the events of clients on to workers.
 ///
 /// Back-pressure instead of loss: a client whose worker's queue is above the mark is not read from until it drains; without any
-/// worker at all, events wait here, their clients are not read from, and after a while, or above a size, those clients are given up.
+/// worker at all, events wait here, their clients are not read from, and after a while, or above a size, those clients are given
+/// up.
 class EventForwarder {
  public:
   struct Settings {
@@ -41,9 +42,9 @@ class EventForwarder {
   };
   enum class Outcome {
     passed,
-    held,       // waits for a worker
-    too_big,    // over what the worker accepts as one frame: nothing was sent
-    gave_up,    // no worker, and no more room to wait in: nothing was kept
+    held,     // waits for a worker
+    too_big,  // over what the worker accepts as one frame: nothing was sent
+    gave_up,  // no worker, and no more room to wait in: nothing was kept
   };
   Outcome forward(std::uint32_t client, const Event& event);
 
@@ -51,8 +52,8 @@ class EventForwarder {
   void deliver_held();
   /// The queue of a worker has drained, or the worker has gone: its clients are read from again.
   void resume_clients_of(const std::vector<std::uint32_t>& waiting);
-  /// Clients whose oldest held event has waited too long; they are to be disconnected, and their events are dropped. But whoever has
-  /// heard that a client came will hear that it went, and nobody hears that one went of whom nobody heard.
+  /// Clients whose oldest held event has waited too long; they are to be disconnected, and their events are dropped. But whoever
+  /// has heard that a client came will hear that it went, and nobody hears that one went of whom nobody heard.
   std::vector<std::uint32_t> take_expired();
 
   [[nodiscard]] std::size_t held() const { return held_.size(); }
@@ -74,7 +75,8 @@ class EventForwarder {
   WorkerLink* route(ClientRecord& record);
   static bool fits(const WorkerLink& worker, std::size_t session_size, std::size_t body_size);
   static std::size_t size_of(const HeldEvent& event) { return sizeof event + event.session.size() + event.body.size(); }
-  bool write(WorkerLink& worker, std::uint32_t connection_id, const net::Address& peer, std::string_view session, const Event& event);
+  bool write(WorkerLink& worker, std::uint32_t connection_id, const net::Address& peer, std::string_view session,
+             const Event& event);
   Outcome hold(ClientRecord& record, const net::Address& peer, const Event& event);
   void wait_for(WorkerLink& worker, net::Connection& inner, ClientRecord& record);
 

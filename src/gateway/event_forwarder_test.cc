@@ -30,7 +30,8 @@ TEST(EventForwarder, WithoutAWorkerEventsWaitAndComeInOrder) {
   std::vector<std::unique_ptr<WebSocketPeer>> clients;
   for (int i = 0; i < 5; ++i) {
     clients.push_back(std::make_unique<WebSocketPeer>(test.client_endpoint));
-    clients.back()->write(WebSocketPeer::request() + WebSocketPeer::frame("1") + WebSocketPeer::frame("2") + WebSocketPeer::frame("3"));
+    clients.back()->write(WebSocketPeer::request() + WebSocketPeer::frame("1") + WebSocketPeer::frame("2") +
+                          WebSocketPeer::frame("3"));
   }
   ASSERT_TRUE(test.until([&] { return test.gateway->status().connections == 5; }));
   test.settle();
@@ -127,7 +128,8 @@ TEST(EventForwarder, WithoutRoomToWaitInClientsAreSentAwayAtOnce) {
   EXPECT_FALSE(small->ended());
   const auto next = test.worker();
   // The bytes that waited count no more.
-  ASSERT_TRUE(test.until([&] { return next->said() == Strings({std::string(1000, 's')}) && next->count(Command::on_close) == 1; }));
+  ASSERT_TRUE(
+      test.until([&] { return next->said() == Strings({std::string(1000, 's')}) && next->count(Command::on_close) == 1; }));
   next->socket.close();
   test.settle();
   small->say(std::string(1000, 't'));
@@ -172,7 +174,8 @@ TEST(EventForwarder, AWorkerThatDoesNotReadSlowsItsClientsAndLosesNothing) {
   const auto quick = test.worker("b:0");
   const auto talker = test.client();
   const auto other = test.client();
-  ASSERT_TRUE(test.until([&] { return slow->count(Command::on_websocket_connect) == 1 && quick->count(Command::on_websocket_connect) == 1; }));
+  ASSERT_TRUE(test.until(
+      [&] { return slow->count(Command::on_websocket_connect) == 1 && quick->count(Command::on_websocket_connect) == 1; }));
   slow->reading = false;
   constexpr std::size_t kMessages = 16'000;  // 16 MB, more than all buffers of the kernel take
   std::string all;

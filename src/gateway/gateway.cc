@@ -118,9 +118,10 @@ void Gateway::State::serve(net::Socket clients, net::Socket inner) {
 void Gateway::State::give_up_waiting() {
   const std::vector<std::uint32_t> expired = forwarder_->take_expired();
   if (expired.empty()) return;
-  loop_.log().warning("no worker for {} ms: {} clients that waited for one are disconnected; are the business workers running, and at "
-                      "the same register?",
-                      forwarder_->settings().held_ms, expired.size());
+  loop_.log().warning(
+      "no worker for {} ms: {} clients that waited for one are disconnected; are the business workers running, and at "
+      "the same register?",
+      forwarder_->settings().held_ms, expired.size());
   for (const std::uint32_t id : expired) {
     const std::uint32_t client = table_.find(id);
     if (client != gateway::ClientTable::kNone) {

@@ -22,8 +22,8 @@ class Gateway {
 
   /// Serves clients and workers, and announces itself to the registers. REQUIRES: called once.
   void serve(net::Socket clients, net::Socket inner);
-  /// Refuses new clients, says goodbye to those that are there (close code 1001), and calls `stopped` when what was queued has been
-  /// written, or after 1 s.
+  /// Refuses new clients, says goodbye to those that are there (close code 1001), and calls `stopped` when what was queued has
+  /// been written, or after 1 s.
   void stop(std::function<void()> stopped);
   [[nodiscard]] RoleStatus status() const;
 

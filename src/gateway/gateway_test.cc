@@ -62,7 +62,8 @@ TEST(Gateway, ASlowConsumerIsDisconnectedAndTheOthersMissNothing) {
     list.push_back(test.client(i % 2 == 0 ? 0 : 4096));
     list.back()->reading = i % 2 == 0;
   }
-  for (const auto& event : worker->events(Command::on_connect)) commander->send(Command::join_group, event.header.connection_id, "room", {});
+  for (const auto& event : worker->events(Command::on_connect))
+    commander->send(Command::join_group, event.header.connection_id, "room", {});
   std::size_t sent = 0;
   const auto count_in_group = [&] {
     const std::size_t before = commander->answers().size();
@@ -78,9 +79,8 @@ TEST(Gateway, ASlowConsumerIsDisconnectedAndTheOthersMissNothing) {
     } else {
       commander->send(Command::send_to_all, 0, {}, message);
     }
-    ASSERT_TRUE(test.until([&] {
-      return std::all_of(good.begin(), good.end(), [&](auto& client) { return client->texts().size() == sent + 1; });
-    }));
+    ASSERT_TRUE(test.until(
+        [&] { return std::all_of(good.begin(), good.end(), [&](auto& client) { return client->texts().size() == sent + 1; }); }));
   }
   EXPECT_EQ(count_in_group(), "i:4;");
   EXPECT_LT(sent, 4000U);
@@ -131,7 +131,8 @@ TEST(Gateway, ClientsMayGoInTheMiddleOfABroadcast) {
     std::vector<std::unique_ptr<WebSocketPeer>> clients;
     for (int i = 0; i < 10; ++i) clients.push_back(test.client());
     ASSERT_TRUE(test.until([&] { return test.gateway->status().connections == 10; }));
-    for (const auto& event : worker->events(Command::on_connect)) worker->send(Command::join_group, event.header.connection_id, "room", {});
+    for (const auto& event : worker->events(Command::on_connect))
+      worker->send(Command::join_group, event.header.connection_id, "room", {});
     test.settle();
     // In one iteration: some reset, some send a close frame, some are kicked, and all are spoken to before and after.
     worker->send(Command::send_to_group, 0, R"({"group":["room","room"],"exclude":null})", "a");
@@ -196,7 +197,8 @@ TEST(Gateway, StopSaysGoodbyeAndEnds) {
   EXPECT_EQ(early.head, "");
   EXPECT_EQ(test.gateway->status().connections, 0U);
   EXPECT_EQ(worker->count(Command::on_close), 4U);
-  for (const auto& event : worker->events(Command::on_close)) EXPECT_EQ(event.body[0], static_cast<char>(CloseReason::Cause::shutdown));
+  for (const auto& event : worker->events(Command::on_close))
+    EXPECT_EQ(event.body[0], static_cast<char>(CloseReason::Cause::shutdown));
   net::testing::RawPeer refused(test.client_endpoint);
   EXPECT_FALSE(refused.connected());
 }

@@ -182,7 +182,8 @@ class InnerPeer : public Peer {
   [[nodiscard]] std::vector<Frame> events(wire::Command command) {
     poll();
     std::vector<Frame> out;
-    std::copy_if(frames.begin(), frames.end(), std::back_inserter(out), [&](const Frame& frame) { return frame.header.command == command; });
+    std::copy_if(frames.begin(), frames.end(), std::back_inserter(out),
+                 [&](const Frame& frame) { return frame.header.command == command; });
     return out;
   }
   [[nodiscard]] std::size_t count(wire::Command command) { return events(command).size(); }

@@ -16,7 +16,8 @@ Heartbeat::Heartbeat(net::Loop& loop, ClientTable& table, Clients& clients, Sett
 
 void Heartbeat::start() {
   if (settings_.interval_ms == 0) return;
-  const std::uint64_t tick_ms = settings_.not_response_limit > 0 ? std::max<std::uint64_t>(settings_.interval_ms / 2, 1) : settings_.interval_ms;
+  const std::uint64_t tick_ms =
+      settings_.not_response_limit > 0 ? std::max<std::uint64_t>(settings_.interval_ms / 2, 1) : settings_.interval_ms;
   slices_ = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(tick_ms / kSliceMs, 1, kMostSlices));
   loop_.every(std::chrono::milliseconds(tick_ms / slices_), [this] { visit_slice(); });
 }

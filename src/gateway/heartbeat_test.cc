@@ -62,8 +62,8 @@ TEST(Heartbeat, OffIsOff) {
 }
 
 TEST(Heartbeat, WhateverIsWholeCountsAsLife) {
-  for (const std::string& life : {WebSocketPeer::frame("x"), WebSocketPeer::frame("", wire::Opcode::ping),
-                                  WebSocketPeer::frame("", wire::Opcode::pong)}) {
+  for (const std::string& life :
+       {WebSocketPeer::frame("x"), WebSocketPeer::frame("", wire::Opcode::ping), WebSocketPeer::frame("", wire::Opcode::pong)}) {
     TestGateway test(heartbeat(milliseconds(200), 1, ""));
     const auto worker = test.worker();
     const auto client = test.client();
@@ -101,9 +101,8 @@ TEST(Heartbeat, EveryClientIsVisitedOnceATick) {
   const auto worker = test.worker();
   std::vector<std::unique_ptr<WebSocketPeer>> clients;
   for (int i = 0; i < 30; ++i) clients.push_back(test.client());
-  ASSERT_TRUE(test.until([&] {
-    return std::all_of(clients.begin(), clients.end(), [](auto& client) { return client->texts().size() >= 2; });
-  }));
+  ASSERT_TRUE(test.until(
+      [&] { return std::all_of(clients.begin(), clients.end(), [](auto& client) { return client->texts().size() >= 2; }); }));
   for (auto& client : clients) EXPECT_LE(client->texts().size(), 3U);
 }
 

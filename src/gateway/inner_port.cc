@@ -23,7 +23,12 @@ constexpr std::size_t kMaxUnreadAnswers = 4 * 1024 * 1024;
 
 InnerPort::InnerPort(net::Loop& loop, WorkerTable& workers, EventForwarder& forwarder, Commands& commands, Questions& questions,
                      Settings settings)
-    : loop_(loop), workers_(workers), forwarder_(forwarder), commands_(commands), questions_(questions), settings_(std::move(settings)) {}
+    : loop_(loop),
+      workers_(workers),
+      forwarder_(forwarder),
+      commands_(commands),
+      questions_(questions),
+      settings_(std::move(settings)) {}
 
 void InnerPort::on_open(net::Connection& connection) {
   if (free_.empty()) {
@@ -43,7 +48,8 @@ std::size_t InnerPort::on_data(net::Connection& connection, std::span<char> byte
     const wire::DecodedGatewayFrame decoded = wire::decode_gateway_frame(input.substr(used), most);
     if (decoded.status == wire::GatewayFrameStatus::need_more) break;
     if (decoded.status != wire::GatewayFrameStatus::complete) {
-      refuse(connection, fmt::format("{}; it began with \"{}\"", wire::describe(decoded.status), printable(input.substr(used), 28)));
+      refuse(connection,
+             fmt::format("{}; it began with \"{}\"", wire::describe(decoded.status), printable(input.substr(used), 28)));
       return bytes.size();
     }
     used += decoded.size;
@@ -62,7 +68,8 @@ bool InnerPort::take(net::Connection& connection, const wire::GatewayFrame& fram
   if (outcome == Commands::Outcome::done) return true;
   if (outcome == Commands::Outcome::unknown) {
     answer_.clear();
-    if (!questions_.answer(frame, answer_)) return refuse(connection, fmt::format("unknown command {}", static_cast<int>(command)));
+    if (!questions_.answer(frame, answer_))
+      return refuse(connection, fmt::format("unknown command {}", static_cast<int>(command)));
     connection.send(answer_);
     slow_down(connection);
     if (answer_.capacity() > 1024 * 1024) std::string().swap(answer_);
@@ -71,9 +78,9 @@ bool InnerPort::take(net::Connection& connection, const wire::GatewayFrame& fram
   // The frame itself was whole, so the connection can go on.
   ++malformed_;
   if (malformed_ <= 10 || malformed_ % 1000 == 0) {
-    loop_.log().warning("inner port: command {} from {} ignored, its data cannot be read: ext_data \"{}\", body of {} bytes ({} so far)",
-                        static_cast<int>(command), connection.peer().to_string(), printable(frame.ext_data, 60), frame.body.size(),
-                        malformed_);
+    loop_.log().warning(
+        "inner port: command {} from {} ignored, its data cannot be read: ext_data \"{}\", body of {} bytes ({} so far)",
+        static_cast<int>(command), connection.peer().to_string(), printable(frame.ext_data, 60), frame.body.size(), malformed_);
   }
   return true;
 }
@@ -108,7 +115,8 @@ void InnerPort::join(net::Connection& connection, const std::string& worker_key,
   const WorkerLink* same = workers_.find(worker_key);
   net::Connection* old = same == nullptr ? nullptr : loop_.find(same->connection);
   if (old != nullptr) {
-    loop_.log().warning("worker {} connected twice: the older connection is closed; give workers on one machine different names", worker_key);
+    loop_.log().warning("worker {} connected twice: the older connection is closed; give workers on one machine different names",
+                        worker_key);
     leave(peers_[old->tag]);
     old->close();
   }
@@ -125,7 +133,8 @@ void InnerPort::join(net::Connection& connection, const std::string& worker_key,
     wire::append_gateway_frame(hello, header, {}, wire::hello_body(kVersion));
     connection.send(hello);
   }
-  if (before == 0 && forwarder_.held() > 0) loop_.log().info("a worker is back: {} events that waited go to it", forwarder_.held());
+  if (before == 0 && forwarder_.held() > 0)
+    loop_.log().info("a worker is back: {} events that waited go to it", forwarder_.held());
   forwarder_.deliver_held();
 }
 

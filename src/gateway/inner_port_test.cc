@@ -40,7 +40,8 @@ TEST(InnerPort, FramesMayBeCutAnywhere) {
   TestGateway test;
   InnerPeer peer(test.inner_endpoint);
   std::string bytes;
-  for (int i = 0; i < 3; ++i) wire::append_gateway_frame(bytes, {.command = Command::get_client_count_by_group}, "group", "ignored");
+  for (int i = 0; i < 3; ++i)
+    wire::append_gateway_frame(bytes, {.command = Command::get_client_count_by_group}, "group", "ignored");
   for (const char byte : bytes) {
     peer.write({&byte, 1});
     test.loop.post([&] { test.loop.stop(); });
@@ -111,8 +112,8 @@ TEST(InnerPort, GarbageIsRefusedAndOthersGoOn) {
   wire::append_gateway_frame(no_key, {.command = Command::worker_connect}, {}, R"({"secret_key":""})");
   std::string number;
   wire::append_gateway_frame(number, {.command = Command::worker_connect}, {}, R"({"worker_key":7,"secret_key":""})");
-  for (const std::string& bad : {std::string("GET / HTTP/1.1\r\n\r\n"), length(0), length(27), length(16 * 1024 * 1024 + 1), length(0xffffffffU),
-                                 ext_beyond, unknown, from_us, no_json, no_key, number}) {
+  for (const std::string& bad : {std::string("GET / HTTP/1.1\r\n\r\n"), length(0), length(27), length(16 * 1024 * 1024 + 1),
+                                 length(0xffffffffU), ext_beyond, unknown, from_us, no_json, no_key, number}) {
     InnerPeer peer(test.inner_endpoint);
     peer.write(bad);
     ASSERT_TRUE(test.until([&] { return peer.ended(); })) << wire::gateway_frame_size(0, 0) << ' ' << printable(bad);
@@ -168,7 +169,8 @@ TEST(InnerPort, AWorkerThatNamesItselfAgainStaysAndMayChangeItsName) {
   const auto other = test.worker("chat:0");
   const auto a = test.client();
   const auto b = test.client();
-  ASSERT_TRUE(test.until([&] { return worker->count(Command::on_websocket_connect) == 1 && other->count(Command::on_websocket_connect) == 1; }));
+  ASSERT_TRUE(test.until(
+      [&] { return worker->count(Command::on_websocket_connect) == 1 && other->count(Command::on_websocket_connect) == 1; }));
   EXPECT_FALSE(worker->ended());
 }
 
@@ -232,8 +234,14 @@ TEST(InnerPort, TheExtensionIsSpokenOnlyToWhomAnnouncedIt) {
   const auto expected = [&](Command command, std::uint8_t flags, std::string_view ext_data, std::string_view body) {
     std::string bytes;
     wire::append_gateway_frame(bytes,
-                               {.command = command, .flags = flags, .local_ip = 0x7f000001U, .local_port = test.inner_port, .client_ip = 0,
-                                .client_port = port, .connection_id = id, .gateway_port = test.client_port},
+                               {.command = command,
+                                .flags = flags,
+                                .local_ip = 0x7f000001U,
+                                .local_port = test.inner_port,
+                                .client_ip = 0,
+                                .client_port = port,
+                                .connection_id = id,
+                                .gateway_port = test.client_port},
                                ext_data, body);
     return bytes;
   };

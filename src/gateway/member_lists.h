@@ -15,10 +15,11 @@ struct Member {
   std::uint32_t back = 0;
 };
 
-/// Named lists of clients: the groups of a gateway, or its uids. A list exists while it has a member. Adding and removing take constant time; a list is walked in a straight line.
+/// Named lists of clients: the groups of a gateway, or its uids. A list exists while it has a member. Adding and removing take
+/// constant time; a list is walked in a straight line.
 ///
-/// Every membership is known on both sides: the list holds {client, back}, the client holds {list, position}. Whoever is moved by a
-/// removal is reported, so that its side can be put right.
+/// Every membership is known on both sides: the list holds {client, back}, the client holds {list, position}. Whoever is moved by
+/// a removal is reported, so that its side can be put right.
 class MemberLists {
  public:
   MemberLists() = default;

@@ -13,7 +13,9 @@ namespace {
 
 using Model = std::map<std::string, std::vector<std::pair<std::uint32_t, std::uint32_t>>>;
 
-std::uint32_t add(MemberLists& lists, std::string_view name, std::uint32_t client) { return lists.add(lists.find_or_make(name), {client, 0}); }
+std::uint32_t add(MemberLists& lists, std::string_view name, std::uint32_t client) {
+  return lists.add(lists.find_or_make(name), {client, 0});
+}
 
 void expect_same(const MemberLists& lists, const Model& model) {
   ASSERT_EQ(lists.size(), model.size());

@@ -28,7 +28,8 @@ bool Questions::answer(const wire::GatewayFrame& frame, std::string& out) {
     case Command::batch_get_client_id_by_uid: ids_of_uids(writer, frame.ext_data); break;
     case Command::get_client_sessions_by_group: sessions_of_group(writer, frame.ext_data); break;
     case Command::get_client_count_by_group:
-      writer.integer(static_cast<std::int64_t>(frame.ext_data.empty() ? table_.size() : count(directory_.groups(), frame.ext_data)));
+      writer.integer(
+          static_cast<std::int64_t>(frame.ext_data.empty() ? table_.size() : count(directory_.groups(), frame.ext_data)));
       break;
     case Command::select: select(writer, frame.ext_data); break;
     case Command::get_group_id_list: group_names(writer); break;
@@ -165,7 +166,8 @@ void Questions::select(wire::PhpWriter& writer, std::string_view ext) {
 }
 
 void Questions::fields_of(wire::PhpWriter& writer, const ClientRecord& record, const wire::SelectQuery& query) {
-  writer.begin_array(static_cast<std::size_t>(query.session) + static_cast<std::size_t>(query.uid) + static_cast<std::size_t>(query.groups));
+  writer.begin_array(static_cast<std::size_t>(query.session) + static_cast<std::size_t>(query.uid) +
+                     static_cast<std::size_t>(query.groups));
   if (query.session) {
     writer.key("session");
     writer.string(record.session.view());

@@ -16,8 +16,8 @@ class Questions {
  public:
   Questions(ClientTable& table, const Directory& directory) : table_(table), directory_(directory) {}
 
-  /// Appends the answer to `out`: 4-byte big-endian length and one serialized value. False when the frame is not a question. One that cannot be
-  /// read is answered as if it had asked for nothing, since the answers' order is all that tells them apart.
+  /// Appends the answer to `out`: 4-byte big-endian length and one serialized value. False when the frame is not a question. One
+  /// that cannot be read is answered as if it had asked for nothing, since the answers' order is all that tells them apart.
   bool answer(const wire::GatewayFrame& frame, std::string& out);
 
  private:

@@ -35,7 +35,8 @@ TEST(Questions, IsOnline) {
 
 TEST(Questions, CountsAllAndGroups) {
   Parts parts;
-  for (const std::uint32_t id : {3U, 8U, 9U}) parts.add(id, ClientRecord::Stage::handshake);  // counted before their handshake, too
+  for (const std::uint32_t id : {3U, 8U, 9U})
+    parts.add(id, ClientRecord::Stage::handshake);  // counted before their handshake, too
   for (const std::uint32_t id : {3U, 8U}) parts.run(Command::join_group, id, "g1");
   EXPECT_EQ(parts.ask(Command::get_client_count_by_group), vector("count"));
   EXPECT_EQ(parts.ask(Command::get_client_count_by_group, 0, "g1"), "i:2;");
@@ -52,7 +53,8 @@ TEST(Questions, Sessions) {
   EXPECT_EQ(parts.ask(Command::get_session_by_client_id, 8), vector("get_session of a client without one"));
   EXPECT_EQ(parts.ask(Command::get_session_by_client_id, 9), vector("get_session of a client that is gone"));
   parts.run(Command::set_session, 8, kTom);
-  EXPECT_EQ(parts.ask(Command::get_all_client_sessions), vector("sessions_of_all: connection id => serialized session, or empty"));
+  EXPECT_EQ(parts.ask(Command::get_all_client_sessions),
+            vector("sessions_of_all: connection id => serialized session, or empty"));
   parts.run_vector("update_session");
   EXPECT_EQ(parts.ask(Command::get_session_by_client_id, 8), vector("get_session"));
 }
@@ -96,7 +98,8 @@ TEST(Questions, GroupNamesThatLookLikeNumbersAreNumbers) {
   // The places of lists that have gone are used again, so the order is any.
   const std::string list = parts.ask(Command::get_group_id_list);
   EXPECT_EQ(list.substr(0, 5), "a:5:{");
-  for (const char* part : {"i:7;", "s:3:\"007\";", "i:-5;", "s:3:\"0.0\";"}) EXPECT_NE(list.find(part), std::string::npos) << list;
+  for (const char* part : {"i:7;", "s:3:\"007\";", "i:-5;", "s:3:\"0.0\";"})
+    EXPECT_NE(list.find(part), std::string::npos) << list;
 }
 
 TEST(Questions, Select) {
@@ -152,6 +155,11 @@ TEST(Questions, ALongBatchTakesTimeInProportion) {
   const std::string answer = parts.ask(Command::batch_get_client_id_by_uid, 0, ext);
   EXPECT_EQ(answer.substr(0, 30), "a:200000:{i:0;a:0:{}i:1;a:0:{}");
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));  // comparing each with each takes minutes
+}
+
+TEST(Questions, AGatewayOfOursSaysSo) {
+  Parts parts;
+  EXPECT_EQ(parts.ask(Command::select, 0, R"({"fields":["gatehouse"],"where":{"connection_id":[0]}})"), R"(a:1:{s:9:"gatehouse";i:1;})");
 }
 
 }  // namespace

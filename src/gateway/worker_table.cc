@@ -36,7 +36,8 @@ WorkerLink* WorkerTable::find(WorkerRef ref) {
 }
 
 WorkerLink* WorkerTable::find(std::string_view key) {
-  const auto found = std::find_if(slots_.begin(), slots_.end(), [&](const Slot& slot) { return slot.used && slot.link.key == key; });
+  const auto found =
+      std::find_if(slots_.begin(), slots_.end(), [&](const Slot& slot) { return slot.used && slot.link.key == key; });
   return found == slots_.end() ? nullptr : &found->link;
 }
 

@@ -11,6 +11,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::Pair;
 using ::testing::UnorderedElementsAre;
 
 const GatewayKey kFirst{0x7f000001, 2300};
@@ -88,6 +89,33 @@ TEST(Answers, AMissingOrUnreadableOneIsNamed) {
   EXPECT_THAT(gateways_of({GatewayAnswer{}}), IsEmpty());
   EXPECT_THROW(group_ids({from(kFirst, "i:1;")}), Error);
   EXPECT_THROW(sessions({from(kFirst, "i:1;")}), Error);
+}
+
+TEST(Answers, AboutSeveralNameAllThatWereAskedAbout) {
+  const Answers of_uids{from(kFirst, R"(a:2:{s:2:"u1";a:2:{i:0;i:3;i:1;i:8;}i:7;a:1:{i:0;i:9;}})"),
+                        from(kSecond, R"(a:1:{i:7;a:1:{i:0;i:1;}})")};
+  EXPECT_THAT(client_ids_of_uids(of_uids, {"u1", "7", "u3"}),
+              UnorderedElementsAre(Pair("u1", ElementsAre("7f00000108fc00000003", "7f00000108fc00000008")),
+                                   Pair("7", ElementsAre("7f00000108fc00000009", "7f00000108fd00000001")), Pair("u3", IsEmpty())));
+  EXPECT_THAT(are_uids_online(of_uids, {"u1", "u3", "7"}),
+              UnorderedElementsAre(Pair("u1", true), Pair("7", true), Pair("u3", false)));
+  const Answers of_groups{from(kFirst, R"(a:2:{s:1:"g";i:2;i:7;i:1;})"), from(kSecond, R"(a:2:{s:1:"g";i:3;i:7;i:0;})")};
+  EXPECT_THAT(client_counts(of_groups, {"g", "7", "none"}), UnorderedElementsAre(Pair("g", 5U), Pair("7", 1U), Pair("none", 0U)));
+  EXPECT_THROW(client_counts({from(kFirst, R"(a:1:{s:1:"g";s:1:"2";})")}, {"g"}), Error);
+}
+
+// Upstream's loops over all groups end at the first client without any (upstream-behaviour 5c.10).
+TEST(Answers, AboutAllGroupsLoseNobody) {
+  const Answers answers{
+      from(kFirst, R"(a:3:{i:1;a:2:{s:3:"uid";N;s:6:"groups";N;}i:2;a:2:{s:3:"uid";s:1:"a";s:6:"groups";a:2:{s:1:"g";s:1:"g";i:7;s:1:"7";}})"
+                   R"(i:3;a:2:{s:3:"uid";N;s:6:"groups";a:1:{s:1:"g";s:1:"g";}}})"),
+      from(kSecond, R"(a:1:{i:1;a:2:{s:3:"uid";s:1:"a";s:6:"groups";a:1:{s:1:"g";s:1:"g";}}})")};
+  EXPECT_THAT(clients_by_group(answers),
+              UnorderedElementsAre(Pair("g", ElementsAre("7f00000108fc00000002", "7f00000108fc00000003", "7f00000108fd00000001")),
+                                   Pair("7", ElementsAre("7f00000108fc00000002"))));
+  EXPECT_THAT(uids_by_group(answers), UnorderedElementsAre(Pair("g", ElementsAre("a")), Pair("7", ElementsAre("a"))));
+  EXPECT_THAT(client_counts_by_group(answers), UnorderedElementsAre(Pair("g", 3U), Pair("7", 1U)));
+  EXPECT_THAT(uid_counts_by_group(answers), UnorderedElementsAre(Pair("g", 1U), Pair("7", 1U)));
 }
 
 }  // namespace

@@ -31,11 +31,16 @@ link::RegisterLinks::Settings register_settings(const ClusterCalls::Settings& se
   return out;
 }
 
+ClusterCalls::Settings with_connect_timeout(ClusterCalls::Settings settings) {
+  if (settings.connect_timeout_ms == 0) settings.connect_timeout_ms = settings.question_timeout_ms;
+  return settings;
+}
+
 }  // namespace
 
 ClusterCalls::ClusterCalls(net::Loop& loop, Settings settings)
     : loop_(loop),
-      settings_(std::move(settings)),
+      settings_(with_connect_timeout(std::move(settings))),
       link_settings_(link_settings(settings_)),
       questions_(loop, settings_.question_timeout_ms),
       registers_(loop, register_settings(settings_), [this](const std::vector<std::string>& list) { on_addresses(list); }) {}

@@ -35,7 +35,8 @@ class ClusterCalls final : private link::GatewayLink::Owner {
     std::string worker_key;  // "name:index"; only for those that take events
     int reconnect_ms = 1000;
     int question_timeout_ms = 5000;
-    int connect_timeout_ms = 5000;  // of a question that is asked before any register has told its list, until one has
+    /// Of a question that is asked before any register has told its list, until one has; 0 is question_timeout_ms.
+    int connect_timeout_ms = 0;
     std::size_t max_held_bytes = 1024 * 1024;
   };
   /// Takes what the event connections bring.

@@ -105,7 +105,8 @@ TEST_F(ClusterCallsTest, EveryCommandAndQuestionIsUpstreamsFrameByteForByte) {
   ASSERT_TRUE(run_until(loop_, [&] { return gateway_.frames.size() >= all.size(); }));
   ASSERT_EQ(gateway_.frames.size(), all.size());
   std::map<std::string, std::string> expected;
-  for (const auto& each : wire::load_vectors("gateway_protocol.json")["frames"]) expected[each["name"]] = each["frame_hex"];
+  const auto vectors = wire::load_vectors("gateway_protocol.json");
+  for (const auto& each : vectors["frames"]) expected[each["name"]] = each["frame_hex"];
   for (std::size_t i = 0; i < all.size(); ++i) {
     EXPECT_EQ(wire::to_hex(gateway_.frames[i].bytes), expected.at(all[i].first)) << all[i].first;
   }
@@ -133,6 +134,88 @@ TEST_F(ClusterCallsTest, ExceptionsConcernTheirOwnGatewayOnly) {
   EXPECT_EQ(gateway_.count(Command::send_to_all), 2U);
 }
 
+// Gateways of ours have commands of their own for it; only those that hold somebody who is excepted are sent another form.
+TEST_F(ClusterCallsTest, UidsWithExceptionsAndTheirEndOnNativeGateways) {
+  gateway_.native = second_.native = true;
+  register_.list = {gateway_.address(), second_.address()};
+  start_and_connect(2);
+  calls_->send_to_uid({"u1", "42"}, "u", {.except = {id(3), id(5)}});
+  calls_->close_uid("u1", Data("bye"));
+  calls_->close_uid("u2", std::nullopt);
+  calls_->send_to_client(id(1), binary("b"), {});
+  ASSERT_TRUE(arrives(gateway_, Command::send_to_one) && arrives(second_, Command::kick_uid, 2));
+  EXPECT_EQ(gateway_.with(Command::send_to_uid).at(0).ext, R"({"uid":["u1","42"],"exclude":{"3":3,"5":5}})");
+  EXPECT_EQ(second_.with(Command::send_to_uid).at(0).ext, R"(["u1","42"])");
+  const auto kicks = gateway_.with(Command::kick_uid);
+  ASSERT_EQ(kicks.size(), 2U);
+  EXPECT_EQ(kicks[0].ext + " " + kicks[0].body, "u1 bye");
+  EXPECT_EQ(kicks[0].header.flags, wire::flag::kScalar);
+  EXPECT_EQ(kicks[1].ext + " " + kicks[1].body, "u2 N;");
+  EXPECT_EQ(kicks[1].header.flags, 0);
+  EXPECT_EQ(gateway_.with(Command::send_to_one).at(0).header.flags, wire::flag::kScalar | wire::flag::kBinary);
+}
+
+TEST_F(ClusterCallsTest, UidsWithExceptionsAndTheirEndOnGatewaysOfPhp) {
+  register_.list = {gateway_.address(), second_.address()};
+  start_and_connect(2);
+  const auto answer_ids = [](FakeGateway& gateway, const char* ids) {
+    gateway.on_frame = [&gateway, ids](const FakeGateway::Received& frame) {
+      if (frame.header.command == Command::batch_get_client_id_by_uid) gateway.answer(frame.connection, ids);
+      if (frame.header.command == Command::is_online) gateway.answer(frame.connection, "i:0;");
+    };
+  };
+  answer_ids(gateway_, R"(a:2:{s:2:"u1";a:2:{i:0;i:3;i:1;i:4;}i:42;a:1:{i:0;i:5;}})");
+  answer_ids(second_, R"(a:1:{s:2:"u1";a:0:{}})");
+  calls_->send_to_uid({"u1", "42"}, binary("u"), {.except = {id(3)}});
+  calls_->close_uid("u1", Data("bye"));
+  // A sign that all has been carried out comes behind what had to be asked for first.
+  bool confirmed = false;
+  calls_->confirm([&](const Answers&) { confirmed = gateway_.count(Command::kick) == 3; }, 5000);
+  ASSERT_TRUE(run_until(loop_, [&] { return confirmed; }));
+  EXPECT_EQ(gateway_.count(Command::send_to_uid), 0U);
+  EXPECT_EQ(second_.with(Command::send_to_uid).at(0).ext, R"(["u1","42"])") << "nobody of it is excepted";
+  const auto sent = gateway_.with(Command::send_to_all);
+  ASSERT_EQ(sent.size(), 1U);
+  EXPECT_EQ(sent[0].ext, R"({"connections":{"5":5,"4":4}})");
+  EXPECT_EQ(sent[0].body, "u");
+  EXPECT_EQ(sent[0].header.flags, wire::flag::kScalar);
+  EXPECT_EQ(gateway_.with(Command::batch_get_client_id_by_uid).at(0).ext, R"(["u1","42"])");
+  EXPECT_EQ(gateway_.with(Command::kick).at(0).body, "bye");
+  EXPECT_EQ(second_.count(Command::kick), 0U);
+  EXPECT_EQ(gateway_.count(Command::kick_uid), 0U);
+}
+
+// What is sent before it is known whether a gateway is one of ours is held in our form.
+TEST_F(ClusterCallsTest, WhatWasHeldIsPutIntoUpstreamsForm) {
+  for (const bool native : {true, false}) {
+    FakeGateway& gateway = native ? gateway_ : second_;
+    gateway.native = native;
+    gateway.on_frame = [&gateway](const FakeGateway::Received& frame) {
+      if (frame.header.command == Command::batch_get_client_id_by_uid) {
+        gateway.answer(frame.connection, R"(a:1:{s:2:"u1";a:1:{i:0;i:7;}})");
+      }
+      if (frame.header.command == Command::get_client_count_by_group) gateway.answer(frame.connection, "i:1;");
+    };
+    register_.list = {gateway.address()};
+    answers_.clear();
+    start();
+    calls_->send_to_client(id_at(gateway, 1), binary("b"), {});
+    calls_->close_uid("u1", std::nullopt);
+    ask(link::ask_client_count());
+    calls_->send_to_client(id_at(gateway, 1), "t", {});
+    ASSERT_TRUE(arrives(gateway, native ? Command::kick_uid : Command::kick) && answered(1));
+    EXPECT_EQ(link::client_count(answers_[0]), 1U);
+    const auto sends = gateway.with(Command::send_to_one);
+    ASSERT_EQ(sends.size(), 2U);
+    EXPECT_EQ(sends[0].header.flags, native ? wire::flag::kScalar | wire::flag::kBinary : wire::flag::kScalar);
+    EXPECT_EQ(gateway.count(Command::kick_uid), native ? 1U : 0U);
+    if (!native) {
+      EXPECT_EQ(gateway.with(Command::kick).at(0).header.connection_id, 7U);
+    }
+    calls_.reset();
+  }
+}
+
 TEST_F(ClusterCallsTest, BadArgumentsThrowAndNothingIsSent) {
   start_and_connect();
   EXPECT_THROW(calls_->send_to_client("zz", "x", {}), std::invalid_argument);
@@ -140,7 +223,7 @@ TEST_F(ClusterCallsTest, BadArgumentsThrowAndNothingIsSent) {
   EXPECT_THROW(calls_->send_to_all("x", {.except = {"zz"}}), std::invalid_argument);
   EXPECT_THROW(calls_->send_to_group("0", "x", {}), std::invalid_argument);
   EXPECT_THROW(calls_->send_to_uid("", "x", {}), std::invalid_argument);
-  EXPECT_THROW(calls_->send_to_uid("u", "x", {.except = {id(1)}}), std::invalid_argument);
+  EXPECT_THROW(calls_->send_to_uid("u", "x", {.except = {"zz"}}), std::invalid_argument);
   EXPECT_THROW(calls_->bind_uid(id(1), "0"), std::invalid_argument);
   EXPECT_THROW(calls_->join_group("", "g"), std::invalid_argument);
   EXPECT_THROW(calls_->ungroup(""), std::invalid_argument);

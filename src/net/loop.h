@@ -105,6 +105,7 @@ class Loop {
   static constexpr std::size_t kReadPadding = 4 * 1024;       // room in front for what was left over by the last read
   static constexpr std::size_t kReadBudget = 512 * 1024;      // bytes of one connection in one iteration
   static constexpr int kAcceptBatch = 64;                     // connections accepted in one go
+  static constexpr int kTrimMs = 500;                         // between steps of giving memory back after a burst
   static constexpr int kListenerPauseMs = 200;                // after running out of descriptors
 
  private:
@@ -146,6 +147,7 @@ class Loop {
   void flush(Connection& connection);
   int write_some(Connection& connection);
   void retry_flush(Connection& connection);
+  void trim_later();
   void after_flush(Connection& connection);
   void limit_closing(Connection& connection, std::uint64_t last_ms);
   void end(Connection& connection, CloseCause cause, int error);
@@ -182,6 +184,7 @@ class Loop {
   std::uint64_t busy_ns_ = 0;
   std::uint64_t last_shortage_log_ms_ = 0;
   std::uint64_t refused_ = 0;  // connections refused for want of descriptors since the last log line
+  bool trimming_ = false;  // a timer for it runs
   bool stopping_ = false;
 };
 

@@ -244,9 +244,21 @@ void Loop::retry_flush(Connection& connection) {
   });
 }
 
+void Loop::trim_later() {
+  trimming_ = true;
+  after(std::chrono::milliseconds(kTrimMs), [this] {
+    trimming_ = false;
+    out_pool_.trim();
+    if (out_pool_.is_swollen()) trim_later();
+  });
+}
+
 void Loop::after_flush(Connection& connection) {
   const std::size_t left = connection.queued_bytes();
-  if (left == 0 && connection.out_ != nullptr) out_pool_.give_back(std::exchange(connection.out_, nullptr));
+  if (left == 0 && connection.out_ != nullptr) {
+    out_pool_.give_back(std::exchange(connection.out_, nullptr));
+    if (!trimming_ && out_pool_.is_swollen()) trim_later();
+  }
   if (connection.drain_mark_ > left && connection.state_ == Connection::State::open) {
     connection.drain_mark_ = 0;
     connection.handler_->on_drain(connection);

@@ -135,4 +135,18 @@ void OutPool::give_back(char* block, std::uint32_t capacity) {
   }
 }
 
+void OutPool::trim() {
+  const auto halve = [](auto& kept, auto release) {
+    const std::size_t left = kept.size() / 2;
+    while (kept.size() > left) {
+      release(kept.back());
+      kept.pop_back();
+    }
+    kept.shrink_to_fit();
+  };
+  halve(queues_, [](OutQueue* queue) { delete queue; });  // NOLINT(cppcoreguidelines-owning-memory)
+  halve(small_, [](char* block) { ::operator delete(block); });
+  halve(large_, [](char* block) { ::operator delete(block); });
+}
+
 }  // namespace gatehouse::net

@@ -63,7 +63,7 @@ class OutQueue {
 };
 
 /// Keeps emptied queues and blocks of two sizes for reuse, so that a forwarded message allocates nothing at rest. Bounded:
-/// what is above the bound goes back to the heap.
+/// what is above the bound goes back to the heap, and after a burst so does the rest, little by little (trim()).
 class OutPool {
  public:
   static constexpr std::size_t kSmallBlock = 1024;
@@ -81,10 +81,20 @@ class OutPool {
   char* take_block(std::size_t size, std::uint32_t& capacity);
   void give_back(char* block, std::uint32_t capacity);
 
+  /// More is kept than a server at rest needs: trim() is due.
+  [[nodiscard]] bool is_swollen() const { return kept_bytes() > kKeptAtRest; }
+  /// Gives half of what is kept back to the heap.
+  void trim();
+
  private:
   static constexpr std::size_t kMostQueues = 4096;
   static constexpr std::size_t kMostSmallBlocks = 512;
   static constexpr std::size_t kMostLargeBlocks = 64;
+  static constexpr std::size_t kKeptAtRest = 128 * 1024;
+
+  [[nodiscard]] std::size_t kept_bytes() const {
+    return queues_.size() * sizeof(OutQueue) + small_.size() * kSmallBlock + large_.size() * kLargeBlock;
+  }
 
   std::vector<OutQueue*> queues_;
   std::vector<char*> small_;

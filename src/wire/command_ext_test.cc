@@ -193,5 +193,29 @@ TEST(CommandExt, ReadsManyIdsInReasonableTime) {
   EXPECT_EQ(back.ids.size(), ids.size());
 }
 
+TEST(CommandExt, UidTargets) {
+  const auto read = [](std::string_view ext) {
+    UidTarget out;
+    EXPECT_TRUE(parse_uid_target(ext, out)) << ext;
+    return out;
+  };
+  EXPECT_EQ(uid_target_ext({"u1", "42"}, {}), R"(["u1","42"])") << "upstream's";
+  EXPECT_EQ(uid_target_ext({"u1"}, {3, 8}), R"({"uid":["u1"],"exclude":{"3":3,"8":8}})");
+  EXPECT_EQ(read(R"(["u1",42])"), (UidTarget{{"u1", "42"}, {}}));
+  EXPECT_EQ(read(R"({"1":"u1","uid":"u2"})"), (UidTarget{{"u1", "u2"}, {}})) << "a list of PHP with keys of its own";
+  EXPECT_EQ(read(R"({"uid":["u1"],"exclude":{"3":3,"8":8}})"), (UidTarget{{"u1"}, {3, 8}}));
+  EXPECT_EQ(read(R"({"uid":["u1"]})"), (UidTarget{{"u1"}, {}}));
+  UidTarget out;
+  for (const char* bad : {"", "x", "7", R"({"uid":[["u1"]]})", R"({"uid":["u1"],"exclude":7})", R"({"uid":["u1"],"exclude":{"3":4}})"}) {
+    EXPECT_FALSE(parse_uid_target(bad, out)) << bad;
+  }
+}
+
+TEST(CommandExt, SelectAsksForTheExtension) {
+  const std::string ext = select_ext({.extension = true, .where_connections = Ids{0}});
+  EXPECT_EQ(ext, R"({"fields":["gatehouse"],"where":{"connection_id":[0]}})");
+  EXPECT_TRUE(select(ext).extension);
+}
+
 }  // namespace
 }  // namespace gatehouse::wire

@@ -44,6 +44,12 @@ struct Name {
 
 bool is_c_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
+std::string_view trim(std::string_view text) {
+  while (!text.empty() && is_c_space(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_c_space(text.back())) text.remove_suffix(1);
+  return text;
+}
+
 void replace_separators(std::string& name, std::size_t from) {
   for (std::size_t i = from; i < name.size(); ++i) {
     if (name[i] == ' ' || name[i] == '.' || name[i] == '[') name[i] = '_';
@@ -156,11 +162,11 @@ class Builder {
 
 }  // namespace
 
-PhpArray parse_php_query(std::string_view text, char separator) {
+PhpArray parse_php_query(std::string_view text) {
   Builder builder;
   std::size_t variables = 0;
   while (!text.empty()) {
-    const std::size_t end = std::min(text.find(separator), text.size());
+    const std::size_t end = std::min(text.find('&'), text.size());
     const std::string_view piece = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
     if (piece.empty()) continue;
@@ -170,6 +176,19 @@ PhpArray parse_php_query(std::string_view text, char separator) {
     if (name) builder.set(*name, url_decode(piece.substr(std::min(equals + 1, piece.size()))));
   }
   return builder.take();
+}
+
+PhpArray parse_cookies(std::string_view text) {
+  PhpArray out;
+  while (!text.empty() && out.size() < kMaxQueryVariables) {
+    const std::size_t end = std::min(text.find(';'), text.size());
+    const std::string_view piece = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    const std::size_t equals = piece.find('=');
+    if (equals == std::string_view::npos) continue;
+    out.set(PhpKey::from_text(trim(piece.substr(0, equals))), std::string(piece.substr(equals + 1)));
+  }
+  return out;
 }
 
 }  // namespace gatehouse::wire

@@ -10,7 +10,7 @@
 namespace gatehouse::wire {
 namespace {
 
-std::string parsed(std::string_view text, char separator = '&') { return serialize(parse_php_query(text, separator)); }
+std::string parsed(std::string_view text) { return serialize(parse_php_query(text)); }
 
 TEST(PhpQuery, ReadsWhatParseStrReads) {
   struct Case {
@@ -85,9 +85,17 @@ TEST(PhpQuery, ReadsWhatParseStrReads) {
   EXPECT_EQ(parsed("a=x%00y"), std::string("a:1:{s:1:\"a\";s:3:\"x\0y\";}", 24));
 }
 
-TEST(PhpQuery, ReadsCookies) {
-  EXPECT_EQ(parsed("sid=1; theme=dark;a=x&y;;  b=%20", ';'),
-            R"(a:4:{s:3:"sid";s:1:"1";s:5:"theme";s:4:"dark";s:1:"a";s:3:"x&y";s:1:"b";s:1:" ";})");
+TEST(PhpCookies, KeepTheirValuesAsTheyCame) {
+  EXPECT_EQ(serialize(parse_cookies("sid=1; theme=dark;a=x&y;;  b =%20+=; none;c[]=1; sid=2;7=n; =nameless")),
+            R"(a:7:{s:3:"sid";s:1:"2";s:5:"theme";s:4:"dark";s:1:"a";s:3:"x&y";s:1:"b";s:5:"%20+=";)"
+            R"(s:3:"c[]";s:1:"1";i:7;s:1:"n";s:0:"";s:8:"nameless";})");
+  EXPECT_EQ(serialize(parse_cookies("")), "a:0:{}");
+}
+
+TEST(PhpCookies, AreAsManyAsTheLimitAndNotOneMore) {
+  std::string text;
+  for (std::size_t i = 0; i <= kMaxQueryVariables; ++i) text += "a" + std::to_string(i) + "=1;";
+  EXPECT_EQ(parse_cookies(text).size(), kMaxQueryVariables);
 }
 
 TEST(PhpQuery, TakesAsManyVariablesAsTheLimitAndNotOneMore) {

@@ -225,7 +225,7 @@ PhpValue handshake_values(const HttpHead& head, std::string_view remote_ip, std:
   add_fields(head, server);
 
   const PhpValue* cookies = server.find(key("HTTP_COOKIE"));
-  PhpArray cookie = cookies != nullptr ? parse_php_query(*cookies->string(), ';') : PhpArray();
+  PhpArray cookie = cookies != nullptr ? parse_cookies(*cookies->string()) : PhpArray();
   PhpArray out;
   out.set(key("get"), parse_php_query(head.query()));
   out.set(key("server"), std::move(server));

@@ -329,7 +329,8 @@ TEST_F(EventDispatcherTest, TheHandshakeOfTheVectors) {
     seen_ = {handshake.query("token"), handshake.query("room"), handshake.cookie("theme"), handshake.header("X-Test"),
              handshake.server()["REQUEST_METHOD"].get<std::string>()};
   };
-  for (const auto& each : wire::load_vectors("gateway_protocol.json")["frames"]) {
+  const auto vectors = wire::load_vectors("gateway_protocol.json");
+  for (const auto& each : vectors["frames"]) {
     if (each["name"] == "on_websocket_connect") gateway_.send(gateway_.events(), wire::from_hex(each["frame_hex"]));
   }
   ASSERT_TRUE(sees(5));

@@ -290,7 +290,7 @@ class EventsTest(PhpPeerTest):
         self.assertEqual(addresses, ["127.0.0.1", own_port, "127.0.0.1", ports[1]])
         ((_, query, server, cookies),) = events(log, "websocket")
         self.assertEqual(query, {"name": "né", "x": ["1", "2"], "y": {"k": "v"}, "sp": "a b"})
-        self.assertEqual(cookies, {"sid": "abc", "theme": "d e"})
+        self.assertEqual(cookies, {"sid": "abc", "theme": "d%20e"}, "as they came")
         expected = {"REQUEST_METHOD": "GET", "REQUEST_URI": url.split(str(ports[1]))[1], "SERVER_PROTOCOL": "HTTP/1.1", "REMOTE_ADDR": "127.0.0.1",
                     "REMOTE_PORT": own_port, "SERVER_PORT": ports[1], "HTTP_ORIGIN": "http://example.com", "HTTP_X_THING": "1",
                     "QUERY_STRING": "name=n%C3%A9&x[]=1&x[]=2&y[k]=v&sp=a+b", "HTTP_HOST": f"127.0.0.1:{ports[1]}"}
