@@ -1,8 +1,8 @@
-# cmake --install: the archive, the public headers, the ready-made program, the documentation, and what find_package(gatehouse)
+# cmake --install: the archives, the public headers, the ready-made program, the documentation, and what find_package(gatehouse)
 # and pkg-config need to find them.
 include(CMakePackageConfigHelpers)
 
-install(TARGETS gatehouse EXPORT gatehouse-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS gatehouse gatehouse_client_archive EXPORT gatehouse-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY include/gatehouse DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
 install(EXPORT gatehouse-targets NAMESPACE gatehouse:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/gatehouse)
 
@@ -16,8 +16,15 @@ install(FILES ${PROJECT_BINARY_DIR}/gatehouse-config.cmake ${PROJECT_BINARY_DIR}
 # The .pc file names its places relative to itself, so that `cmake --install --prefix` may put the tree anywhere.
 file(RELATIVE_PATH GATEHOUSE_PC_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 string(REGEX REPLACE "/$" "" GATEHOUSE_PC_PREFIX "${GATEHOUSE_PC_PREFIX}")
-configure_file(cmake/gatehouse.pc.in gatehouse.pc @ONLY)
-install(FILES ${PROJECT_BINARY_DIR}/gatehouse.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+function(gatehouse_pc name library description)
+  set(GATEHOUSE_PC_NAME ${name})
+  set(GATEHOUSE_PC_LIBRARY ${library})
+  set(GATEHOUSE_PC_DESCRIPTION "${description}")
+  configure_file(cmake/gatehouse.pc.in ${name}.pc @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/${name}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+endfunction()
+gatehouse_pc(gatehouse gatehouse "${PROJECT_DESCRIPTION}")
+gatehouse_pc(gatehouse-client gatehouse_client "GatewayClient alone: sends to and asks a cluster of gatehouse from any program")
 
 if(TARGET gatehouse_program)
   install(TARGETS gatehouse_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})

@@ -1,9 +1,12 @@
-// The program gatehouse: a register and gateways from a configuration file, for business workers that are started elsewhere.
+// The program gatehouse: a register and gateways from a configuration file, for business workers that are started elsewhere; and calls
+// to a running cluster.
 #include <gatehouse/application.h>
 
 #include <cstdio>
 #include <string>
+#include <vector>
 
+#include "call_command.h"
 #include "config_file.h"
 
 namespace {
@@ -25,10 +28,15 @@ int check(const std::string& path) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  const std::vector<std::string> call = gatehouse::call::words_of_call(argc, argv);
+  if (!call.empty()) return gatehouse::call::run_call(call);
   gatehouse::Application app("gatehouse");
   std::string path = "gatehouse.toml";
   app.option("-c,--config", path, "The configuration file");
   app.command("check", "Say whether the configuration file is fine, and what is wrong with it", [&path] { return check(path); });
+  app.command("call", "Command or ask a running cluster; \"gatehouse call --help\" lists the calls", [] {
+    return complain("gatehouse: call stands before its options, as in \"gatehouse call client_count --json\"");
+  });
   if (const auto status = app.parse(argc, argv)) return *status;
 
   const auto file = ConfigFile::load(path);

@@ -184,8 +184,11 @@ Commands::Outcome Commands::update_session(ClientRecord& record, std::string_vie
   wire::PhpValue old;
   wire::PhpValue update;
   if (wire::unserialize(changes, update) != wire::PhpStatus::ok || update.array() == nullptr) return Outcome::malformed;
+  const wire::PhpStatus status = wire::unserialize(record.session.view(), old);
+  // Objects, say: PHP workers can read what we do not, so it stays as it is rather than being lost.
+  if (status != wire::PhpStatus::ok && status != wire::PhpStatus::malformed) return Outcome::malformed;
   // A session that is not an array (upstream lets anything be set) has nothing to merge into.
-  if (wire::unserialize(record.session.view(), old) != wire::PhpStatus::ok || old.array() == nullptr) {
+  if (status == wire::PhpStatus::malformed || old.array() == nullptr) {
     record.session = Blob(changes);
     return Outcome::done;
   }

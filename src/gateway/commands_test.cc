@@ -270,6 +270,16 @@ TEST(Commands, SessionsThatAreNoneAreReplacedAndChangesThatAreNoneAreRefused) {
   EXPECT_EQ(parts.session(8), "");
 }
 
+TEST(Commands, SessionsThatOnlyPhpCanReadAreKeptAsTheyAre) {
+  Parts parts;
+  parts.add(8);
+  for (const char* session : {"a:1:{s:1:\"u\";O:4:\"User\":0:{}}", "a:2:{i:0;a:0:{}i:1;R:2;}"}) {
+    EXPECT_EQ(parts.run(Command::set_session, 8, session), done);
+    EXPECT_EQ(parts.run_vector("update_session"), malformed);
+    EXPECT_EQ(parts.session(8), session);
+  }
+}
+
 TEST(Commands, OthersAreUnknownAndPingsAreTaken) {
   Parts parts;
   EXPECT_EQ(parts.run_vector("ping"), done);

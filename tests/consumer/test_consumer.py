@@ -35,19 +35,24 @@ class ConsumerTest(unittest.TestCase):
         run("cmake", "--install", BUILD, "--prefix", cls.prefix)
         cls.pkg_config_path = next(cls.prefix.glob("lib*/**/pkgconfig"))
 
-    def pkg_config(self, *options):
+    def pkg_config(self, *options, package="gatehouse"):
         environment = {**os.environ, "PKG_CONFIG_PATH": str(self.pkg_config_path)}
-        return run("pkg-config", *options, "gatehouse", env=environment).split()
+        return run("pkg-config", *options, package, env=environment).split()
 
     def assert_runs(self, program):
         """It links and starts, and its command line is the one of Application."""
         self.assertIn("start", run(program, "--help"))
+
+    def assert_pushes(self, program):
+        """Nobody listens at port 1, and GatewayClient says so."""
+        self.assertRegex(run(program, "127.0.0.1:1"), "not answered: .*127.0.0.1:1.*refused")
 
     def test_find_package(self):
         build = self.folder / "with_cmake"
         run("cmake", "-S", HERE, "-B", build, f"-DCMAKE_PREFIX_PATH={self.prefix}", f"-DCMAKE_CXX_COMPILER={CXX}")
         run("cmake", "--build", build)
         self.assert_runs(build / "consumer")
+        self.assert_pushes(build / "pusher")
 
     def test_pkg_config(self):
         for options in (["--cflags", "--libs"], ["--static", "--cflags", "--libs"]):
@@ -55,6 +60,15 @@ class ConsumerTest(unittest.TestCase):
                 program = self.folder / "with_pkg_config"
                 run(CXX, "-std=c++20", HERE / "main.cc", "-o", program, *self.pkg_config(*options))
                 self.assert_runs(program)
+
+    def test_the_client_alone(self):
+        program = self.folder / "pusher_with_pkg_config"
+        run(CXX, "-std=c++20", HERE / "pusher.cc", "-o", program, *self.pkg_config("--cflags", "--libs", package="gatehouse-client"))
+        self.assert_pushes(program)
+        names = run("nm", "-C", next(self.prefix.glob("lib*/**/libgatehouse_client.a")))
+        self.assertIn("gatehouse::GatewayClient::flush", names)
+        for role in ("gatehouse::Register::", "gatehouse::Gateway::", "gatehouse::Application::", "gatehouse::EventDispatcher::"):
+            self.assertNotIn(role, names, "nothing of the roles")
 
     def test_the_tree_may_be_moved(self):
         moved = self.folder / "moved"

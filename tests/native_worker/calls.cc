@@ -20,7 +20,9 @@ class Request {
   explicit Request(const Value& request) : request_(request) {}
 
   [[nodiscard]] std::string text(const char* name) const { return request_.at(name).get<std::string>(); }
-  [[nodiscard]] std::vector<std::string> list(const char* name) const { return request_.at(name).get<std::vector<std::string>>(); }
+  [[nodiscard]] std::vector<std::string> list(const char* name) const {
+    return request_.at(name).get<std::vector<std::string>>();
+  }
   [[nodiscard]] const Value& value() const { return request_.at("value"); }
   [[nodiscard]] gh::Data data(const char* name) const {
     const std::string_view bytes = request_.at(name).get_ref<const std::string&>();
@@ -44,7 +46,8 @@ using Question = gh::Task<Value> (*)(Cluster&, const Request&);
 const std::map<std::string, Command>& commands() {
   static const std::map<std::string, Command> table = {
       {"send_to_all", [](Cluster& c, const Request& r) { c.send_to_all(r.data("data"), r.options()); }},
-      {"send_to_clients", [](Cluster& c, const Request& r) { c.send_to_clients(r.list("clients"), r.data("data"), r.options()); }},
+      {"send_to_clients",
+       [](Cluster& c, const Request& r) { c.send_to_clients(r.list("clients"), r.data("data"), r.options()); }},
       {"send_to_client", [](Cluster& c, const Request& r) { c.send_to_client(r.text("client"), r.data("data"), r.options()); }},
       {"send_to_uid", [](Cluster& c, const Request& r) { c.send_to_uid(r.list("uids"), r.data("data"), r.options()); }},
       {"send_to_group", [](Cluster& c, const Request& r) { c.send_to_group(r.list("groups"), r.data("data"), r.options()); }},
@@ -74,10 +77,12 @@ const std::map<std::string, Question>& questions() {
       {"groups_by_client_id",
        [](Cluster& c, const Request& r) -> gh::Task<Value> { co_return co_await c.groups_by_client_id(r.text("client")); }},
       {"session", [](Cluster& c, const Request& r) -> gh::Task<Value> { co_return co_await c.session(r.text("client")); }},
-      {"is_uid_online", [](Cluster& c, const Request& r) -> gh::Task<Value> { co_return co_await c.is_uid_online(r.text("uid")); }},
+      {"is_uid_online",
+       [](Cluster& c, const Request& r) -> gh::Task<Value> { co_return co_await c.is_uid_online(r.text("uid")); }},
       {"client_ids_by_uid",
        [](Cluster& c, const Request& r) -> gh::Task<Value> { co_return co_await c.client_ids_by_uid(r.text("uid")); }},
-      {"are_uids_online", [](Cluster& c, const Request& r) -> gh::Task<Value> { co_return co_await c.are_uids_online(r.list("uids")); }},
+      {"are_uids_online",
+       [](Cluster& c, const Request& r) -> gh::Task<Value> { co_return co_await c.are_uids_online(r.list("uids")); }},
       {"client_ids_by_uids",
        [](Cluster& c, const Request& r) -> gh::Task<Value> { co_return co_await c.client_ids_by_uids(r.list("uids")); }},
       {"client_count", [](Cluster& c, const Request&) -> gh::Task<Value> { co_return co_await c.client_count(); }},
@@ -89,7 +94,8 @@ const std::map<std::string, Question>& questions() {
       {"client_ids_by_group",
        [](Cluster& c, const Request& r) -> gh::Task<Value> { co_return co_await c.client_ids_by_group(r.text("group")); }},
       {"uids", [](Cluster& c, const Request&) -> gh::Task<Value> { co_return co_await c.uids(); }},
-      {"uids_by_group", [](Cluster& c, const Request& r) -> gh::Task<Value> { co_return co_await c.uids_by_group(r.text("group")); }},
+      {"uids_by_group",
+       [](Cluster& c, const Request& r) -> gh::Task<Value> { co_return co_await c.uids_by_group(r.text("group")); }},
       {"uid_count", [](Cluster& c, const Request&) -> gh::Task<Value> { co_return co_await c.uid_count(); }},
       {"uid_count_by_group",
        [](Cluster& c, const Request& r) -> gh::Task<Value> { co_return co_await c.uid_count_by_group(r.text("group")); }},
@@ -97,11 +103,13 @@ const std::map<std::string, Question>& questions() {
       {"sessions", [](Cluster& c, const Request&) -> gh::Task<Value> { co_return co_await c.sessions(); }},
       {"sessions_by_group",
        [](Cluster& c, const Request& r) -> gh::Task<Value> { co_return co_await c.sessions_by_group(r.text("group")); }},
-      {"clients_by_all_groups", [](Cluster& c, const Request&) -> gh::Task<Value> { co_return co_await c.clients_by_all_groups(); }},
+      {"clients_by_all_groups",
+       [](Cluster& c, const Request&) -> gh::Task<Value> { co_return co_await c.clients_by_all_groups(); }},
       {"uids_by_all_groups", [](Cluster& c, const Request&) -> gh::Task<Value> { co_return co_await c.uids_by_all_groups(); }},
       {"client_counts_by_all_groups",
        [](Cluster& c, const Request&) -> gh::Task<Value> { co_return co_await c.client_counts_by_all_groups(); }},
-      {"uid_counts_by_all_groups", [](Cluster& c, const Request&) -> gh::Task<Value> { co_return co_await c.uid_counts_by_all_groups(); }},
+      {"uid_counts_by_all_groups",
+       [](Cluster& c, const Request&) -> gh::Task<Value> { co_return co_await c.uid_counts_by_all_groups(); }},
   };
   return table;
 }

@@ -22,7 +22,8 @@ class Caller : public gh::Events {
     return {};
   }
   gh::Task<> on_connect(gh::Client& client) override {
-    note({"connect", client.id(), client.remote_address(), client.remote_port(), client.gateway_address(), client.gateway_port()});
+    note(
+        {"connect", client.id(), client.remote_address(), client.remote_port(), client.gateway_address(), client.gateway_port()});
     return {};
   }
   gh::Task<> on_websocket_connect(gh::Client& client, const gh::Handshake& handshake) override {

@@ -1,0 +1,14 @@
+#include <gatehouse/gateway_client.h>
+
+#include <iostream>
+namespace gh = gatehouse;
+
+int main(int argc, char** argv) {
+  try {
+    gh::GatewayClient client({.register_addresses = {argc > 1 ? argv[1] : "127.0.0.1:1236"}, .connect_timeout = std::chrono::milliseconds(300)});
+    client.send_to_uid("42", "your order is ready");
+    std::cout << client.client_count() << " online\n";
+  } catch (const gh::Error& error) {
+    std::cout << "not answered: " << error.what() << "\n";
+  }
+}
