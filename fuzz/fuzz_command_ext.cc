@@ -43,7 +43,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (parse_select(ext, query)) {
     SelectQuery again;
     if (!parse_select(select_ext(query), again)) std::abort();
-    if (again.session != query.session || again.uid != query.uid || again.groups != query.groups || again.extension != query.extension)
+    if (again.session != query.session || again.uid != query.uid || again.groups != query.groups ||
+        again.extension != query.extension)
       std::abort();
     const bool conditional = query.where_groups || query.where_uids || query.where_connections;
     if (conditional != (again.where_groups || again.where_uids || again.where_connections)) std::abort();

@@ -72,7 +72,8 @@ constexpr std::string_view kOptions = R"(Options:
   -v, --verbose         say on standard error what happens to the connections
 )";
 
-constexpr std::string_view kNotes = R"(DATA is text; "-" takes it from the standard input. What begins with a dash stands behind "--".
+constexpr std::string_view kNotes =
+    R"(DATA is text; "-" takes it from the standard input. What begins with a dash stands behind "--".
 An answer is printed as one value per line, "name TAB value" where values have names.
 The exit status is 0 when every gateway has done or answered it, 1 when one has not (it is named), 2 for a mistake in the command.
 
@@ -137,11 +138,14 @@ GatewayClientOptions client_options(const Line& line) {
 
   std::optional<milliseconds> timeout = config::parse_duration(line.timeout);
   if (!timeout) timeout = config::parse_duration(line.timeout + "s");
-  if (!timeout || *timeout <= milliseconds(0)) throw Misuse(fmt::format("--timeout: a duration such as 5s is wanted, not \"{}\"", line.timeout));
+  if (!timeout || *timeout <= milliseconds(0))
+    throw Misuse(fmt::format("--timeout: a duration such as 5s is wanted, not \"{}\"", line.timeout));
   options.question_timeout = *timeout;
   options.connect_timeout = std::min(options.connect_timeout, *timeout);
   if (line.verbose) {
-    options.log = [](std::string_view level, std::string_view message) { std::fputs(fmt::format("{}: {}\n", level, message).c_str(), stderr); };
+    options.log = [](std::string_view level, std::string_view message) {
+      std::fputs(fmt::format("{}: {}\n", level, message).c_str(), stderr);
+    };
   }
   return options;
 }
@@ -149,7 +153,8 @@ GatewayClientOptions client_options(const Line& line) {
 const Call& chosen(const Line& line) {
   if (line.words.empty()) throw Misuse("which call? \"gatehouse call --help\" lists them");
   const Call* call = find_call(line.words.front());
-  if (call == nullptr) throw Misuse(fmt::format("unknown call \"{}\"{}", line.words.front(), did_you_mean(line.words.front(), call_names())));
+  if (call == nullptr)
+    throw Misuse(fmt::format("unknown call \"{}\"{}", line.words.front(), did_you_mean(line.words.front(), call_names())));
   return *call;
 }
 
@@ -179,7 +184,9 @@ int carry_out(const Call& call, const Line& line) {
   GatewayClient client(options);
   const Value answer = call.run(client, arguments);
   if (call.kind != Kind::question) client.flush(timeout);
-  const std::string text = line.json ? as_json(answer) : call.kind == Kind::question ? as_text(answer, call.one_value) : std::string();
+  const std::string text = line.json                     ? as_json(answer)
+                           : call.kind == Kind::question ? as_text(answer, call.one_value)
+                                                         : std::string();
   std::fwrite(text.data(), 1, text.size(), stdout);
   return kDone;
 }
@@ -195,7 +202,8 @@ void add_calls(std::string& text, bool questions) {
 }  // namespace
 
 std::string call_help() {
-  std::string text = "gatehouse call NAME [ARGUMENTS] [OPTIONS]: commands to a running cluster, and questions to it\n\nCommands:\n";
+  std::string text =
+      "gatehouse call NAME [ARGUMENTS] [OPTIONS]: commands to a running cluster, and questions to it\n\nCommands:\n";
   add_calls(text, false);
   text += "\nQuestions:\n";
   add_calls(text, true);
@@ -223,7 +231,8 @@ int run_call(const std::vector<std::string>& words) {
     const Line line = parse(words);
     if (line.help) {
       const std::string text =
-          line.words.empty() ? call_help() : fmt::format("gatehouse call {}\n\n{}\n\n{}", chosen(line).usage(), chosen(line).help, kOptions);
+          line.words.empty() ? call_help()
+                             : fmt::format("gatehouse call {}\n\n{}\n\n{}", chosen(line).usage(), chosen(line).help, kOptions);
       std::fputs(text.c_str(), stdout);
       return kDone;
     }

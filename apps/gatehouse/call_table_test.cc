@@ -37,8 +37,8 @@ TEST(CallTable, WordsAreGivenToParameters) {
 }
 
 TEST(CallTable, TooFewAndTooManyWordsAreRefusedWithTheUsage) {
-  const std::vector<std::pair<const char*, Words>> bad = {{"send_to_group", {"g"}},        {"send_to_all", {}},
-                                                          {"client_count", {"x"}},         {"close_client", {"id", "bye", "x"}},
+  const std::vector<std::pair<const char*, Words>> bad = {{"send_to_group", {"g"}},         {"send_to_all", {}},
+                                                          {"client_count", {"x"}},          {"close_client", {"id", "bye", "x"}},
                                                           {"bind_uid", {"id", "uid", "x"}}, {"are_uids_online", {}}};
   for (const auto& [name, words] : bad) {
     const auto given = distribute(*find_call(name), words);

@@ -1,5 +1,5 @@
-// The program gatehouse: a register and gateways from a configuration file, for business workers that are started elsewhere; and calls
-// to a running cluster.
+// The program gatehouse: a register and gateways from a configuration file, for business workers that are started elsewhere; and
+// calls to a running cluster.
 #include <gatehouse/application.h>
 
 #include <cstdio>
@@ -34,9 +34,8 @@ int main(int argc, char** argv) {
   std::string path = "gatehouse.toml";
   app.option("-c,--config", path, "The configuration file");
   app.command("check", "Say whether the configuration file is fine, and what is wrong with it", [&path] { return check(path); });
-  app.command("call", "Command or ask a running cluster; \"gatehouse call --help\" lists the calls", [] {
-    return complain("gatehouse: call stands before its options, as in \"gatehouse call client_count --json\"");
-  });
+  app.command("call", "Command or ask a running cluster; \"gatehouse call --help\" lists the calls",
+              [] { return complain("gatehouse: call stands before its options, as in \"gatehouse call client_count --json\""); });
   if (const auto status = app.parse(argc, argv)) return *status;
 
   const auto file = ConfigFile::load(path);

@@ -12,16 +12,16 @@ namespace gatehouse {
 class Cluster;
 class ClientContext;
 
-/// The client that an event is about. Given to each handler by reference; lives until that handler has finished, through every co_await in it.
-/// To speak to it later, keep its id() and use the Cluster.
+/// The client that an event is about. Given to each handler by reference; lives until that handler has finished, through every
+/// co_await in it. To speak to it later, keep its id() and use the Cluster.
 class Client {
  public:
   explicit Client(ClientContext& context) : context_(context) {}
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
-  /// 20 hexadecimal digits, unique in the cluster for as long as the client is connected, and not handed out again for long after.
-  /// Not a secret: do not use it as a proof of who somebody is.
+  /// 20 hexadecimal digits, unique in the cluster for as long as the client is connected, and not handed out again for long
+  /// after. Not a secret: do not use it as a proof of who somebody is.
   [[nodiscard]] const std::string& id() const;
 
   /// What is remembered about this client between events, wherever they are handled. Changes are saved when the handler has

@@ -15,17 +15,19 @@ namespace gatehouse {
 
 class ClusterCalls;
 
-/// Everything a worker can say to, and ask of, the gateways of its cluster. Reached through Client::cluster() and Worker::cluster().
+/// Everything a worker can say to, and ask of, the gateways of its cluster. Reached through Client::cluster() and
+/// Worker::cluster().
 ///
-/// Commands return at once and are carried out in order; a client, uid or group that does not exist (any more) makes them a no-op. Questions are asked on the
-/// same connections, behind the commands before them, so a worker always sees its own writes. A question that a gateway does not
-/// answer within 5 seconds, or whose gateway is lost meanwhile, throws gatehouse::Error naming the gateways that are missing.
+/// Commands return at once and are carried out in order; a client, uid or group that does not exist (any more) makes them a
+/// no-op. Questions are asked on the same connections, behind the commands before them, so a worker always sees its own writes. A
+/// question that a gateway does not answer within 5 seconds, or whose gateway is lost meanwhile, throws gatehouse::Error naming
+/// the gateways that are missing.
 ///
 /// send_to_uid with exceptions and close_uid take a question first on gateways of PHP, which have no command for them; what is
 /// commanded right behind them may be carried out before.
 ///
-/// A malformed client id, a uid or group that is empty, not UTF-8 or "0" (which upstream refuses too), and a session that cannot be
-/// saved (a number over 63 bits, nesting over 128 levels) throw std::invalid_argument naming the argument.
+/// A malformed client id, a uid or group that is empty, not UTF-8 or "0" (which upstream refuses too), and a session that cannot
+/// be saved (a number over 63 bits, nesting over 128 levels) throw std::invalid_argument naming the argument.
 ///
 /// Thread rule: only on the worker's loop, as all business code.
 class Cluster {
@@ -56,9 +58,9 @@ class Cluster {
   void leave_group(std::string_view client_id, std::string_view group);
   void ungroup(std::string_view group);
 
-  // Sessions of other clients (a handler's own is Client::session()). For the client whose handler is running, these go to the gateway
-  // and are seen by its next event, but not by the Client::session() of this handler, which is written back whole, over them, if
-  // the handler changes it: use one or the other.
+  // Sessions of other clients (a handler's own is Client::session()). For the client whose handler is running, these go to the
+  // gateway and are seen by its next event, but not by the Client::session() of this handler, which is written back whole, over
+  // them, if the handler changes it: use one or the other.
   void set_session(std::string_view client_id, const Value& session);
   /// Merges into what is there, key by key and level by level (PHP's array_replace_recursive).
   void update_session(std::string_view client_id, const Value& changes);

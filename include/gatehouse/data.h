@@ -7,9 +7,9 @@
 
 namespace gatehouse {
 
-/// What is sent to clients: bytes that are text, or binary by way of binary(). On a WebSocket the two are different frames; text must be UTF-8
-/// there, which is the sender's to keep (browsers end the connection over text that is not). Refers to the bytes, so it lives as
-/// long as they do: meant as a parameter.
+/// What is sent to clients: bytes that are text, or binary by way of binary(). On a WebSocket the two are different frames; text
+/// must be UTF-8 there, which is the sender's to keep (browsers end the connection over text that is not). Refers to the bytes,
+/// so it lives as long as they do: meant as a parameter.
 class Data {
  public:
   Data(std::string_view text) : bytes_(text) {}    // NOLINT(google-explicit-constructor): a parameter type
@@ -39,7 +39,8 @@ class Names {
   Names(const std::string& one) : names_{one} {}  // NOLINT(google-explicit-constructor)
   Names(const char* one) : names_{one} {}         // NOLINT(google-explicit-constructor)
   Names(std::initializer_list<std::string_view> several) : names_(several) {}
-  Names(const std::vector<std::string>& several) : names_(several.begin(), several.end()) {}  // NOLINT(google-explicit-constructor)
+  Names(const std::vector<std::string>& several)
+      : names_(several.begin(), several.end()) {}  // NOLINT(google-explicit-constructor)
 
   [[nodiscard]] const std::vector<std::string_view>& list() const { return names_; }
 

@@ -33,9 +33,9 @@ struct GatewayClientOptions {
 
 /// The calls of Cluster, for programs that are no worker: a web back end, a cron job, a bridge.
 ///
-/// Commands return at once and are carried out in order. Questions block until all gateways have answered, see the commands before
-/// them, and throw gatehouse::Error when some did not answer in time; Error::gateways() names those. A gateway that is down keeps
-/// no command from the others. flush() tells whether the commands have arrived.
+/// Commands return at once and are carried out in order. Questions block until all gateways have answered, see the commands
+/// before them, and throw gatehouse::Error when some did not answer in time; Error::gateways() names those. A gateway that is
+/// down keeps no command from the others. flush() tells whether the commands have arrived.
 ///
 /// An object has one thread and one connection to each gateway, which it keeps, makes anew after a loss, and adds to when
 /// gateways join. One object each for several clusters. Bad arguments throw std::invalid_argument, as those of Cluster do.

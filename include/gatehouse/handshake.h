@@ -23,8 +23,8 @@ class Handshake {
   [[nodiscard]] const Value& cookies() const { return cookies_; }
   [[nodiscard]] std::string cookie(std::string_view name) const;
 
-  /// QUERY_STRING, REQUEST_METHOD, REQUEST_URI, SERVER_PROTOCOL, SERVER_NAME, REMOTE_ADDR, REMOTE_PORT, SERVER_PORT and each header as
-  /// HTTP_NAME, in upstream's spelling.
+  /// QUERY_STRING, REQUEST_METHOD, REQUEST_URI, SERVER_PROTOCOL, SERVER_NAME, REMOTE_ADDR, REMOTE_PORT, SERVER_PORT and each
+  /// header as HTTP_NAME, in upstream's spelling.
   [[nodiscard]] const Value& server() const { return server_; }
   /// A header by its name in any case ("Origin", "user-agent"), or "".
   [[nodiscard]] std::string header(std::string_view name) const;

@@ -4,8 +4,8 @@
 
 namespace gatehouse {
 
-/// One whole message of a client, as its protocol decoded it. Refers to bytes that live until the handler has finished, through every
-/// co_await in it.
+/// One whole message of a client, as its protocol decoded it. Refers to bytes that live until the handler has finished, through
+/// every co_await in it.
 class Message {
  public:
   explicit Message(std::string_view bytes, bool is_binary = false) : bytes_(bytes), binary_(is_binary) {}

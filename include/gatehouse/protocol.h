@@ -13,8 +13,8 @@ class Input {
  public:
   /// The first `size` bytes are one whole frame. REQUIRES: size > 0 and no more than what was shown.
   static Input frame(std::size_t size) { return Input(Kind::frame, size, {}); }
-  /// No whole frame yet. `size`, if known, is how long the frame will be; 0 says it is not known yet. A frame that would be longer
-  /// than the gateway's max_package_size closes the connection at once, before its bytes are waited for.
+  /// No whole frame yet. `size`, if known, is how long the frame will be; 0 says it is not known yet. A frame that would be
+  /// longer than the gateway's max_package_size closes the connection at once, before its bytes are waited for.
   static Input need_more(std::size_t size = 0) { return Input(Kind::need_more, size, {}); }
   /// The bytes are not of this protocol: the connection is closed, with `reason` in the log.
   static Input refuse(std::string reason) { return Input(Kind::refuse, 0, std::move(reason)); }

@@ -92,8 +92,8 @@ class TaskPromise<void> : public TaskPromiseBase {
 
 }  // namespace detail
 
-/// A coroutine of business code: `gh::Task<> on_message(...)` uses co_await and co_return (or neither). It starts when it is awaited,
-/// and its exceptions reach whoever awaits it. Move-only; destroying one that is suspended destroys what it awaits.
+/// A coroutine of business code: `gh::Task<> on_message(...)` uses co_await and co_return (or neither). It starts when it is
+/// awaited, and its exceptions reach whoever awaits it. Move-only; destroying one that is suspended destroys what it awaits.
 ///
 /// Thread rule: a task runs on the one thread of its worker's loop, always.
 template <class T>

@@ -49,8 +49,8 @@ class Worker {
     std::uint32_t index = 0;
     std::uint32_t generation = 0;
   };
-  /// Calls `callback` whenever `fd` is ready for what is asked (level-triggered), so that libpq, hiredis or libcurl can live in a worker.
-  /// The descriptor stays its owner's; unwatch() it before it is closed.
+  /// Calls `callback` whenever `fd` is ready for what is asked (level-triggered), so that libpq, hiredis or libcurl can live in a
+  /// worker. The descriptor stays its owner's; unwatch() it before it is closed.
   WatchId watch(int fd, Ready interest, std::function<void(Ready)> callback);
   void unwatch(WatchId id);
 

@@ -12,10 +12,12 @@ namespace gatehouse {
 enum class LogLevel { debug, info, warning, error };
 enum class LogFormat { text, json };
 
-/// Where a process writes what it has to say. A value that is copied freely: all copies write to the same place, in the same form.
+/// Where a process writes what it has to say. A value that is copied freely: all copies write to the same place, in the same
+/// form.
 ///
 /// A line is `2026-11-21 10:00:00.123 info    gateway web:0 [4711] words`; as JSON it has the keys time, level, process, pid and
-/// message. Control characters and what is not UTF-8 are escaped, so that no message can look like two. Not meant for several threads at once, except where one Log object belongs to each.
+/// message. Control characters and what is not UTF-8 are escaped, so that no message can look like two. Not meant for several
+/// threads at once, except where one Log object belongs to each.
 class Log {
  public:
   /// Writes to standard error, from `info` up, as the process `process` ("gateway web:0", "master").

@@ -123,13 +123,15 @@ TEST_F(LogTest, JsonLinesParseWhateverTheBytes) {
   std::size_t count = 0;
   for (int first = 0; first < 256; ++first) {
     const char c = static_cast<char>(first);
-    for (const std::string& tail : {std::string(), std::string("\x80"), std::string("\x8f\xbf"), std::string("\xa0\x80\x80"), std::string("z")}) {
+    for (const std::string& tail :
+         {std::string(), std::string("\x80"), std::string("\x8f\xbf"), std::string("\xa0\x80\x80"), std::string("z")}) {
       log.info("{}", std::string(1, c) + tail + "|");
       ++count;
     }
   }
   // Overlong forms, a surrogate, beyond the last code point, a sequence cut off by the end.
-  for (const char* bad : {"\xc0\xaf", "\xe0\x80\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xf0\x8f\xbf\xbf", "\xe2\x82", "\xf0\x9f\x98"}) {
+  for (const char* bad :
+       {"\xc0\xaf", "\xe0\x80\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xf0\x8f\xbf\xbf", "\xe2\x82", "\xf0\x9f\x98"}) {
     log.info("{}", bad);
     ++count;
   }

@@ -39,7 +39,8 @@ ClusterCalls::Settings to_settings(const GatewayClientOptions& options) {
 void throw_missed(const std::vector<std::string>& gateways) {
   std::string names;
   for (const std::string& gateway : gateways) names += (names.empty() ? "" : ", ") + gateway;
-  throw Error("commands may not have reached the " + std::string(gateways.size() == 1 ? "gateway " : "gateways ") + names, gateways);
+  throw Error("commands may not have reached the " + std::string(gateways.size() == 1 ? "gateway " : "gateways ") + names,
+              gateways);
 }
 
 }  // namespace
@@ -69,9 +70,7 @@ ClientThread::~ClientThread() {
       loop_.post([this, what = std::string(error.what())] { loop_.log().warning("at the end: {}", what); });
     }
   }
-  loop_.post([this] {
-    calls_.stop([this] { loop_.stop(); });
-  });
+  loop_.post([this] { calls_.stop([this] { loop_.stop(); }); });
   thread_.join();
 }
 
@@ -82,7 +81,8 @@ void ClientThread::run() {
 }
 
 void ClientThread::check_thread() const {
-  if (id_.load() == std::this_thread::get_id()) throw std::logic_error("a GatewayClient cannot be called from its own log function");
+  if (id_.load() == std::this_thread::get_id())
+    throw std::logic_error("a GatewayClient cannot be called from its own log function");
 }
 
 void ClientThread::command(std::size_t size, std::function<void(ClusterCalls& calls)> call) {
@@ -113,7 +113,8 @@ void ClientThread::done_with(std::size_t size) {
   room_.notify_all();
 }
 
-ClientThread::Outcome ClientThread::wait_for(milliseconds longest, bool with_missed, std::function<void(link::OnAnswers done)> start) {
+ClientThread::Outcome ClientThread::wait_for(milliseconds longest, bool with_missed,
+                                             std::function<void(link::OnAnswers done)> start) {
   check_thread();
   // Shared, for a thread that is late finds it when this call has long returned.
   const auto promise = std::make_shared<std::promise<Outcome>>();
@@ -139,7 +140,8 @@ link::Answers ClientThread::ask(const link::Inquiry& inquiry) {
 
 void ClientThread::flush(milliseconds timeout) {
   unconfirmed_ = false;
-  const Outcome outcome = wait_for(2 * timeout, true, [this, timeout](link::OnAnswers done) { calls_.confirm(std::move(done), to_ms(timeout)); });
+  const Outcome outcome =
+      wait_for(2 * timeout, true, [this, timeout](link::OnAnswers done) { calls_.confirm(std::move(done), to_ms(timeout)); });
   std::vector<std::string> missed = outcome.missed;
   for (const link::GatewayAnswer& each : outcome.answers) {
     if (each.answered) continue;

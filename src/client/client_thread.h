@@ -26,8 +26,8 @@ class ClientThread {
   /// Waits up to a second for the gateways to have what was commanded, then ends the connections in order.
   ~ClientThread();
 
-  /// Runs `call` on the thread, behind those that were given before. `size` is about what it holds, in bytes: the caller waits when
-  /// too much is on its way there already.
+  /// Runs `call` on the thread, behind those that were given before. `size` is about what it holds, in bytes: the caller waits
+  /// when too much is on its way there already.
   void command(std::size_t size, std::function<void(ClusterCalls& calls)> call);
   /// Blocks until the answers are there. They are for the readers of link/answers.h, which throw what is to be thrown.
   link::Answers ask(const link::Inquiry& inquiry);
@@ -51,7 +51,7 @@ class ClientThread {
   const GatewayClientOptions options_;
   net::Loop loop_;
   ClusterCalls calls_;
-  std::atomic<std::thread::id> id_;  // set by the thread itself
+  std::atomic<std::thread::id> id_;        // set by the thread itself
   std::atomic<bool> unconfirmed_ = false;  // something was commanded since the last flush
   std::mutex mutex_;
   std::condition_variable room_;

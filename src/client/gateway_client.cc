@@ -52,7 +52,8 @@ void GatewayClient::flush(std::chrono::milliseconds timeout) { thread_->flush(ti
 void GatewayClient::send_to_all(Data data, const SendOptions& options) {
   link::check_except(options);
   OwnData own(data);
-  thread_->command(kCallBytes + own.size(), [own = std::move(own), options](ClusterCalls& calls) { calls.send_to_all(own.get(), options); });
+  thread_->command(kCallBytes + own.size(),
+                   [own = std::move(own), options](ClusterCalls& calls) { calls.send_to_all(own.get(), options); });
 }
 
 void GatewayClient::send_to_clients(const Names& client_ids, Data data, const SendOptions& options) {
@@ -60,9 +61,10 @@ void GatewayClient::send_to_clients(const Names& client_ids, Data data, const Se
   link::check_except(options);
   std::vector<std::string> ids(client_ids.list().begin(), client_ids.list().end());
   OwnData own(data);
-  thread_->command(kCallBytes * (1 + ids.size()) + own.size(), [ids = std::move(ids), own = std::move(own), options](ClusterCalls& calls) {
-    calls.send_to_clients(ids, own.get(), options);
-  });
+  thread_->command(kCallBytes * (1 + ids.size()) + own.size(),
+                   [ids = std::move(ids), own = std::move(own), options](ClusterCalls& calls) {
+                     calls.send_to_clients(ids, own.get(), options);
+                   });
 }
 
 void GatewayClient::send_to_client(std::string_view client_id, Data data, const SendOptions& options) {
@@ -97,7 +99,8 @@ void GatewayClient::send_to_group(const Names& groups, Data data, const SendOpti
 void GatewayClient::close_client(std::string_view client_id, std::optional<Data> last_words) {
   const wire::ClientId client = link::check_client_id(client_id);
   OwnLastWords own(last_words);
-  thread_->command(kCallBytes + own.size(), [client, own = std::move(own)](ClusterCalls& calls) { calls.close(client, own.get()); });
+  thread_->command(kCallBytes + own.size(),
+                   [client, own = std::move(own)](ClusterCalls& calls) { calls.close(client, own.get()); });
 }
 
 void GatewayClient::destroy_client(std::string_view client_id) {
@@ -114,7 +117,8 @@ void GatewayClient::close_uid(std::string_view uid, std::optional<Data> last_wor
 void GatewayClient::bind_uid(std::string_view client_id, std::string_view uid) {
   link::check_client_id(client_id);
   link::check_name(uid, "uid");
-  thread_->command(kCallBytes, [id = std::string(client_id), uid = std::string(uid)](ClusterCalls& calls) { calls.bind_uid(id, uid); });
+  thread_->command(kCallBytes,
+                   [id = std::string(client_id), uid = std::string(uid)](ClusterCalls& calls) { calls.bind_uid(id, uid); });
 }
 
 void GatewayClient::unbind_uid(std::string_view client_id) {
@@ -125,15 +129,17 @@ void GatewayClient::unbind_uid(std::string_view client_id) {
 void GatewayClient::join_group(std::string_view client_id, std::string_view group) {
   link::check_client_id(client_id);
   link::check_name(group, "group");
-  thread_->command(kCallBytes,
-                   [id = std::string(client_id), group = std::string(group)](ClusterCalls& calls) { calls.join_group(id, group); });
+  thread_->command(kCallBytes, [id = std::string(client_id), group = std::string(group)](ClusterCalls& calls) {
+    calls.join_group(id, group);
+  });
 }
 
 void GatewayClient::leave_group(std::string_view client_id, std::string_view group) {
   link::check_client_id(client_id);
   link::check_name(group, "group");
-  thread_->command(kCallBytes,
-                   [id = std::string(client_id), group = std::string(group)](ClusterCalls& calls) { calls.leave_group(id, group); });
+  thread_->command(kCallBytes, [id = std::string(client_id), group = std::string(group)](ClusterCalls& calls) {
+    calls.leave_group(id, group);
+  });
 }
 
 void GatewayClient::ungroup(std::string_view group) {

@@ -107,7 +107,8 @@ class RegisterThread : public RoleThread {
 class GatewayThread : public RoleThread {
  public:
   explicit GatewayThread(const std::string& register_address, std::uint16_t inner_port = 0)
-      : gateway_(loop_, GatewayOptions{.listen = "text://127.0.0.1:0", .register_addresses = {register_address}, .secret_key = "s3"}, 0,
+      : gateway_(loop_,
+                 GatewayOptions{.listen = "text://127.0.0.1:0", .register_addresses = {register_address}, .secret_key = "s3"}, 0,
                  wire::make_stream_protocol("text")) {
     net::Socket clients = listen_on();
     net::Socket inner = listen_on(inner_port);
@@ -174,8 +175,10 @@ TEST_F(GatewayClientTest, EveryCommandAndQuestion) {
   EXPECT_EQ(client.uid_by_client_id(id_c), "7");
   EXPECT_TRUE(client.is_uid_online("u1"));
   EXPECT_THAT(client.client_ids_by_uid("u1"), UnorderedElementsAre(id_a, id_b));
-  EXPECT_THAT(client.are_uids_online({"u1", "7", "nobody"}), UnorderedElementsAre(Pair("u1", true), Pair("7", true), Pair("nobody", false)));
-  EXPECT_THAT(client.client_ids_by_uids({"7", "nobody"}), UnorderedElementsAre(Pair("7", ElementsAre(id_c)), Pair("nobody", IsEmpty())));
+  EXPECT_THAT(client.are_uids_online({"u1", "7", "nobody"}),
+              UnorderedElementsAre(Pair("u1", true), Pair("7", true), Pair("nobody", false)));
+  EXPECT_THAT(client.client_ids_by_uids({"7", "nobody"}),
+              UnorderedElementsAre(Pair("7", ElementsAre(id_c)), Pair("nobody", IsEmpty())));
   EXPECT_THAT(client.uids(), UnorderedElementsAre("u1", "7"));
   EXPECT_EQ(client.uid_count(), 2U);
   client.unbind_uid(id_c);
@@ -187,7 +190,8 @@ TEST_F(GatewayClientTest, EveryCommandAndQuestion) {
   client.join_group(id_c, "7");
   EXPECT_THAT(client.groups_by_client_id(id_c), UnorderedElementsAre("room", "7"));
   EXPECT_EQ(client.client_count_by_group("room"), 3U);
-  EXPECT_THAT(client.client_counts_by_groups({"room", "7", "none"}), UnorderedElementsAre(Pair("room", 3U), Pair("7", 1U), Pair("none", 0U)));
+  EXPECT_THAT(client.client_counts_by_groups({"room", "7", "none"}),
+              UnorderedElementsAre(Pair("room", 3U), Pair("7", 1U), Pair("none", 0U)));
   EXPECT_THAT(client.client_ids_by_group("7"), ElementsAre(id_c));
   EXPECT_THAT(client.uids_by_group("room"), ElementsAre("u1"));
   EXPECT_EQ(client.uid_count_by_group("room"), 1U);
@@ -320,7 +324,9 @@ TEST_F(GatewayClientTest, FlushTellsThatAllHasArrivedAndTheDestructorWaitsForIt)
     client.flush();
   }
   GatewayClient watching(options());
-  { GatewayClient(options()).join_group(id, "made by one that was gone at once"); }
+  {
+    GatewayClient(options()).join_group(id, "made by one that was gone at once");
+  }
   EXPECT_THAT(watching.groups_by_client_id(id), SizeIs(1));
   for (int i = 0; i < 1000; ++i) ASSERT_EQ(a->line(), "x");
 }

@@ -159,7 +159,8 @@ TEST(Questions, ALongBatchTakesTimeInProportion) {
 
 TEST(Questions, AGatewayOfOursSaysSo) {
   Parts parts;
-  EXPECT_EQ(parts.ask(Command::select, 0, R"({"fields":["gatehouse"],"where":{"connection_id":[0]}})"), R"(a:1:{s:9:"gatehouse";i:1;})");
+  EXPECT_EQ(parts.ask(Command::select, 0, R"({"fields":["gatehouse"],"where":{"connection_id":[0]}})"),
+            R"(a:1:{s:9:"gatehouse";i:1;})");
 }
 
 }  // namespace

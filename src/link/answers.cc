@@ -191,7 +191,8 @@ std::map<std::string, std::vector<std::string>> client_ids_of_uids(const Answers
   for (const auto& [gateway, value] : read(answers)) {
     for (const auto& [uid, ids] : array_of(gateway, value).entries()) {
       std::vector<std::string>& all = out[uid.text()];
-      for (const auto& [place, id] : array_of(gateway, ids).entries()) all.push_back(client_id_of(gateway, integer_of(gateway, id)));
+      for (const auto& [place, id] : array_of(gateway, ids).entries())
+        all.push_back(client_id_of(gateway, integer_of(gateway, id)));
     }
   }
   return out;

@@ -12,8 +12,8 @@
 
 namespace gatehouse::link {
 
-// What the answers of all gateways come to. Each throws gatehouse::Error, naming the gateways, when some of them did not answer or
-// answered something that cannot be read.
+// What the answers of all gateways come to. Each throws gatehouse::Error, naming the gateways, when some of them did not answer
+// or answered something that cannot be read.
 
 bool is_online(const Answers& answers);
 /// Null when the client is gone, an empty object when it has no session.

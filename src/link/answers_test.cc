@@ -56,12 +56,11 @@ TEST(Answers, AreMergedOverGateways) {
 
 // Upstream loses the clients behind the first one without a uid (upstream-behaviour 5c.10).
 TEST(Answers, ClientsWithoutAUidHideNoOthers) {
-  const Answers answers{
-      from(kFirst, R"(a:3:{i:1;a:1:{s:3:"uid";N;}i:2;a:1:{s:3:"uid";s:1:"a";}i:3;a:1:{s:3:"uid";s:1:"a";}})"),
-      from(kSecond, R"(a:1:{i:1;a:1:{s:3:"uid";s:1:"b";}})")};
+  const Answers answers{from(kFirst, R"(a:3:{i:1;a:1:{s:3:"uid";N;}i:2;a:1:{s:3:"uid";s:1:"a";}i:3;a:1:{s:3:"uid";s:1:"a";}})"),
+                        from(kSecond, R"(a:1:{i:1;a:1:{s:3:"uid";s:1:"b";}})")};
   EXPECT_THAT(uids(answers), ElementsAre("a", "b"));
-  EXPECT_THAT(client_ids(answers), ElementsAre("7f00000108fc00000001", "7f00000108fc00000002", "7f00000108fc00000003",
-                                               "7f00000108fd00000001"));
+  EXPECT_THAT(client_ids(answers),
+              ElementsAre("7f00000108fc00000001", "7f00000108fc00000002", "7f00000108fc00000003", "7f00000108fd00000001"));
 }
 
 TEST(Answers, SessionsAreTextWithinTheAnswer) {
@@ -94,9 +93,10 @@ TEST(Answers, AMissingOrUnreadableOneIsNamed) {
 TEST(Answers, AboutSeveralNameAllThatWereAskedAbout) {
   const Answers of_uids{from(kFirst, R"(a:2:{s:2:"u1";a:2:{i:0;i:3;i:1;i:8;}i:7;a:1:{i:0;i:9;}})"),
                         from(kSecond, R"(a:1:{i:7;a:1:{i:0;i:1;}})")};
-  EXPECT_THAT(client_ids_of_uids(of_uids, {"u1", "7", "u3"}),
-              UnorderedElementsAre(Pair("u1", ElementsAre("7f00000108fc00000003", "7f00000108fc00000008")),
-                                   Pair("7", ElementsAre("7f00000108fc00000009", "7f00000108fd00000001")), Pair("u3", IsEmpty())));
+  EXPECT_THAT(
+      client_ids_of_uids(of_uids, {"u1", "7", "u3"}),
+      UnorderedElementsAre(Pair("u1", ElementsAre("7f00000108fc00000003", "7f00000108fc00000008")),
+                           Pair("7", ElementsAre("7f00000108fc00000009", "7f00000108fd00000001")), Pair("u3", IsEmpty())));
   EXPECT_THAT(are_uids_online(of_uids, {"u1", "u3", "7"}),
               UnorderedElementsAre(Pair("u1", true), Pair("7", true), Pair("u3", false)));
   const Answers of_groups{from(kFirst, R"(a:2:{s:1:"g";i:2;i:7;i:1;})"), from(kSecond, R"(a:2:{s:1:"g";i:3;i:7;i:0;})")};
@@ -107,8 +107,10 @@ TEST(Answers, AboutSeveralNameAllThatWereAskedAbout) {
 // Upstream's loops over all groups end at the first client without any (upstream-behaviour 5c.10).
 TEST(Answers, AboutAllGroupsLoseNobody) {
   const Answers answers{
-      from(kFirst, R"(a:3:{i:1;a:2:{s:3:"uid";N;s:6:"groups";N;}i:2;a:2:{s:3:"uid";s:1:"a";s:6:"groups";a:2:{s:1:"g";s:1:"g";i:7;s:1:"7";}})"
-                   R"(i:3;a:2:{s:3:"uid";N;s:6:"groups";a:1:{s:1:"g";s:1:"g";}}})"),
+      from(
+          kFirst,
+          R"(a:3:{i:1;a:2:{s:3:"uid";N;s:6:"groups";N;}i:2;a:2:{s:3:"uid";s:1:"a";s:6:"groups";a:2:{s:1:"g";s:1:"g";i:7;s:1:"7";}})"
+          R"(i:3;a:2:{s:3:"uid";N;s:6:"groups";a:1:{s:1:"g";s:1:"g";}}})"),
       from(kSecond, R"(a:1:{i:1;a:2:{s:3:"uid";s:1:"a";s:6:"groups";a:1:{s:1:"g";s:1:"g";}}})")};
   EXPECT_THAT(clients_by_group(answers),
               UnorderedElementsAre(Pair("g", ElementsAre("7f00000108fc00000002", "7f00000108fc00000003", "7f00000108fd00000001")),

@@ -11,8 +11,8 @@
 
 namespace gatehouse::link {
 
-// What users pass to Cluster and GatewayClient, checked before anything is sent. Each throws std::invalid_argument that begins with
-// `name`, the argument's, and says what would be right.
+// What users pass to Cluster and GatewayClient, checked before anything is sent. Each throws std::invalid_argument that begins
+// with `name`, the argument's, and says what would be right.
 
 /// 20 hexadecimal digits.
 wire::ClientId check_client_id(std::string_view text, std::string_view name = "client_id");

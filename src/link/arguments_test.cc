@@ -16,7 +16,8 @@ using ::testing::ThrowsMessage;
 TEST(Arguments, AClientIdIsTwentyHexadecimalDigits) {
   EXPECT_EQ(check_client_id("7f00000108fc00000008"), (wire::ClientId{0x7f000001, 2300, 8}));
   for (const char* bad : {"", "zz", "7f00000108fc0000000", "7f00000108fc000000080", "7g00000108fc00000008"}) {
-    EXPECT_THAT([&] { check_client_id(bad); }, ThrowsMessage<std::invalid_argument>(StartsWith("client_id: 20 hexadecimal"))) << bad;
+    EXPECT_THAT([&] { check_client_id(bad); }, ThrowsMessage<std::invalid_argument>(StartsWith("client_id: 20 hexadecimal")))
+        << bad;
   }
 }
 

@@ -164,7 +164,8 @@ void ClusterCalls::on_answer(link::GatewayLink& link, std::uint64_t question, st
 void ClusterCalls::on_unanswered(link::GatewayLink& link, std::uint64_t question) { questions_.unanswered(question, link.key()); }
 
 std::size_t ClusterCalls::event_connections() const {
-  return static_cast<std::size_t>(std::count_if(links_.begin(), links_.end(), [](const auto& link) { return link->has_events(); }));
+  return static_cast<std::size_t>(
+      std::count_if(links_.begin(), links_.end(), [](const auto& link) { return link->has_events(); }));
 }
 
 std::size_t ClusterCalls::connected() const {
@@ -261,8 +262,8 @@ void ClusterCalls::write(link::GatewayLink& link, const Frame& frame) {
   frame.body.copy(out, frame.body.size());
 }
 
-/// Upstream has no command for all clients of a uid but some, nor one that closes them: the gateway is asked who they are, and the
-/// command is given for each.
+/// Upstream has no command for all clients of a uid but some, nor one that closes them: the gateway is asked who they are, and
+/// the command is given for each.
 void ClusterCalls::on_not_understood(link::GatewayLink& link, const wire::GatewayFrame& frame) {
   wire::UidTarget target;
   if (frame.header.command == wire::Command::kick_uid) {
@@ -271,7 +272,8 @@ void ClusterCalls::on_not_understood(link::GatewayLink& link, const wire::Gatewa
     (void)wire::parse_uid_target(frame.ext_data, target);  // uid_target_ext() wrote it
   }
   ++translating_;
-  const auto act = [this, target, key = link.key(), header = frame.header, body = std::string(frame.body)](const link::Answers& answers) {
+  const auto act = [this, target, key = link.key(), header = frame.header,
+                    body = std::string(frame.body)](const link::Answers& answers) {
     --translating_;
     std::vector<std::uint32_t> connections;
     try {

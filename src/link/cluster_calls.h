@@ -187,7 +187,7 @@ class ClusterCalls final : private link::GatewayLink::Owner {
   std::uint64_t dropped_ = 0;
   std::vector<std::string> missed_;  // addresses, each once
   std::size_t translating_ = 0;      // commands that wait for an answer before they can be sent (on_not_understood)
-  bool known_ = false;  // a register has told its list
+  bool known_ = false;               // a register has told its list
   bool hold_complained_ = false;
   bool events_open_ = false;
   bool events_paused_ = false;

@@ -18,9 +18,9 @@ using link::testing::FakeGateway;
 using link::testing::FakeRegister;
 using link::testing::run_for;
 using link::testing::run_until;
-using wire::Command;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using wire::Command;
 
 class ClusterCallsTest : public ::testing::Test, public ClusterCalls::EventHandler {
  protected:
@@ -235,7 +235,10 @@ TEST_F(ClusterCallsTest, AnswersComeInOrderAndMayBeSplitAnywhere) {
   start_and_connect();
   for (int i = 0; i < 3; ++i) ask(link::ask_client_count());
   ASSERT_TRUE(arrives(gateway_, Command::get_client_count_by_group, 3));
-  const std::string bytes = wire::from_hex("00000004693a313b" "00000005693a32323b" "00000004693a333b");
+  const std::string bytes = wire::from_hex(
+      "00000004693a313b"
+      "00000005693a32323b"
+      "00000004693a333b");
   for (const char byte : bytes) {
     gateway_.send(gateway_.commands(), std::string(1, byte));
     run_for(loop_, 2);
@@ -391,7 +394,8 @@ TEST_F(ClusterCallsTest, EventsComeFromTheMomentTheyAreOpenedAndSayWhoIsNative) 
   gateway_.hello();
   gateway_.event(Command::on_message, 8, {}, "after");
   ASSERT_TRUE(run_until(loop_, [&] { return events_.size() == 2; }));
-  EXPECT_THAT(events_, ElementsAre(std::tuple(Command::on_message, "before", false), std::tuple(Command::on_message, "after", true)));
+  EXPECT_THAT(events_,
+              ElementsAre(std::tuple(Command::on_message, "before", false), std::tuple(Command::on_message, "after", true)));
   calls_->send_to_client(id(8), binary("b"), {});
   calls_->send_to_client(id(8), "t", {});
   ASSERT_TRUE(arrives(gateway_, Command::send_to_one, 3));

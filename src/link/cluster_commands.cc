@@ -138,7 +138,9 @@ void ClusterCalls::bind_uid(std::string_view client_id, std::string_view uid) {
   to_client(client, Command::bind_uid, uid);
 }
 
-void ClusterCalls::unbind_uid(std::string_view client_id) { to_client(link::check_client_id(client_id), Command::unbind_uid, {}); }
+void ClusterCalls::unbind_uid(std::string_view client_id) {
+  to_client(link::check_client_id(client_id), Command::unbind_uid, {});
+}
 
 void ClusterCalls::join_group(std::string_view client_id, std::string_view group) {
   const wire::ClientId client = link::check_client_id(client_id);

@@ -289,8 +289,8 @@ char* GatewayLink::room(std::size_t size) {
     if (connection == nullptr) return nullptr;
     if (connection->queued_bytes() + size > settings_.max_queued_bytes && connection->queued_bytes() > 0) {
       if (!std::exchange(queue_complained_, true)) {
-        loop_.log().error("the gateway {} does not read: {} bytes wait for it, and commands are dropped from now on", key_.address(),
-                          connection->queued_bytes());
+        loop_.log().error("the gateway {} does not read: {} bytes wait for it, and commands are dropped from now on",
+                          key_.address(), connection->queued_bytes());
       }
       return nullptr;
     }
@@ -304,8 +304,8 @@ char* GatewayLink::hold(std::size_t size) {
   // Once it is up, it is a matter of one answer.
   if (held_.size() + size > (commands_.up ? settings_.max_queued_bytes : settings_.max_held_bytes)) {
     if (!std::exchange(hold_complained_, true)) {
-      loop_.log().warning("commands for the gateway {} are dropped: it is not connected yet and {} bytes wait already", key_.address(),
-                          held_.size());
+      loop_.log().warning("commands for the gateway {} are dropped: it is not connected yet and {} bytes wait already",
+                          key_.address(), held_.size());
     }
     return nullptr;
   }

@@ -13,12 +13,12 @@
 
 namespace gatehouse::link {
 
-/// Two connections to the inner port of one gateway: one brings events, the other takes commands and questions in order and brings
-/// the answers in the same order, so whoever asks sees what it has commanded before. Each is dialled again a second after a loss,
-/// as long as the register lists the gateway; one that stands is never cut because the list changes.
+/// Two connections to the inner port of one gateway: one brings events, the other takes commands and questions in order and
+/// brings the answers in the same order, so whoever asks sees what it has commanded before. Each is dialled again a second after
+/// a loss, as long as the register lists the gateway; one that stands is never cut because the list changes.
 ///
-/// What is sent before the command connection first comes up is held, up to Settings::max_held_bytes; from its first failure on it
-/// is dropped and counted while the connection is down.
+/// What is sent before the command connection first comes up is held, up to Settings::max_held_bytes; from its first failure on
+/// it is dropped and counted while the connection is down.
 ///
 /// The first thing that is asked on a command connection is whether the gateway knows our extension: a SELECT, which upstream's
 /// gateways answer too, with nothing. What is sent before that answer waits for it, in the form for a gateway that knows it.
@@ -76,8 +76,8 @@ class GatewayLink final : private net::ConnectionHandler {
   void set_listed(bool listed);
   /// Dials the event connection and says which worker this is.
   void open_events();
-  /// Ends our direction of the event connection: the gateway sends its clients' events elsewhere from then on, and what it had sent
-  /// already is still delivered.
+  /// Ends our direction of the event connection: the gateway sends its clients' events elsewhere from then on, and what it had
+  /// sent already is still delivered.
   void close_events();
   void pause_events(bool paused);
   /// Writes what is queued and closes both connections in order; on_idle tells when they are gone. Dials no more.

@@ -26,7 +26,9 @@ Inquiry ask_groups(const wire::ClientId& client) {
           .ext = wire::select_ext({.groups = true, .where_connections = std::vector{client.connection_id}})};
 }
 
-Inquiry ask_client_ids_by_uid(std::string_view uid) { return {.command = Command::get_client_id_by_uid, .ext = std::string(uid)}; }
+Inquiry ask_client_ids_by_uid(std::string_view uid) {
+  return {.command = Command::get_client_id_by_uid, .ext = std::string(uid)};
+}
 
 Inquiry ask_client_ids_by_uids(const std::vector<std::string>& uids) {
   return {.command = Command::batch_get_client_id_by_uid, .ext = wire::names_ext(uids)};

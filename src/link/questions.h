@@ -19,8 +19,8 @@ struct GatewayAnswer {
   bool answered = false;  // false: lost, out of time, or not connected
   std::string value;      // serialized
 };
-/// One for each gateway that was asked, in the order of their asking; none when the client's gateway is not in the cluster. A single
-/// missing one of no gateway (its key is all 0) when no register has told which gateways there are; its value may say why.
+/// One for each gateway that was asked, in the order of their asking; none when the client's gateway is not in the cluster. A
+/// single missing one of no gateway (its key is all 0) when no register has told which gateways there are; its value may say why.
 using Answers = std::vector<GatewayAnswer>;
 using OnAnswers = std::function<void(Answers answers)>;
 

@@ -104,8 +104,8 @@ class RegisterLinks::Line final : public net::ConnectionHandler {
     std::string reason = error != 0 ? std::generic_category().message(error) : std::string("closed by the register");
     // That is all a register does about a wrong key.
     if (was_up && !has_list_) reason += " (does it have the same secret_key?)";
-    complain((cause == net::CloseCause::connect_failed ? "cannot connect to the register " : "lost the register ") + address_ + ": " +
-             reason);
+    complain((cause == net::CloseCause::connect_failed ? "cannot connect to the register " : "lost the register ") + address_ +
+             ": " + reason);
     dial_later();
   }
 

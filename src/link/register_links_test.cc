@@ -10,11 +10,11 @@
 namespace gatehouse::link {
 namespace {
 
+using ::testing::ElementsAre;
 using testing::FakeRegister;
+using ::testing::IsEmpty;
 using testing::run_for;
 using testing::run_until;
-using ::testing::ElementsAre;
-using ::testing::IsEmpty;
 
 class RegisterLinksTest : public ::testing::Test {
  protected:

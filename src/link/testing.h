@@ -188,8 +188,8 @@ class FakeGateway final : public FakeServer {
         answer(connection.id(), native ? "a:1:{s:9:\"gatehouse\";i:1;}" : "a:0:{}");
         continue;
       }
-      frames.push_back({connection.id(), decoded.frame.header, std::string(decoded.frame.ext_data), std::string(decoded.frame.body),
-                        std::string(view.substr(done, decoded.size))});
+      frames.push_back({connection.id(), decoded.frame.header, std::string(decoded.frame.ext_data),
+                        std::string(decoded.frame.body), std::string(view.substr(done, decoded.size))});
       done += decoded.size;
       if (on_frame) on_frame(Received(frames.back()));
     }

@@ -45,7 +45,8 @@ class ConnectionHandler {
   virtual void on_open(Connection& connection) = 0;
 
   /// All bytes received and not yet consumed, in one piece; the first `seen` of them were shown before, or 0 after a resume(),
-  /// since a handler that pauses may stop in front of whole messages. The bytes may be changed in place. Returns how many are done with; the rest is shown again, at the front, when more has come.
+  /// since a handler that pauses may stop in front of whole messages. The bytes may be changed in place. Returns how many are
+  /// done with; the rest is shown again, at the front, when more has come.
   virtual std::size_t on_data(Connection& connection, std::span<char> bytes, std::size_t seen) = 0;
 
   /// Exactly once for every connection that was accepted or dialled, as the last call for it. `error` is the errno, or 0.
@@ -87,8 +88,8 @@ class Connection {
   void resume();
   [[nodiscard]] bool is_paused() const { return paused_; }
 
-  /// Writes what is queued, then ends the connection in order (FIN, wait for the peer's). A peer that takes nothing for kLingerMs, or
-  /// does not close in that time, is cut off; so is one that is not done after kMostFlushMs.
+  /// Writes what is queued, then ends the connection in order (FIN, wait for the peer's). A peer that takes nothing for
+  /// kLingerMs, or does not close in that time, is cut off; so is one that is not done after kMostFlushMs.
   void close();
   /// Ends it now; what is queued is dropped.
   void destroy();
@@ -130,8 +131,8 @@ class Connection {
   State state_ = State::free;
   CloseCause cause_ = CloseCause::closed_here;
   bool paused_ = false;
-  bool dirty_ = false;        // in the loop's flush list
-  bool ready_ = false;        // in the loop's still-ready list
+  bool dirty_ = false;           // in the loop's flush list
+  bool ready_ = false;           // in the loop's still-ready list
   bool want_until_end_ = false;  // the kernel reported an end: read until it shows
   bool write_blocked_ = false;   // the kernel takes no more; wait for its next EPOLLOUT
   bool peer_ended_ = false;      // FIN came while flushing

@@ -8,8 +8,8 @@
 namespace gatehouse::net {
 namespace {
 
-// A connection's state is the loop's to set, and a slot without one counts as free: the table alone is tested with ids and sizes here,
-// and with living connections in loop_test.cc.
+// A connection's state is the loop's to set, and a slot without one counts as free: the table alone is tested with ids and sizes
+// here, and with living connections in loop_test.cc.
 
 TEST(ConnectionTable, TakesTheLowestFreeSlotFirst) {
   ConnectionTable table;

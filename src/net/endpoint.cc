@@ -42,7 +42,8 @@ Result<HostPort> split(std::string_view text) {
   if (host.find('\0') != std::string_view::npos) return bad("a NUL stands in it");
   unsigned number = 0;
   const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
-  if (error != std::errc() || end != port.data() + port.size() || number > 65535) return bad("the port is a number from 0 to 65535");
+  if (error != std::errc() || end != port.data() + port.size() || number > 65535)
+    return bad("the port is a number from 0 to 65535");
   out.host = host;
   out.port = port;
   return out;
@@ -119,7 +120,9 @@ std::string Address::ip() const {
   return text;
 }
 
-std::string Address::to_string() const { return is_ipv4() ? fmt::format("{}:{}", ip(), port_) : fmt::format("[{}]:{}", ip(), port_); }
+std::string Address::to_string() const {
+  return is_ipv4() ? fmt::format("{}:{}", ip(), port_) : fmt::format("[{}]:{}", ip(), port_);
+}
 
 Result<Endpoint> Endpoint::resolve(std::string_view text) {
   auto found = look_up(text, AI_ADDRCONFIG);

@@ -18,13 +18,14 @@ TEST(Endpoint, ReadsNumericAddresses) {
     int family;
     bool loopback;
   };
-  for (const Case& each : {Case{"127.0.0.1:1236", "127.0.0.1:1236", AF_INET, true}, Case{"0.0.0.0:0", "0.0.0.0:0", AF_INET, false},
-                           Case{"192.168.1.9:65535", "192.168.1.9:65535", AF_INET, false}, Case{"[::1]:80", "[::1]:80", AF_INET6, true},
-                           Case{"[::]:7272", "[::]:7272", AF_INET6, false}, Case{"127.255.255.254:1", "127.255.255.254:1", AF_INET, true},
-                           Case{"[2001:DB8:0:0::1]:443", "[2001:db8::1]:443", AF_INET6, false},
-                           // An IPv4 client of an IPv6 listener is shown as what it is.
-                           Case{"[::ffff:10.0.0.1]:5", "10.0.0.1:5", AF_INET6, false},
-                           Case{"[::ffff:127.0.0.1]:5", "127.0.0.1:5", AF_INET6, true}}) {
+  for (const Case& each :
+       {Case{"127.0.0.1:1236", "127.0.0.1:1236", AF_INET, true}, Case{"0.0.0.0:0", "0.0.0.0:0", AF_INET, false},
+        Case{"192.168.1.9:65535", "192.168.1.9:65535", AF_INET, false}, Case{"[::1]:80", "[::1]:80", AF_INET6, true},
+        Case{"[::]:7272", "[::]:7272", AF_INET6, false}, Case{"127.255.255.254:1", "127.255.255.254:1", AF_INET, true},
+        Case{"[2001:DB8:0:0::1]:443", "[2001:db8::1]:443", AF_INET6, false},
+        // An IPv4 client of an IPv6 listener is shown as what it is.
+        Case{"[::ffff:10.0.0.1]:5", "10.0.0.1:5", AF_INET6, false},
+        Case{"[::ffff:127.0.0.1]:5", "127.0.0.1:5", AF_INET6, true}}) {
     const auto numeric = Endpoint::parse_numeric(each.text);
     ASSERT_TRUE(numeric) << each.text << ": " << numeric.error().message;
     EXPECT_EQ(numeric->to_string(), each.shown);
@@ -39,11 +40,35 @@ TEST(Endpoint, ReadsNumericAddresses) {
 
 TEST(Endpoint, RefusesWhatIsNoAddress) {
   using namespace std::string_view_literals;
-  for (const std::string_view text :
-       {""sv, ":"sv, "80"sv, ":80"sv, "127.0.0.1"sv, "127.0.0.1:"sv, "127.0.0.1:65536"sv, "127.0.0.1:-1"sv, "127.0.0.1:+1"sv,
-        "127.0.0.1:1x"sv, "127.0.0.1: 1"sv, "127.0.0.1:0x50"sv, "127.0.0.1:99999999999999999999"sv, "::1:80"sv, "::1"sv, "[::1]"sv,
-        "[::1]80"sv, "[]:80"sv, "[::1:80"sv, "::1]:80"sv, "[::g]:80"sv, "[127.0.0.1]:80"sv, "256.0.0.1:80"sv, "1.2.3.4.5:80"sv,
-        "127.0.0.1\0:80"sv, "127.0.0.1\0evil:80"sv, "127.0.0.1:80\0"sv, "http://127.0.0.1:80"sv, "127.0.0.1:80:80"sv}) {
+  for (const std::string_view text : {""sv,
+                                      ":"sv,
+                                      "80"sv,
+                                      ":80"sv,
+                                      "127.0.0.1"sv,
+                                      "127.0.0.1:"sv,
+                                      "127.0.0.1:65536"sv,
+                                      "127.0.0.1:-1"sv,
+                                      "127.0.0.1:+1"sv,
+                                      "127.0.0.1:1x"sv,
+                                      "127.0.0.1: 1"sv,
+                                      "127.0.0.1:0x50"sv,
+                                      "127.0.0.1:99999999999999999999"sv,
+                                      "::1:80"sv,
+                                      "::1"sv,
+                                      "[::1]"sv,
+                                      "[::1]80"sv,
+                                      "[]:80"sv,
+                                      "[::1:80"sv,
+                                      "::1]:80"sv,
+                                      "[::g]:80"sv,
+                                      "[127.0.0.1]:80"sv,
+                                      "256.0.0.1:80"sv,
+                                      "1.2.3.4.5:80"sv,
+                                      "127.0.0.1\0:80"sv,
+                                      "127.0.0.1\0evil:80"sv,
+                                      "127.0.0.1:80\0"sv,
+                                      "http://127.0.0.1:80"sv,
+                                      "127.0.0.1:80:80"sv}) {
     const auto numeric = Endpoint::parse_numeric(text);
     ASSERT_FALSE(numeric) << text;
     EXPECT_FALSE(numeric.error().message.empty());

@@ -5,13 +5,13 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <fcntl.h>
 #include <algorithm>
 #include <array>
 #include <cassert>
 #include <cerrno>
 #include <csignal>
 #include <ctime>
-#include <fcntl.h>
 #include <stdexcept>
 #include <system_error>
 
@@ -120,15 +120,17 @@ std::uint64_t Loop::pack(Kind kind, std::uint32_t index, std::uint32_t generatio
 }
 
 TimerId Loop::after(std::chrono::milliseconds delay, TimerWheel::Callback callback) {
-  // The wheel was last advanced an iteration ago, which may be long, and milliseconds are cut off: with the time told and one more,
-  // no timer is early.
+  // The wheel was last advanced an iteration ago, which may be long, and milliseconds are cut off: with the time told and one
+  // more, no timer is early.
   timers_.observe(monotonic_ns() / 1'000'000);
-  return timers_.after(static_cast<std::uint64_t>(std::max<std::chrono::milliseconds::rep>(delay.count(), 0)) + 1, std::move(callback));
+  return timers_.after(static_cast<std::uint64_t>(std::max<std::chrono::milliseconds::rep>(delay.count(), 0)) + 1,
+                       std::move(callback));
 }
 
 TimerId Loop::every(std::chrono::milliseconds period, TimerWheel::Callback callback) {
   timers_.observe(monotonic_ns() / 1'000'000);
-  return timers_.every(static_cast<std::uint64_t>(std::max<std::chrono::milliseconds::rep>(period.count(), 1)), std::move(callback));
+  return timers_.every(static_cast<std::uint64_t>(std::max<std::chrono::milliseconds::rep>(period.count(), 1)),
+                       std::move(callback));
 }
 
 void Loop::post(std::function<void()> work) {

@@ -101,12 +101,12 @@ class Loop {
 
   [[nodiscard]] const Log& log() const { return log_; }
 
-  static constexpr std::size_t kReadSize = 256 * 1024;        // one recv asks for this much
-  static constexpr std::size_t kReadPadding = 4 * 1024;       // room in front for what was left over by the last read
-  static constexpr std::size_t kReadBudget = 512 * 1024;      // bytes of one connection in one iteration
-  static constexpr int kAcceptBatch = 64;                     // connections accepted in one go
-  static constexpr int kTrimMs = 500;                         // between steps of giving memory back after a burst
-  static constexpr int kListenerPauseMs = 200;                // after running out of descriptors
+  static constexpr std::size_t kReadSize = 256 * 1024;    // one recv asks for this much
+  static constexpr std::size_t kReadPadding = 4 * 1024;   // room in front for what was left over by the last read
+  static constexpr std::size_t kReadBudget = 512 * 1024;  // bytes of one connection in one iteration
+  static constexpr int kAcceptBatch = 64;                 // connections accepted in one go
+  static constexpr int kTrimMs = 500;                     // between steps of giving memory back after a burst
+  static constexpr int kListenerPauseMs = 200;            // after running out of descriptors
 
  private:
   friend class Connection;
@@ -184,7 +184,7 @@ class Loop {
   std::uint64_t busy_ns_ = 0;
   std::uint64_t last_shortage_log_ms_ = 0;
   std::uint64_t refused_ = 0;  // connections refused for want of descriptors since the last log line
-  bool trimming_ = false;  // a timer for it runs
+  bool trimming_ = false;      // a timer for it runs
   bool stopping_ = false;
 };
 

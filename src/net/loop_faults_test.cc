@@ -1,5 +1,5 @@
-// The loop under a kernel that fails: recv, sendmsg and accept4 of this test program are the ones below, which fail as told and else
-// hand on to the system's.
+// The loop under a kernel that fails: recv, sendmsg and accept4 of this test program are the ones below, which fail as told and
+// else hand on to the system's.
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 
@@ -107,10 +107,11 @@ class LoopFaults : public ::testing::Test {
     const std::string sent = pattern(size);
     pair.connection()->send(std::string_view(sent).substr(0, size / 3));
     pair.connection()->send(SharedBytes::copy_of(std::string_view(sent).substr(size / 3)));
-    return run_until(pair.loop, [&] {
-             pair.client().read();
-             return pair.client().received.size() >= size;
-           }) &&
+    return run_until(pair.loop,
+                     [&] {
+                       pair.client().read();
+                       return pair.client().received.size() >= size;
+                     }) &&
            pair.client().received == sent;
   }
 };

@@ -51,8 +51,9 @@ void Loop::on_connection_event(Connection& connection, std::uint32_t events) {
 
 void Loop::read(Connection& connection) {
   std::size_t budget = kReadBudget;
-  while (!connection.paused_ && (connection.state_ == Connection::State::open || connection.state_ == Connection::State::flushing ||
-                                 connection.state_ == Connection::State::lingering)) {
+  while (!connection.paused_ &&
+         (connection.state_ == Connection::State::open || connection.state_ == Connection::State::flushing ||
+          connection.state_ == Connection::State::lingering)) {
     if (budget == 0) {
       connection.missed_ = true;  // whatever a pause() or resume() in between says: nothing else will announce what is left
       return read_on_later(connection);
@@ -101,7 +102,8 @@ void Loop::read(Connection& connection) {
   }
 }
 
-/// The peer's FIN may stand right behind a question whose answer is queued and not yet written: it gets what the kernel takes now.
+/// The peer's FIN may stand right behind a question whose answer is queued and not yet written: it gets what the kernel takes
+/// now.
 void Loop::end_after_last_words(Connection& connection) {
   if (connection.state_ == Connection::State::open && connection.out_ != nullptr && !connection.write_blocked_) {
     write_some(connection);

@@ -33,7 +33,8 @@ void wait_readable(int fd, short events) {
 }
 
 TEST(LoopIo, EchoesAnySizeInRandomChunks) {
-  for (const std::size_t size : {std::size_t{1}, std::size_t{4096}, Loop::kReadSize, Loop::kReadBudget + 1, std::size_t{8'000'000}}) {
+  for (const std::size_t size :
+       {std::size_t{1}, std::size_t{4096}, Loop::kReadSize, Loop::kReadBudget + 1, std::size_t{8'000'000}}) {
     AcceptedPair pair;
     pair.server.when_data = echo;
     const std::string sent = pattern(size);
@@ -84,7 +85,8 @@ TEST(LoopIo, OneWayThroughTwoLoopSockets) {
   EXPECT_EQ(server.closed[0].cause, CloseCause::peer_closed);
 }
 
-/// A handler of messages of a 4-byte length and as many bytes, which changes what it has seen in place, as a codec that unmasks does.
+/// A handler of messages of a 4-byte length and as many bytes, which changes what it has seen in place, as a codec that unmasks
+/// does.
 class InPlace {
  public:
   std::size_t on_data(std::span<char> bytes, std::size_t seen) {
@@ -117,7 +119,8 @@ TEST(LoopIo, KeepsWhatIsNotConsumedAndCountsWhatWasSeen) {
     std::mt19937 random(seed);
     std::vector<std::string> messages;
     std::string wire;
-    for (const std::size_t size : {0UL, 1UL, 4000UL, 4093UL, 4096UL, 4097UL, 9000UL, 262'140UL, 262'144UL, 300'000UL, 3'000'000UL, 5UL, 2UL}) {
+    for (const std::size_t size :
+         {0UL, 1UL, 4000UL, 4093UL, 4096UL, 4097UL, 9000UL, 262'140UL, 262'144UL, 300'000UL, 3'000'000UL, 5UL, 2UL}) {
       messages.push_back(pattern(size, seed));
       const auto length = static_cast<std::uint32_t>(size);
       wire.append(reinterpret_cast<const char*>(&length), 4);  // NOLINT
@@ -540,7 +543,8 @@ TEST(LoopIo, APausedConnectionStillCloses) {
   const auto start = std::chrono::steady_clock::now();
   pair.client().close();
   ASSERT_TRUE(pair.run_until_closed());
-  EXPECT_LT(std::chrono::steady_clock::now() - start, milliseconds(Connection::kLingerMs / 2)) << "at the peer's end, not by the timer";
+  EXPECT_LT(std::chrono::steady_clock::now() - start, milliseconds(Connection::kLingerMs / 2))
+      << "at the peer's end, not by the timer";
   EXPECT_TRUE(pair.server.received.empty());
 }
 
@@ -654,9 +658,7 @@ TEST_P(LoopIoEnding, CloseAndDestroyInEveryCallback) {
       });
       break;
     case Where::post:
-      server.when_open = [&](Connection& connection) {
-        loop.post([&, id = connection.id()] { finish(*loop.find(id)); });
-      };
+      server.when_open = [&](Connection& connection) { loop.post([&, id = connection.id()] { finish(*loop.find(id)); }); };
       break;
   }
   std::vector<RawPeer> peers;
@@ -674,13 +676,14 @@ TEST_P(LoopIoEnding, CloseAndDestroyInEveryCallback) {
   for (const ConnectionId id : server.opened) EXPECT_EQ(server.times_closed(id), 1);
   EXPECT_EQ(loop.connection_count(), 0U);
   if (!destroy && where != Where::on_close_of_another) {
-    for (const RawPeer& peer : peers) EXPECT_EQ(peer.received.substr(peer.received.size() - std::min<std::size_t>(peer.received.size(), 3)), "bye");
+    for (const RawPeer& peer : peers)
+      EXPECT_EQ(peer.received.substr(peer.received.size() - std::min<std::size_t>(peer.received.size(), 3)), "bye");
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(Everywhere, LoopIoEnding,
-                         ::testing::Combine(::testing::Values(Where::on_open, Where::on_data, Where::on_drain, Where::on_close_of_another,
-                                                              Where::timer, Where::post),
+                         ::testing::Combine(::testing::Values(Where::on_open, Where::on_data, Where::on_drain,
+                                                              Where::on_close_of_another, Where::timer, Where::post),
                                             ::testing::Bool()));
 
 TEST(LoopIo, NothingIsDeliveredAfterDestroy) {
@@ -836,14 +839,17 @@ TEST(LoopIo, RandomLivesEndExactlyOnce) {
     each->when_drained = act;
   }
   std::size_t dialled = 0;
-  ASSERT_TRUE(run_until(loop, [&] {
-    for (int i = 0; i < 3 && dialled < 600; ++i, ++dialled) loop.dial(listener.endpoint, client);
-    loop.for_each_connection([&](Connection& connection) {
-      if (random() % 8 == 0) act(connection);
-      if (dialled == 600 && random() % 50 == 0) connection.destroy();
-    });
-    return dialled == 600 && loop.connection_count() == 0;
-  }, milliseconds(60'000)));
+  ASSERT_TRUE(run_until(
+      loop,
+      [&] {
+        for (int i = 0; i < 3 && dialled < 600; ++i, ++dialled) loop.dial(listener.endpoint, client);
+        loop.for_each_connection([&](Connection& connection) {
+          if (random() % 8 == 0) act(connection);
+          if (dialled == 600 && random() % 50 == 0) connection.destroy();
+        });
+        return dialled == 600 && loop.connection_count() == 0;
+      },
+      milliseconds(60'000)));
   EXPECT_EQ(client.closed.size(), 600U);
   for (const ConnectionId id : server.opened) EXPECT_EQ(server.times_closed(id), 1);
   for (const ConnectionId id : client.opened) EXPECT_EQ(client.times_closed(id), 1);

@@ -17,9 +17,7 @@ constexpr std::uint32_t kConnectionEvents = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EP
 
 bool is_shortage(int error) { return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM; }
 
-[[noreturn]] void throw_no_listener() {
-  throw std::system_error(errno, std::generic_category(), "epoll_ctl on a listener");
-}
+[[noreturn]] void throw_no_listener() { throw std::system_error(errno, std::generic_category(), "epoll_ctl on a listener"); }
 
 }  // namespace
 

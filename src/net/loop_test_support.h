@@ -116,7 +116,9 @@ class RawPeer {
     connected_ = ::connect(socket_.fd(), endpoint.address(), endpoint.length()) == 0;
     (void)fcntl(socket_.fd(), F_SETFL, O_NONBLOCK);
   }
-  explicit RawPeer(Socket socket) : socket_(std::move(socket)), connected_(true) { (void)fcntl(socket_.fd(), F_SETFL, O_NONBLOCK); }
+  explicit RawPeer(Socket socket) : socket_(std::move(socket)), connected_(true) {
+    (void)fcntl(socket_.fd(), F_SETFL, O_NONBLOCK);
+  }
 
   [[nodiscard]] int fd() const { return socket_.fd(); }
   [[nodiscard]] bool connected() const { return connected_; }

@@ -83,8 +83,9 @@ TEST(OutQueue, SmallSharedBytesAmongOwnOnesDoNotCostABlockEach) {
 TEST(OutQueue, LargeAppendsAreOnePieceAndGrowIsContiguous) {
   OutPool pool;
   OutQueue queue(pool);
-  for (const std::size_t size : {OutPool::kSmallBlock - 1, OutPool::kSmallBlock, OutPool::kSmallBlock + 1, OutPool::kLargeBlock - 1,
-                                 OutPool::kLargeBlock, OutPool::kLargeBlock + 1, std::size_t{3'000'000}}) {
+  for (const std::size_t size :
+       {OutPool::kSmallBlock - 1, OutPool::kSmallBlock, OutPool::kSmallBlock + 1, OutPool::kLargeBlock - 1, OutPool::kLargeBlock,
+        OutPool::kLargeBlock + 1, std::size_t{3'000'000}}) {
     char* room = queue.grow(size);
     std::memset(room, 'g', size);
     EXPECT_EQ(queue.bytes(), size);

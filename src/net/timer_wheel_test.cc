@@ -296,7 +296,10 @@ TEST(TimerWheel, RandomTimersBehaveLikeASortedMap) {
         ASSERT_LE(static_cast<std::uint64_t>(wait), first > now ? first - now : 0) << "too late";
       }
       // As told, or later because the process was busy, or earlier because something happened.
-      now += below(4) == 0 ? below(500'000) : wait < 0 ? 1000 : below(2) == 0 ? static_cast<std::uint64_t>(wait) : below(wait + 1);
+      now += below(4) == 0   ? below(500'000)
+             : wait < 0      ? 1000
+             : below(2) == 0 ? static_cast<std::uint64_t>(wait)
+                             : below(wait + 1);
       fired.clear();
       wheel.advance(now);
       std::vector<std::pair<std::uint64_t, int>> expected;

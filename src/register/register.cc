@@ -92,7 +92,8 @@ class Register::Peers final : public net::ConnectionHandler {
     while (connection.is_open()) {
       const std::size_t from = std::max(done, seen);
       const void* end = std::memchr(bytes.data() + from, '\n', bytes.size() - from);
-      const std::size_t stop = end == nullptr ? bytes.size() : static_cast<std::size_t>(static_cast<const char*>(end) - bytes.data());
+      const std::size_t stop =
+          end == nullptr ? bytes.size() : static_cast<std::size_t>(static_cast<const char*>(end) - bytes.data());
       if (stop - done > kMaxLineSize) {
         loop_.log().warning("{} sent a line of more than {} bytes", connection.peer().to_string(), kMaxLineSize);
         connection.destroy();
@@ -131,7 +132,8 @@ class Register::Peers final : public net::ConnectionHandler {
     } else {
       loop_.log().warning("bad request from {}: {}", connection.peer().to_string(), for_log(text));
     }
-    connection.send("Bad request for Register service. Request info(IP:" + ip + ", Request Buffer:" + printable(text, 1024) + ").\n");
+    connection.send("Bad request for Register service. Request info(IP:" + ip + ", Request Buffer:" + printable(text, 1024) +
+                    ").\n");
     ++lines_out_;
     connection.close();
   }

@@ -206,7 +206,8 @@ TEST(CommandExt, UidTargets) {
   EXPECT_EQ(read(R"({"uid":["u1"],"exclude":{"3":3,"8":8}})"), (UidTarget{{"u1"}, {3, 8}}));
   EXPECT_EQ(read(R"({"uid":["u1"]})"), (UidTarget{{"u1"}, {}}));
   UidTarget out;
-  for (const char* bad : {"", "x", "7", R"({"uid":[["u1"]]})", R"({"uid":["u1"],"exclude":7})", R"({"uid":["u1"],"exclude":{"3":4}})"}) {
+  for (const char* bad :
+       {"", "x", "7", R"({"uid":[["u1"]]})", R"({"uid":["u1"],"exclude":7})", R"({"uid":["u1"],"exclude":{"3":4}})"}) {
     EXPECT_FALSE(parse_uid_target(bad, out)) << bad;
   }
 }

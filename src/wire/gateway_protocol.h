@@ -84,9 +84,9 @@ struct GatewayFrame {
 enum class GatewayFrameStatus {
   complete,
   need_more,
-  too_short,          // pack_len is less than the header
-  too_long,           // pack_len is over the limit
-  ext_beyond_frame,   // ext_len reaches past the end of the frame
+  too_short,         // pack_len is less than the header
+  too_long,          // pack_len is over the limit
+  ext_beyond_frame,  // ext_len reaches past the end of the frame
 };
 
 /// One sentence for the log.
@@ -98,7 +98,8 @@ struct DecodedGatewayFrame {
   GatewayFrame frame;
 };
 
-/// Decodes the frame at the start of `bytes`. `max_size` bounds pack_len; a frame over it is refused from its first four bytes on.
+/// Decodes the frame at the start of `bytes`. `max_size` bounds pack_len; a frame over it is refused from its first four bytes
+/// on.
 DecodedGatewayFrame decode_gateway_frame(std::string_view bytes, std::size_t max_size);
 
 inline std::size_t gateway_frame_size(std::size_t ext_size, std::size_t body_size) {

@@ -20,8 +20,8 @@ using link::testing::FakeGateway;
 using link::testing::FakeRegister;
 using link::testing::run_for;
 using link::testing::run_until;
-using wire::Command;
 using ::testing::ElementsAre;
+using wire::Command;
 using namespace std::chrono_literals;
 
 class BusinessWorkerTest : public ::testing::Test {
@@ -109,7 +109,8 @@ TEST_F(BusinessWorkerTest, AClientSpeaksAndIsSpokenTo) {
   start_and_connect();
   gateway_.event(Command::on_message, 8, {}, "hi");
   ASSERT_TRUE(arrives(Command::destroy));
-  EXPECT_THAT(seen_, ElementsAre(wire::format_client_id({0x7f000001, gateway_.port(), 8}), "192.168.7.9", "54321", "127.0.0.1", "8282"));
+  EXPECT_THAT(seen_,
+              ElementsAre(wire::format_client_id({0x7f000001, gateway_.port(), 8}), "192.168.7.9", "54321", "127.0.0.1", "8282"));
   EXPECT_EQ(gateway_.with(Command::send_to_one).at(0).body, "you said hi");
   EXPECT_EQ(gateway_.with(Command::kick).at(0).body, "bye");
   EXPECT_EQ(worker_->status().messages_in, 1U);

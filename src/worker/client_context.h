@@ -16,8 +16,8 @@
 
 namespace gatehouse {
 
-/// One event of one client with all that its handler may look at: what stands behind a Client. Used again for other events once its
-/// handler has finished, so that an event allocates nothing when its bytes fit where earlier ones stood.
+/// One event of one client with all that its handler may look at: what stands behind a Client. Used again for other events once
+/// its handler has finished, so that an event allocates nothing when its bytes fit where earlier ones stood.
 class ClientContext {
  public:
   ClientContext(ClusterCalls& calls, Cluster& cluster) : calls_(calls), cluster_(cluster) {}
@@ -68,12 +68,12 @@ class ClientContext {
   wire::GatewayHeader header_;
   wire::ClientId client_id_;
   bool native_ = false;
-  std::string bytes_;          // ext_data and body, one after the other
-  std::string_view address_;   // of an IPv6 client, else empty
+  std::string bytes_;         // ext_data and body, one after the other
+  std::string_view address_;  // of an IPv6 client, else empty
   std::string_view session_;
   std::string_view body_;
   std::optional<std::string> fetched_session_;
-  std::string id_;             // made when asked for
+  std::string id_;  // made when asked for
   bool has_id_ = false;
   std::optional<Value> value_;  // of the session, read when asked for
   std::optional<Handshake> handshake_;

@@ -9,8 +9,8 @@
 namespace gatehouse {
 namespace {
 
-/// The public questions are plain functions that check and copy their arguments and then make this coroutine, so that a task may be
-/// awaited after its arguments are gone.
+/// The public questions are plain functions that check and copy their arguments and then make this coroutine, so that a task may
+/// be awaited after its arguments are gone.
 template <class T>
 Task<T> answer(ClusterCalls& calls, link::Inquiry inquiry, T (*read)(const link::Answers&)) {
   const link::Answers answers = co_await Question(calls, std::move(inquiry));
@@ -53,7 +53,9 @@ void Cluster::send_to_group(const Names& groups, Data data, const SendOptions& o
   calls_.send_to_group(groups, data, options);
 }
 
-void Cluster::close_client(std::string_view client_id, std::optional<Data> last_words) { calls_.close_client(client_id, last_words); }
+void Cluster::close_client(std::string_view client_id, std::optional<Data> last_words) {
+  calls_.close_client(client_id, last_words);
+}
 
 void Cluster::close_uid(std::string_view uid, std::optional<Data> last_words) { calls_.close_uid(uid, last_words); }
 

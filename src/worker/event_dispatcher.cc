@@ -214,7 +214,8 @@ void EventDispatcher::hold(const ClientContext& event) {
   held_bytes_ += event.size();
   if (held_bytes_ <= limits_.max_held_bytes || paused_) return;
   paused_ = true;
-  loop_.log().warning("{} bytes of events wait for handlers that have not finished; reading from the gateways is paused", held_bytes_);
+  loop_.log().warning("{} bytes of events wait for handlers that have not finished; reading from the gateways is paused",
+                      held_bytes_);
   calls_.pause_events(true);
 }
 

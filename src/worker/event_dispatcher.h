@@ -18,8 +18,8 @@ namespace gatehouse {
 
 /// Gives events to the user's handlers: those of one client strictly one after the other, in order; those of others meanwhile.
 ///
-/// A client is in the table only while a handler of its is suspended, or while this worker knows more of its session than the next
-/// event may carry. The usual event finds nothing there, and its handler finishes at once.
+/// A client is in the table only while a handler of its is suspended, or while this worker knows more of its session than the
+/// next event may carry. The usual event finds nothing there, and its handler finishes at once.
 class EventDispatcher final : public ClusterCalls::EventHandler {
  public:
   struct Limits {
@@ -50,7 +50,7 @@ class EventDispatcher final : public ClusterCalls::EventHandler {
   using Event = std::unique_ptr<ClientContext>;
   struct ClientState {
     SessionRecord session;
-    Event running;  // its handler is suspended, or its session is being fetched
+    Event running;                               // its handler is suspended, or its session is being fetched
     std::unique_ptr<std::deque<Event>> waiting;  // in the order of their coming; an empty deque would take 576 bytes
     bool busy = false;                           // has a running event, or is just between two
   };

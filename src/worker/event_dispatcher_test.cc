@@ -22,9 +22,9 @@ using link::testing::FakeGateway;
 using link::testing::FakeRegister;
 using link::testing::run_for;
 using link::testing::run_until;
-using wire::Command;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using wire::Command;
 using namespace std::chrono_literals;
 
 class EventDispatcherTest : public ::testing::Test {

@@ -8,7 +8,8 @@
 
 namespace gatehouse {
 
-/// `co_await Question(calls, inquiry)` gives the answers of all gateways that were asked. Destroyed while it waits, it is forgotten.
+/// `co_await Question(calls, inquiry)` gives the answers of all gateways that were asked. Destroyed while it waits, it is
+/// forgotten.
 class Question {
  public:
   Question(ClusterCalls& calls, link::Inquiry inquiry) : calls_(calls), inquiry_(std::move(inquiry)) {}

@@ -9,8 +9,8 @@ namespace gatehouse {
 
 /// Owns and runs a task that nobody awaits: a handler, or one given to Worker::spawn.
 ///
-/// May be reset or destroyed at any time, also while the task is suspended (what it awaits is destroyed with it) and from within the
-/// callback of when_done(); not from within the task itself.
+/// May be reset or destroyed at any time, also while the task is suspended (what it awaits is destroyed with it) and from within
+/// the callback of when_done(); not from within the task itself.
 class RootTask {
  public:
   RootTask() = default;

@@ -8,9 +8,9 @@
 
 namespace gatehouse {
 
-/// What this worker knows of one client's session at the gateway. An event carries the session as it was when the gateway sent the
-/// event, so an event that was under way while a handler wrote the session carries an old one. Only known once this worker has
-/// written it, or fetched it because of that.
+/// What this worker knows of one client's session at the gateway. An event carries the session as it was when the gateway sent
+/// the event, so an event that was under way while a handler wrote the session carries an old one. Only known once this worker
+/// has written it, or fetched it because of that.
 class SessionRecord {
  public:
   using Hash = std::uint64_t;

@@ -26,7 +26,9 @@ class ScriptedEvents final : public Events {
  public:
   explicit ScriptedEvents(Script& script) : script_(script) {}
   Task<> on_worker_start(Worker& worker) override { return script_.on_worker_start ? script_.on_worker_start(worker) : Task<>(); }
-  Task<> on_connect(Client& client) override { return script_.on_connect ? script_.on_connect(client) : Events::on_connect(client); }
+  Task<> on_connect(Client& client) override {
+    return script_.on_connect ? script_.on_connect(client) : Events::on_connect(client);
+  }
   Task<> on_websocket_connect(Client& client, const Handshake& handshake) override {
     return script_.on_websocket_connect ? script_.on_websocket_connect(client, handshake) : Task<>();
   }

@@ -37,7 +37,8 @@ Worker::WatchId Worker::watch(int fd, Ready interest, std::function<void(Ready)>
       fd, {.readable = interest.readable, .writable = interest.writable},
       [&context = context_, alive = context_.alive(), callback = std::move(callback)](net::Readiness ready) {
         if (alive.expired()) return;
-        context.guard("the callback of a watched descriptor", [&] { callback({.readable = ready.readable, .writable = ready.writable}); });
+        context.guard("the callback of a watched descriptor",
+                      [&] { callback({.readable = ready.readable, .writable = ready.writable}); });
       });
   return {id.index, id.generation};
 }

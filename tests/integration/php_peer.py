@@ -1,11 +1,12 @@
 """The PHP programs of tests/php, and clients that make calls of a cluster through whichever worker there is."""
 import json
+import os
 import pathlib
 import subprocess
 import tempfile
 import time
 
-from program import LineClient, ProgramTest, free_ports, is_listening, wait_until
+from program import BIN, LineClient, ProgramTest, free_ports, is_listening, wait_until
 
 PHP = pathlib.Path(__file__).parents[1] / "php"
 SECRET = "the secret of the tests"
@@ -62,6 +63,32 @@ class Caller(LineClient):
 
     def ask(self, request):
         return self.request(**request)
+
+
+class GatewayCall:
+    """The same calls by `gatehouse call`, which is what GatewayClient does."""
+
+    ARGUMENTS = ("client", "clients", "uid", "uids", "group", "groups", "value", "data", "last_words")
+
+    def __init__(self, register, secret=SECRET):
+        self.register = register
+        self.secret = secret
+
+    def ask(self, request):
+        command = [BIN / "gatehouse", "call", "--json", "--register", self.register]
+        command += [word for client in request.get("except", []) for word in ("--except", client)] + ["--raw"] * request.get("raw", False)
+        command += ["--", request["call"]]
+        for name in self.ARGUMENTS:
+            argument = request.get(name)
+            if isinstance(argument, dict):
+                command.append(json.dumps(argument))
+            elif argument is not None:
+                command += argument if isinstance(argument, list) else [argument]
+        done = subprocess.run(command, env={**os.environ, "GATEHOUSE_SECRET_KEY": self.secret}, stdin=subprocess.DEVNULL, capture_output=True,
+                              text=True, timeout=60)
+        if done.returncode != 0:
+            return {"error": done.stderr}
+        return {"result": json.loads(done.stdout) if done.stdout else None}
 
 
 class PhpPeerTest(ProgramTest):

@@ -7,7 +7,7 @@ import unittest
 
 import websockets
 
-from php_peer import SECRET, Caller, PhpPeerTest, events, ordered
+from php_peer import SECRET, Caller, GatewayCall, PhpPeerTest, events, ordered
 from program import free_ports, wait_until
 
 GONE = "fffffff0"  # a connection id that nobody has
@@ -182,6 +182,15 @@ class EveryCallTest(PhpPeerTest):
         self.start_native_worker(register)
         with Caller(ports[2]) as caller:
             self.check_calls(caller.ask, ports[2], ports[4], [caller.id])
+
+    def test_native_client_at_php_register_and_gateways(self):
+        ports = free_ports(5)
+        register = f"127.0.0.1:{ports[0]}"
+        self.start_php_register(register)
+        self.start_php_gateway(register, ports[1], ports[2])
+        self.start_php_gateway(register, ports[3], ports[4])
+        self.start_php_worker(register, 2)
+        self.check_calls(GatewayCall(register).ask, ports[2], ports[4], [])
 
     def test_native_worker_at_native_register_and_gateways(self):
         register, first, second = self.start_native_gateways()
