@@ -146,10 +146,15 @@ class EveryCallTest(PhpPeerTest):
         with Caller(port) as client:
             call("destroy_client", client=client.id)
             self.assertTrue(client.is_closed())
+
+    def check_close_uid(self, ask, port):
+        def call(name, **arguments):
+            self.assertNotIn("error", ask({"call": name, **arguments}), (name, arguments))
+
         with Caller(port) as one, Caller(port) as two:
             for client in (one, two):
                 call("bind_uid", client=client.id, uid="both")
-            expect(sorted([one.id, two.id]), "client_ids_by_uid", uid="both")
+            self.becomes(ask, {"call": "client_ids_by_uid", "uid": "both"}, sorted([one.id, two.id]))
             call("close_uid", uid="both", last_words="bye")
             for client in (one, two):
                 self.assertEqual(client.receive(), "bye")
@@ -166,12 +171,14 @@ class EveryCallTest(PhpPeerTest):
         self.start_php_worker(register, 2)
         with Caller(first) as caller:
             self.check_calls(caller.ask, first, second, [caller.id])
+            self.check_close_uid(caller.ask, first)
 
     def test_php_client_at_native_register_and_gateways(self):
         register, first, second = self.start_native_gateways()
         self.start_php_worker(register, 2)
         client = self.php("client.php", register, SECRET, talks=True)
         self.check_calls(client.ask, first, second, [])
+        self.check_close_uid(client.ask, first)
 
     def test_native_worker_at_php_register_and_gateways(self):
         ports = free_ports(5)
@@ -182,6 +189,7 @@ class EveryCallTest(PhpPeerTest):
         self.start_native_worker(register)
         with Caller(ports[2]) as caller:
             self.check_calls(caller.ask, ports[2], ports[4], [caller.id])
+            self.check_close_uid(caller.ask, ports[2])
 
     def test_native_client_at_php_register_and_gateways(self):
         ports = free_ports(5)
@@ -197,6 +205,7 @@ class EveryCallTest(PhpPeerTest):
         self.start_native_worker(register)
         with Caller(first) as caller:
             self.check_calls(caller.ask, first, second, [caller.id])
+            self.check_close_uid(caller.ask, first)
 
     def test_a_cluster_of_both_kinds(self):
         """One gateway and one worker of each kind: clients are bound to either worker and see one cluster."""
@@ -213,6 +222,7 @@ class EveryCallTest(PhpPeerTest):
                 ours = {event[0] for event in events(log, "connect")}
                 caller = next(caller for caller in callers if caller.id in ours)
                 self.check_calls(caller.ask, ports[1], ports[4], [caller.id for caller in callers])
+                self.check_close_uid(caller.ask, ports[1])
 
 
 class SameAnswersTest(PhpPeerTest):
