@@ -349,12 +349,14 @@ class ExchangeTest(PhpPeerTest):
     def test_events_wait_while_the_php_worker_is_away(self):
         ports = free_ports(3)
         register = f"127.0.0.1:{ports[0]}"
-        self.start_gatehouse(register, [(f"text://127.0.0.1:{ports[1]}", ports[2])])
+        program = self.start_gatehouse(register, [(f"text://127.0.0.1:{ports[1]}", ports[2])])
         first, _ = self.start_php_worker(register, 1)
         with Caller(ports[1]) as client:
             client.request(session={"kept": 1})
             first.process.kill()
             first.process.wait()
+            # What is sent to a worker that is just dying is lost with it, as upstream.
+            wait_until(lambda: program.processes("gateway")[0]["inner_connections"] == 0, what="the gateway saw it go")
             client.send(json.dumps({}))
             self.start_php_worker(register, 1)
             self.assertEqual(json.loads(client.receive()[1:])["session"], {"kept": 1})
@@ -390,10 +392,12 @@ class ExchangeTest(PhpPeerTest):
                 native.stop()
                 self.assertTrue(new.is_closed())
                 self.becomes(back_end.ask, {"call": "client_ids"}, [old.id])
+                wait_until(lambda: [f"127.0.0.1:{ports[4]}"] in events(log, "left"), what="the worker saw it go")
                 # And forth again, for good.
                 native.start_again()
                 wait_until(lambda: len(events(log, "joined")) == 3, what="the worker joined the new gateway again")
         php_gateway.stop()
+        wait_until(lambda: [f"127.0.0.1:{ports[1]}"] in events(log, "left"), what="the worker saw the old gateway go")
         with Caller(ports[3]) as new:
             php_register.stop()
             self.assertEqual(new.request(call="client_count")["result"], 1, "nobody needs the register for this")

@@ -38,7 +38,7 @@ final class Client implements Gateways
 
     private function connect(string $gateway, string $frame)
     {
-        $stream = dial($gateway);
+        $stream = dial($gateway, 1);
         $hello = $this->secret === '' ? '' : frame(GATEWAY_CLIENT_CONNECT, to_json(['secret_key' => $this->secret]));
         send($stream, $hello . $frame);
         return $stream;

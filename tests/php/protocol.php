@@ -94,10 +94,10 @@ function parse_client_id(string $client): array
     return [long2ip($parts['ip']) . ':' . $parts['port'], $parts['connection']];
 }
 
-/** Connects, trying for a while: whoever is to be connected to may be starting. */
-function dial(string $address)
+/** Connects, trying for $seconds: whoever is to be connected to may be starting. */
+function dial(string $address, float $seconds = 20)
 {
-    for ($end = microtime(true) + 20; ; usleep(50_000)) {
+    for ($end = microtime(true) + $seconds; ; usleep(50_000)) {
         $stream = @stream_socket_client("tcp://$address", $code, $why, 5);
         if ($stream !== false) {
             stream_set_timeout($stream, 20);

@@ -65,10 +65,11 @@ final class Worker implements Gateways
         }
         $this->note(['addresses', $line['addresses']]);
         foreach ($line['addresses'] as $address) {
-            if (!isset($this->events[$address])) {
-                $this->events[$address] = dial($address);
+            $stream = isset($this->events[$address]) ? null : dial($address, 1);
+            if ($stream !== null) {
+                $this->events[$address] = $stream;
                 $this->buffers[$address] = '';
-                send($this->events[$address], frame(WORKER_CONNECT, to_json(['worker_key' => "$this->name:0", 'secret_key' => $this->secret])));
+                send($stream, frame(WORKER_CONNECT, to_json(['worker_key' => "$this->name:0", 'secret_key' => $this->secret])));
                 $this->note(['joined', $address]);
             }
         }
@@ -142,7 +143,7 @@ final class Worker implements Gateways
     public function ask(string $gateway, string $frame): mixed
     {
         if (!isset($this->questions[$gateway])) {
-            $this->questions[$gateway] = dial($gateway);
+            $this->questions[$gateway] = dial($gateway, 1);
             if ($this->secret !== '') {
                 send($this->questions[$gateway], frame(GATEWAY_CLIENT_CONNECT, to_json(['secret_key' => $this->secret])));
             }
