@@ -46,7 +46,8 @@ final class Gateway
         $hello = ['event' => 'gateway_connect', 'address' => "127.0.0.1:$this->inner_port", 'secret_key' => $this->secret];
         send($register, to_json($hello) . "\n");
         while (true) {
-            $ready = $this->listeners + ['register' => $register];
+            // Clients wait until there is somebody to tell of them.
+            $ready = array_diff_key($this->listeners, $this->workers ? [] : ['clients' => 0]) + ['register' => $register];
             foreach ($this->inner as $id => $stream) {
                 $ready["inner $id"] = $stream;
             }

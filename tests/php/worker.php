@@ -122,10 +122,11 @@ final class Worker implements Gateways
                 $answer['error'] = $error->getMessage();
             }
         }
-        $this->command($gateway, frame(SEND_TO_ONE, 'R' . to_json($answer), connection: $connection));
+        // Whoever has the answer may rely on the session.
         if ($session !== $before) {
             $this->command($gateway, frame(SET_SESSION, ext: serialize($session), connection: $connection));
         }
+        $this->command($gateway, frame(SEND_TO_ONE, 'R' . to_json($answer), connection: $connection));
     }
 
     public function addresses(): array
