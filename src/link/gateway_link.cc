@@ -8,12 +8,12 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "link/settled.h"
 #include "wire/command_ext.h"
 
 namespace gatehouse::link {
 namespace {
 
-constexpr std::uint64_t kSettledMs = 10'000;  // a connection that lived this long may be complained about again
 constexpr std::uint64_t kNobodysQuestion = 0;
 // A gateway reads at once: what it had been sent this long before its end, and not confirmed since, it has read.
 constexpr std::uint64_t kSurelyReadMs = 5'000;

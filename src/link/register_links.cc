@@ -6,13 +6,13 @@
 #include <utility>
 
 #include "link/retire.h"
+#include "link/settled.h"
 #include "wire/register_line.h"
 
 namespace gatehouse::link {
 namespace {
 
 constexpr std::size_t kMaxLineSize = 16 * 1024 * 1024;  // the list of a cluster with half a million gateway processes
-constexpr std::uint64_t kSettledMs = 10'000;            // a connection that lived this long may be complained about again
 
 }  // namespace
 

@@ -329,8 +329,12 @@ TEST(LoopListen, ListenersPausedOrClosedDuringAShortageStayIt) {
 
 TEST(LoopListen, ADialWithoutADescriptorFailsInOrder) {
   const LocalListener listener;
+  Recorder before;
   Recorder client;
   Loop loop(Log("test"));
+  // UndefinedBehaviorSanitizer takes a descriptor to look at an object of a type it has not seen yet.
+  loop.dial(listener.endpoint, before);
+  ASSERT_TRUE(run_until(loop, [&] { return before.opened.size() == 1; }));
   {
     const FewDescriptors few(0);
     loop.dial(listener.endpoint, client);

@@ -4,6 +4,8 @@
 #include <array>
 #include <utility>
 
+#include "wire/ascii.h"
+
 namespace gatehouse::wire {
 namespace {
 
@@ -21,8 +23,6 @@ constexpr std::array<bool, 256> kTokenTable = make_token_table();  // RFC 9110, 
 bool is_token_char(char c) { return kTokenTable[static_cast<unsigned char>(c)]; }
 bool is_blank(char c) { return c == ' ' || c == '\t'; }
 bool is_control(char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7F; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return lower(x) == lower(y); });

@@ -44,7 +44,7 @@ HttpResult parse(std::string_view bytes, HttpHead& head, const HttpLimits& limit
   }
   return result;
 }
-HttpStatus status_of(std::string_view bytes, const HttpLimits& limits = {}) {
+HttpStatus status_for(std::string_view bytes, const HttpLimits& limits = {}) {
   HttpHead head;
   return parse(bytes, head, limits).status;
 }
@@ -123,17 +123,17 @@ TEST(HttpHead, RefusesWhatIsNotHttpFromItsFirstBytesOn) {
     EXPECT_EQ(parse_http_head(bytes, 0, head).status, HttpStatus::bad_request) << testing::PrintToString(bytes);
     EXPECT_EQ(drip(bytes, {}).status, HttpStatus::bad_request) << testing::PrintToString(bytes);
   }
-  EXPECT_EQ(status_of(std::string(32, 'A')), HttpStatus::need_more);
+  EXPECT_EQ(status_for(std::string(32, 'A')), HttpStatus::need_more);
 }
 
 TEST(HttpHead, RefusesMalformedRequestLines) {
   for (const char* line : {"GET /", "GET  / HTTP/1.1", "GET / HTTP/1.1 ", "GET /a b HTTP/1.1", "GET / http/1.1", "GET / HTTP/2.0",
                            "GET / HTTP/1.x", "GET / HTTP/1.10", "GET / HTTP/1.", "GET /", "GET /\tHTTP/1.1", "GET /\ta HTTP/1.1",
                            "GET / HTTP/0.9", "GET /\x7F HTTP/1.1", "GET /\x01 HTTP/1.1"}) {
-    EXPECT_EQ(status_of(std::string(line) + "\r\nHost: h\r\n\r\n"), HttpStatus::bad_request) << line;
+    EXPECT_EQ(status_for(std::string(line) + "\r\nHost: h\r\n\r\n"), HttpStatus::bad_request) << line;
   }
-  EXPECT_EQ(status_of("GET / HTTP/1.0\r\n\r\n"), HttpStatus::complete);
-  EXPECT_EQ(status_of("M-SEARCH * HTTP/1.1\r\nHost: h\r\n\r\n"), HttpStatus::complete);
+  EXPECT_EQ(status_for("GET / HTTP/1.0\r\n\r\n"), HttpStatus::complete);
+  EXPECT_EQ(status_for("M-SEARCH * HTTP/1.1\r\nHost: h\r\n\r\n"), HttpStatus::complete);
 }
 
 TEST(HttpHead, RefusesMalformedFields) {
@@ -141,9 +141,9 @@ TEST(HttpHead, RefusesMalformedFields) {
                                   "Host: h\r"s, "Host: a\rb\r\n"s, "Host: h\r\n folded\r\n"s, "Host: h\r\n\tfolded\r\n"s,
                                   " Host: h\r\n"s, "Host: \0\r\n"s, "Host: \x01\r\n"s, "Host: \x7F\r\n"s, "H\xC3\xA4: h\r\n"s,
                                   "Host: a\r\nhost: b\r\n"s, "Content-Length: 0\r\ncontent-length: 0\r\n"s, "A\r\r\n: b\r\n"s}) {
-    EXPECT_EQ(status_of("GET / HTTP/1.1\r\n" + line + "\r\n"), HttpStatus::bad_request) << testing::PrintToString(line);
+    EXPECT_EQ(status_for("GET / HTTP/1.1\r\n" + line + "\r\n"), HttpStatus::bad_request) << testing::PrintToString(line);
   }
-  EXPECT_EQ(status_of("GET / HTTP/1.1\r\nX: tab\tand \xC3\xA4\r\n\r\n"), HttpStatus::complete);
+  EXPECT_EQ(status_for("GET / HTTP/1.1\r\nX: tab\tand \xC3\xA4\r\n\r\n"), HttpStatus::complete);
 }
 
 TEST(HttpHead, RefusesABareLineFeedAnywhere) {
@@ -162,9 +162,9 @@ TEST(HttpHead, TakesAHeadAtTheLimitOfBytesAndNotOnePastIt) {
     return start + std::string(size - start.size() - 4, 'x') + "\r\n\r\n";
   };
   const HttpLimits limits = {.bytes = 200};
-  EXPECT_EQ(status_of(request_of(200), limits), HttpStatus::complete);
-  EXPECT_EQ(status_of(request_of(201), limits), HttpStatus::too_large);
-  EXPECT_EQ(status_of(request_of(8192)), HttpStatus::complete);
+  EXPECT_EQ(status_for(request_of(200), limits), HttpStatus::complete);
+  EXPECT_EQ(status_for(request_of(201), limits), HttpStatus::too_large);
+  EXPECT_EQ(status_for(request_of(8192)), HttpStatus::complete);
   HttpHead head;
   EXPECT_EQ(parse_http_head(request_of(8193), 0, head).status, HttpStatus::too_large);
   EXPECT_EQ(parse_http_head(std::string(request_of(200), 0, 199), 0, head, limits).status, HttpStatus::need_more);
@@ -177,10 +177,10 @@ TEST(HttpHead, TakesAsManyFieldsAsTheLimitAndNotOneMore) {
     for (std::size_t i = 0; i < fields; ++i) out += "A:b\r\n";
     return out + "\r\n";
   };
-  EXPECT_EQ(status_of(request_of(64)), HttpStatus::complete);
-  EXPECT_EQ(status_of(request_of(65)), HttpStatus::too_large);
-  EXPECT_EQ(status_of(request_of(1), {.fields = 0}), HttpStatus::too_large);
-  EXPECT_EQ(status_of(request_of(0), {.fields = 0}), HttpStatus::complete);
+  EXPECT_EQ(status_for(request_of(64)), HttpStatus::complete);
+  EXPECT_EQ(status_for(request_of(65)), HttpStatus::too_large);
+  EXPECT_EQ(status_for(request_of(1), {.fields = 0}), HttpStatus::too_large);
+  EXPECT_EQ(status_for(request_of(0), {.fields = 0}), HttpStatus::complete);
   HttpHead head;
   EXPECT_EQ(parse_http_head(request_of(10'000), 0, head).status, HttpStatus::too_large);
 }

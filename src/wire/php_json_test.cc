@@ -2,18 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include "wire/test_vectors.h"
+
 namespace gatehouse::wire {
 namespace {
 
 std::string json_string(std::string_view text) {
   std::string out;
   append_json_string(out, text);
-  return out;
-}
-
-std::string repeated(std::string_view text, int times) {
-  std::string out;
-  for (int i = 0; i < times; ++i) out += text;
   return out;
 }
 

@@ -44,7 +44,7 @@ struct Name {
 
 bool is_c_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
-std::string_view trim(std::string_view text) {
+std::string_view trim_spaces(std::string_view text) {
   while (!text.empty() && is_c_space(text.front())) text.remove_prefix(1);
   while (!text.empty() && is_c_space(text.back())) text.remove_suffix(1);
   return text;
@@ -186,7 +186,7 @@ PhpArray parse_cookies(std::string_view text) {
     text.remove_prefix(std::min(end + 1, text.size()));
     const std::size_t equals = piece.find('=');
     if (equals == std::string_view::npos) continue;
-    out.set(PhpKey::from_text(trim(piece.substr(0, equals))), std::string(piece.substr(equals + 1)));
+    out.set(PhpKey::from_text(trim_spaces(piece.substr(0, equals))), std::string(piece.substr(equals + 1)));
   }
   return out;
 }

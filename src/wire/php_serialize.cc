@@ -7,13 +7,13 @@
 #include <system_error>
 #include <utility>
 
+#include "wire/ascii.h"
+
 namespace gatehouse::wire {
 namespace {
 
 // "i:0;N;": no array element is shorter, so a count that the rest of the text cannot hold is refused at once.
 constexpr std::size_t kSmallestElement = 6;
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 /// Reads one value from the front of a text.
 class Reader {

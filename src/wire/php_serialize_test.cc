@@ -26,12 +26,6 @@ PhpValue read(std::string_view text) {
   return value;
 }
 
-std::string repeated(std::string_view text, int times) {
-  std::string out;
-  for (int i = 0; i < times; ++i) out += text;
-  return out;
-}
-
 /// A value as the vectors describe it.
 PhpValue described(const Json& vector) {
   if (vector.contains("string_hex")) return from_hex(vector.at("string_hex"));

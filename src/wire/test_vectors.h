@@ -33,4 +33,10 @@ inline std::string to_hex(std::string_view bytes) {
   return hex;
 }
 
+inline std::string repeated(std::string_view text, int times) {
+  std::string out;
+  for (int i = 0; i < times; ++i) out += text;
+  return out;
+}
+
 }  // namespace gatehouse::wire

@@ -19,7 +19,7 @@ using link::testing::run_until;
 using namespace std::chrono_literals;
 
 // Symmetric transfer needs the tail calls of an optimized build; otherwise each level takes stack.
-#ifdef NDEBUG
+#if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__)
 constexpr int kDeep = 100'000;
 #else
 constexpr int kDeep = 500;
