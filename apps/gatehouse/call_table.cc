@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "duration.h"
+
 namespace gatehouse::call {
 namespace {
 
@@ -23,6 +25,7 @@ const Parameter kGroups{.name = "GROUP", .many = true};
 const Parameter kMessage{kData};
 const Parameter kWords{.name = kLastWords, .optional = true};
 const Parameter kJson{"JSON"};
+const Parameter kInterval{"INTERVAL"};
 
 /// Runs a command, which has no value.
 template <class Command>
@@ -74,6 +77,11 @@ std::vector<Call> make_calls() {
        {kId},
        "end a client's connection at once",
        [](C& c, const A& a) { return done([&] { c.destroy_client(a.one(0)); }); }},
+      {"set_ping_interval",
+       command,
+       {kId, kInterval},
+       "give a client a heartbeat of its own: 30s, 500ms; 0s for none, gateway for the gateway's again",
+       [](C& c, const A& a) { return done([&] { c.set_ping_interval(a.one(0), a.interval(1)); }); }},
       {"bind_uid",
        command,
        {kId, kUid},
@@ -218,6 +226,16 @@ std::vector<Call> make_calls() {
 std::optional<Data> Arguments::last_words(std::size_t i) const {
   if (words.at(i).empty()) return std::nullopt;
   return data(i);
+}
+
+std::optional<std::chrono::milliseconds> Arguments::interval(std::size_t i) const {
+  if (one(i) == "gateway") return std::nullopt;
+  const auto interval = config::parse_duration(one(i));
+  if (!interval) {
+    throw std::invalid_argument(
+        fmt::format("an interval is wanted, such as 30s, 500ms, or the word gateway, not \"{}\"", one(i)));
+  }
+  return interval;
 }
 
 Value Arguments::json(std::size_t i) const {

@@ -2,6 +2,8 @@
 
 #include <gatehouse/gateway_client.h>
 
+#include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +30,8 @@ struct Arguments {
   [[nodiscard]] const std::vector<std::string>& many(std::size_t i) const { return words.at(i); }
   [[nodiscard]] Data data(std::size_t i) const { return binary ? gatehouse::binary(one(i)) : Data(one(i)); }
   [[nodiscard]] std::optional<Data> last_words(std::size_t i) const;
+  /// Throws std::invalid_argument when the word is no duration.
+  [[nodiscard]] std::optional<std::chrono::milliseconds> interval(std::size_t i) const;
   /// Throws std::invalid_argument when the word is no JSON.
   [[nodiscard]] Value json(std::size_t i) const;
 };

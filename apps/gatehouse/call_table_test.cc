@@ -56,5 +56,13 @@ TEST(CallTable, ArgumentsAreReadAsWhatTheyAre) {
   EXPECT_EQ(arguments.last_words(2), std::nullopt);
 }
 
+TEST(CallTable, IntervalsAreDurationsOrTheGatewaysOwn) {
+  const Arguments arguments{.words = {{"30s"}, {"0s"}, {"gateway"}, {"30"}, {"-1s"}}};
+  EXPECT_EQ(arguments.interval(0), std::chrono::seconds(30));
+  EXPECT_EQ(arguments.interval(1), std::chrono::seconds(0));
+  EXPECT_EQ(arguments.interval(2), std::nullopt);
+  EXPECT_THROW((void)arguments.interval(3), std::invalid_argument);
+}
+
 }  // namespace
 }  // namespace gatehouse::call

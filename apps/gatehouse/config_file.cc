@@ -1,6 +1,7 @@
 #include "config_file.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #define TOML_HEADER_ONLY 1
 #include <toml++/toml.h>
@@ -24,7 +25,7 @@ namespace {
 using std::chrono::milliseconds;
 
 /// What a key sets; the type decides what may stand in the file.
-using Target = std::variant<std::string*, int*, std::size_t*, milliseconds*, std::vector<std::string>*>;
+using Target = std::variant<std::string*, int*, std::size_t*, milliseconds*, std::vector<std::string>*, LoadBalancing*, Router*>;
 using Keys = std::vector<std::pair<std::string, Target>>;
 
 Keys keys_of(RegisterOptions& options) {
@@ -43,6 +44,8 @@ Keys keys_of(GatewayOptions& options) {
           {"ping_interval", &options.ping_interval},
           {"ping_not_response_limit", &options.ping_not_response_limit},
           {"ping_data", &options.ping_data},
+          {"select_load_balancing_mode", &options.select_load_balancing_mode},
+          {"router", &options.router},
           {"max_package_size", &options.max_package_size},
           {"send_to_client_buffer_size", &options.send_to_client_buffer_size},
           {"send_to_worker_buffer_size", &options.send_to_worker_buffer_size},
@@ -106,16 +109,75 @@ Expected take(const toml::node& node, std::vector<std::string>& target) {
   return std::nullopt;
 }
 
+/// One of a few words. `known` gives each its value.
+template <class T>
+Expected take_word(const toml::node& node, const std::vector<std::pair<std::string, T>>& known, T& target) {
+  const std::string word = node.value_exact<std::string>().value_or("");
+  std::vector<std::string> names;
+  for (const auto& [name, value] : known) {
+    if (name == word) {
+      target = value;
+      return std::nullopt;
+    }
+    names.push_back("\"" + name + "\"");
+  }
+  return fmt::format("one of {}", fmt::join(names, ", "));
+}
+
+Expected take(const toml::node& node, LoadBalancing& target) {
+  return take_word<LoadBalancing>(node,
+                                  {{"least_connections", LoadBalancing::least_connections},
+                                   {"random", LoadBalancing::random},
+                                   {"round_robin", LoadBalancing::round_robin}},
+                                  target);
+}
+
+Expected take(const toml::node& node, Router& target) {
+  return take_word<Router>(node, {{"bind", {}}, {"random", route_at_random()}, {"round_robin", route_in_turn()}}, target);
+}
+
 std::string describe(const toml::node& node) {
   switch (node.type()) {
     case toml::node_type::table: return "a table";
     case toml::node_type::array: return "a list";
     case toml::node_type::string: return fmt::format("\"{}\"", *node.value<std::string>());
     case toml::node_type::integer: return fmt::format("{}", *node.value<std::int64_t>());
-    case toml::node_type::floating_point: return fmt::format("{}", *node.value<double>());
+    case toml::node_type::floating_point: {
+      const std::string digits = fmt::format("{}", *node.value<double>());
+      return digits.find_first_not_of("-0123456789") == std::string::npos ? digits + ".0" : digits;
+    }
     case toml::node_type::boolean: return *node.value<bool>() ? "true" : "false";
     default: return "a date or time";
   }
+}
+
+/// What people coming from GatewayWorker look for, and where it is.
+std::string advice_on_table(std::string_view name, const toml::node& node) {
+  if (!node.is_table() && !node.is_array()) {
+    return fmt::format("\"{}\" stands outside of the tables; write [register] or [[gateway]] in the line before it", name);
+  }
+  const std::string unknown = fmt::format("unknown table \"{}\"{}", name, did_you_mean(name, {"register", "gateway"}));
+  const bool worker = name.find("worker") != std::string_view::npos;
+  return worker ? unknown + "; business workers are programs of their own, in PHP or C++, and find the gateways by the register"
+                : unknown;
+}
+
+/// Settings of GatewayWorker that are not there, with what is there instead.
+std::string advice_on_key(std::string_view name) {
+  if (name == "protocol_accelerate" || name == "protocolAccelerate") return "; leave it out: every broadcast is encoded once";
+  if (name == "transport" || name == "context" || name == "ssl") return "; TLS is for a proxy in front, such as nginx";
+  if (name == "reuse_port" || name == "reusePort") return "; leave it out: the processes of a gateway share one listening socket";
+  return {};
+}
+
+/// What toml++ says, in the words of somebody who is no TOML parser.
+std::string explain(const toml::parse_error& error) {
+  const std::string_view said = error.description();
+  const auto quoted = [&] { return said.substr(said.find('\''), said.rfind('\'') - said.find('\'') + 1); };
+  if (said.find("cannot redefine") != std::string_view::npos) return fmt::format("{} stands here for the second time", quoted());
+  std::string text = fmt::format("this is no TOML: {}", said);
+  if (said.find("could not determine value type") != std::string_view::npos) text += "; text stands in quotes, as in \"text\"";
+  return text;
 }
 
 }  // namespace
@@ -132,7 +194,7 @@ class ConfigFile::Reader {
       } else if (key == "gateway") {
         read_gateways(node);
       } else {
-        refuse(line_of(key), fmt::format("unknown table \"{}\"{}", key.str(), did_you_mean(key.str(), {"register", "gateway"})));
+        refuse(line_of(key), advice_on_table(key.str(), node));
       }
     }
     if (file_.register_lines_.empty() && file_.gateway_lines_.empty()) {
@@ -169,7 +231,8 @@ class ConfigFile::Reader {
       const std::string name(key.str());
       const auto known = std::find_if(keys.begin(), keys.end(), [&](const auto& each) { return each.first == name; });
       if (known == keys.end())
-        refuse(line_of(key), fmt::format("unknown key \"{}\"{}", name, did_you_mean(name, names_of(keys))));
+        refuse(line_of(key),
+               fmt::format("unknown key \"{}\"{}{}", name, did_you_mean(name, names_of(keys)), advice_on_key(name)));
       const Expected expected = std::visit([&node = node](auto* target) { return take(node, *target); }, known->second);
       if (expected) refuse(line_of(key), fmt::format("{}: {} is expected, not {}", name, *expected, describe(node)));
       lines[name] = line_of(key);
@@ -198,7 +261,7 @@ Result<ConfigFile> ConfigFile::parse(std::string_view text, const std::string& p
   try {
     Reader(file, toml::parse(text, path)).read();
   } catch (const toml::parse_error& error) {
-    return failure(fmt::format("{}:{}: {}", path, error.source().begin.line, error.description()));
+    return failure(fmt::format("{}:{}: {}", path, error.source().begin.line, explain(error)));
   } catch (const std::runtime_error& error) {
     return failure(error.what());
   }

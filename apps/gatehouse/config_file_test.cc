@@ -43,6 +43,8 @@ secret_key = "t"
 ping_interval = "50s"
 ping_not_response_limit = 2
 ping_data = "{}"
+select_load_balancing_mode = "round_robin"
+router = "random"
 max_package_size = 11
 send_to_client_buffer_size = 12
 send_to_worker_buffer_size = 13
@@ -74,6 +76,9 @@ listen = "text://0.0.0.0:8283"
   EXPECT_EQ(web.ping_interval, milliseconds(50'000));
   EXPECT_EQ(web.ping_not_response_limit, 2);
   EXPECT_EQ(web.ping_data, "{}");
+  EXPECT_EQ(web.select_load_balancing_mode, LoadBalancing::round_robin);
+  EXPECT_TRUE(web.router);
+  EXPECT_FALSE(program.gateways[1].router);
   EXPECT_EQ(web.max_package_size, 11U);
   EXPECT_EQ(web.send_to_client_buffer_size, 12U);
   EXPECT_EQ(web.send_to_worker_buffer_size, 13U);
@@ -94,6 +99,14 @@ TEST(ConfigFile, UnknownKeysAndTables) {
   expect_line("[gateway]\nname = \"web\"\n", "g.toml:1: gateways are a list; write [[gateway]], in double brackets");
   expect_line("[[register]]\n", "g.toml:1: there is one register at most; write [register]");
   expect_line("register = 1\n", "g.toml:1: register is a table, not 1; write [register]");
+  expect_line("listen = \"ws://127.0.0.1:1\"\n",
+              "g.toml:1: \"listen\" stands outside of the tables; write [register] or [[gateway]] in the line before it");
+  expect_line(
+      "[[businessworker]]\nname = \"w\"\n",
+      "g.toml:1: unknown table \"businessworker\"; business workers are programs of their own, in PHP or C++, and find the "
+      "gateways by the register");
+  expect_line(gateway_with("transport = \"ssl\""),
+              "g.toml:4: unknown key \"transport\"; TLS is for a proxy in front, such as nginx");
   expect_line("", "g.toml:1: there is nothing to start; it takes a [register] or a [[gateway]]");
 }
 
@@ -101,6 +114,7 @@ TEST(ConfigFile, WrongTypes) {
   expect_line(gateway_with("count = \"2\""), "g.toml:4: count: a whole number is expected, not \"2\"");
   expect_line(gateway_with("count = 2.5"), "g.toml:4: count: a whole number is expected, not 2.5");
   expect_line(gateway_with("count = 99999999999"), "g.toml:4: count: a whole number is expected, not 99999999999");
+  expect_line(gateway_with("count = 2.0"), "g.toml:4: count: a whole number is expected, not 2.0");
   expect_line(gateway_with("lan_ip = 127"), "g.toml:4: lan_ip: a string in quotes is expected, not 127");
   expect_line(gateway_with("max_package_size = \"1M\""),
               "g.toml:4: max_package_size: a number of bytes, without a unit is expected, not \"1M\"");
@@ -114,6 +128,11 @@ TEST(ConfigFile, WrongTypes) {
       "g.toml:4: ping_interval: a duration such as \"50s\", \"500ms\" or \"2m\", or a number of seconds is expected, not true");
   expect_line(gateway_with("register = [1]"),
               "g.toml:4: register: a list of strings, such as [\"127.0.0.1:1236\"] is expected, not a list");
+  expect_line(gateway_with("router = \"rand\""),
+              "g.toml:4: router: one of \"bind\", \"random\", \"round_robin\" is expected, not \"rand\"");
+  expect_line(
+      gateway_with("select_load_balancing_mode = 1"),
+      "g.toml:4: select_load_balancing_mode: one of \"least_connections\", \"random\", \"round_robin\" is expected, not 1");
   expect_line(gateway_with("start_port = 1979-05-27"), "g.toml:4: start_port: a whole number is expected, not a date or time");
 }
 
@@ -135,7 +154,9 @@ TEST(ConfigFile, BrokenTomlHasItsLine) {
   const std::string line = line_for("[register]\nlisten = \n");
   EXPECT_TRUE(line.starts_with("g.toml:2: ")) << line;
   EXPECT_EQ(line.find('\n'), std::string::npos) << line;
-  EXPECT_TRUE(line_for(gateway_with("name = \"again\"")).starts_with("g.toml:4: ")) << line_for(gateway_with("name = \"again\""));
+  expect_line(gateway_with("name = \"again\""), "g.toml:4: 'name' stands here for the second time");
+  EXPECT_TRUE(line_for(gateway_with("lan_ip = localhost")).ends_with("; text stands in quotes, as in \"text\""))
+      << line_for(gateway_with("lan_ip = localhost"));
 }
 
 TEST(ConfigFile, TheExampleIsFine) {

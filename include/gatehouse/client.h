@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -25,8 +26,9 @@ class Client {
   [[nodiscard]] const std::string& id() const;
 
   /// What is remembered about this client between events, wherever they are handled. Changes are saved when the handler has
-  /// finished (not those made in on_close, nor when an exception leaves it) and seen by the next event of this client. Null until
-  /// something is set; what is set must be an object, an array or null.
+  /// finished (not those made in on_close, nor when an exception leaves it) and seen by the next event of this client. What
+  /// others have written meanwhile to other keys stays. Null until something is set; what is set must be an object, an array or
+  /// null.
   [[nodiscard]] Value& session();
 
   /// "192.168.1.9", and "2001:db8::1" through a gateway of ours (a PHP gateway tells "0.0.0.0" for IPv6).
@@ -41,6 +43,9 @@ class Client {
   void close(std::optional<Data> last_words = std::nullopt);
   /// Ends the connection at once.
   void destroy();
+
+  /// The heartbeat of this client alone; see Cluster::set_ping_interval.
+  void set_ping_interval(std::optional<std::chrono::milliseconds> interval);
 
   [[nodiscard]] Cluster& cluster();
 

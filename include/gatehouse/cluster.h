@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <map>
 #include <optional>
@@ -51,6 +52,12 @@ class Cluster {
   /// Closes all clients of the uid.
   void close_uid(std::string_view uid, std::optional<Data> last_words = std::nullopt);
 
+  /// Gives a client a heartbeat interval of its own, in place of GatewayOptions::ping_interval: at once, and counted anew from
+  /// now. 0 is no heartbeat for it, std::nullopt the gateway's again. The gateway's ping_not_response_limit and ping_data hold
+  /// for it too, and do so when its ping_interval is 0. From 0 to 49 days. Gateways of PHP do not know it: there it is a no-op,
+  /// which is logged once.
+  void set_ping_interval(std::string_view client_id, std::optional<std::chrono::milliseconds> interval);
+
   // Names for clients. A client has at most one uid; a uid may have many clients.
   void bind_uid(std::string_view client_id, std::string_view uid);
   void unbind_uid(std::string_view client_id);
@@ -59,8 +66,8 @@ class Cluster {
   void ungroup(std::string_view group);
 
   // Sessions of other clients (a handler's own is Client::session()). For the client whose handler is running, these go to the
-  // gateway and are seen by its next event, but not by the Client::session() of this handler, which is written back whole, over
-  // them, if the handler changes it: use one or the other.
+  // gateway and are seen by its next event, but not by the Client::session() of this handler, whose changes are written over
+  // them: use one or the other.
   void set_session(std::string_view client_id, const Value& session);
   /// Merges into what is there, key by key and level by level (PHP's array_replace_recursive).
   void update_session(std::string_view client_id, const Value& changes);

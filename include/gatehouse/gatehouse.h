@@ -14,6 +14,7 @@
 #include <gatehouse/message.h>
 #include <gatehouse/options.h>
 #include <gatehouse/protocol.h>
+#include <gatehouse/router.h>
 #include <gatehouse/task.h>
 #include <gatehouse/value.h>
 #include <gatehouse/worker.h>

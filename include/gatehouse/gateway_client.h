@@ -67,6 +67,8 @@ class GatewayClient {
   void destroy_client(std::string_view client_id);
   void close_uid(std::string_view uid, std::optional<Data> last_words = std::nullopt);
 
+  void set_ping_interval(std::string_view client_id, std::optional<std::chrono::milliseconds> interval);
+
   // Names for clients.
   void bind_uid(std::string_view client_id, std::string_view uid);
   void unbind_uid(std::string_view client_id);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <gatehouse/events.h>
+#include <gatehouse/router.h>
 
 namespace gatehouse {
 
@@ -25,9 +26,10 @@ struct GatewayOptions {
   /// SCHEME://IP:PORT with websocket (or ws), text, frame, tcp, or a scheme of your own (Application::add_protocol).
   std::string listen = {};
   int count = 1;
-  /// The IPv4 address that workers reach these processes at; part of every client id.
+  /// The IPv4 address that workers reach these processes at, or a name of one, looked up when a process starts; part of every
+  /// client id.
   std::string lan_ip = "127.0.0.1";
-  /// What the inner ports bind to, when it is not lan_ip (containers, NAT).
+  /// What the inner ports bind to, an address or a name, when it is not lan_ip (containers, NAT).
   std::string inner_listen = {};
   /// The inner port of process i is start_port + i.
   int start_port = 2000;
@@ -40,6 +42,10 @@ struct GatewayOptions {
   std::chrono::milliseconds ping_interval{0};
   int ping_not_response_limit = 0;
   std::string ping_data = {};
+
+  /// Which worker a client is bound to; and, when there is one, what chooses a worker for every single event instead.
+  LoadBalancing select_load_balancing_mode = LoadBalancing::least_connections;
+  Router router = {};
 
   /// The longest message taken from a client, in bytes.
   std::size_t max_package_size = 1024 * 1024;

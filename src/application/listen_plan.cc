@@ -41,8 +41,16 @@ std::string explain(const PlannedListener& listener, int error) {
 Result<net::Endpoint> inner_endpoint(const GatewayOptions& options, int index) {
   const std::string& host = options.inner_listen.empty() ? options.lan_ip : options.inner_listen;
   const bool bare_ipv6 = host.find(':') != std::string::npos && !host.starts_with('[');
-  return net::Endpoint::parse_numeric(
+  return net::Endpoint::resolve(
       fmt::format("{}{}{}:{}", bare_ipv6 ? "[" : "", host, bare_ipv6 ? "]" : "", options.start_port + index));
+}
+
+Result<std::string> announced_ip(const GatewayOptions& options) {
+  const auto endpoint = net::Endpoint::resolve(options.lan_ip + ":0");
+  if (endpoint && endpoint->to_address().is_ipv4()) return endpoint->to_address().ip();
+  return failure(fmt::format(
+      "\"{}\" is neither an IPv4 address nor a name of one; give what workers reach this machine at, such as 192.168.1.5",
+      options.lan_ip));
 }
 
 tl::expected<std::vector<PlannedListener>, OptionProblem> plan_listeners(const Program& program) {

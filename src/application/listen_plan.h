@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <tl/expected.hpp>
 #include <vector>
 
@@ -31,7 +32,11 @@ tl::expected<std::vector<PlannedListener>, OptionProblem> plan_listeners(const P
 /// Opens them all, or none. The socket of one that is only tried is closed again.
 tl::expected<std::vector<net::Socket>, OptionProblem> open_listeners(const std::vector<PlannedListener>& plan);
 
-/// Where process `index` of a gateway waits for workers.
+/// Where process `index` of a gateway waits for workers. Looks the host up when it is a name.
 Result<net::Endpoint> inner_endpoint(const GatewayOptions& options, int index);
+
+/// The IPv4 address that a gateway is announced at: options.lan_ip, looked up when it is a name. Fails with a sentence that names
+/// it.
+Result<std::string> announced_ip(const GatewayOptions& options);
 
 }  // namespace gatehouse

@@ -9,7 +9,8 @@ namespace gatehouse {
 Result<ListenUrl> ListenUrl::parse(std::string_view text) {
   const std::size_t separator = text.find("://");
   if (separator == std::string_view::npos || separator == 0) {
-    return failure(fmt::format("\"{}\" is not of the form SCHEME://IP:PORT, such as websocket://0.0.0.0:8282", text));
+    return failure(fmt::format(
+        "\"{}\" is not of the form SCHEME://IP:PORT, such as websocket://0.0.0.0:8282 or text://127.0.0.1:1236", text));
   }
   const std::string_view address = text.substr(separator + 3);
   const Result<int> port = parse_host_and_port(address);
@@ -20,9 +21,12 @@ Result<ListenUrl> ListenUrl::parse(std::string_view text) {
 }
 
 Result<int> parse_host_and_port(std::string_view text) {
+  if (const std::size_t separator = text.find("://"); separator != std::string_view::npos) {
+    return failure(fmt::format("\"{}\": a scheme is not wanted here, just \"{}\"", text, text.substr(separator + 3)));
+  }
   const std::size_t colon = text.rfind(':');
   if (colon == std::string_view::npos || colon == 0 || text.ends_with(']')) {
-    return failure(fmt::format("\"{}\" is not of the form IP:PORT", text));
+    return failure(fmt::format("\"{}\" is not of the form IP:PORT, such as 127.0.0.1:1236", text));
   }
   const std::string_view host = text.substr(0, colon);
   if (host.find(':') != std::string_view::npos && !(host.starts_with('[') && host.ends_with(']'))) {

@@ -1,6 +1,5 @@
 #include "application/option_check.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -84,13 +83,10 @@ void check(Checker& checker, const RegisterOptions& options) {
 }
 
 void check_inner_side(Checker& checker, const GatewayOptions& options) {
-  in_addr ipv4{};
-  const bool is_ipv4 = inet_pton(AF_INET, options.lan_ip.c_str(), &ipv4) == 1;
-  checker.require(is_ipv4, "lan_ip",
-                  fmt::format("\"{}\" is no IPv4 address; give the one that workers reach this machine at, such as 192.168.1.5",
-                              options.lan_ip));
+  const Result<std::string> ip = announced_ip(options);
+  checker.require(ip.has_value(), "lan_ip", ip ? "" : ip.error().message);
   checker.require(
-      !is_ipv4 || ipv4.s_addr != INADDR_ANY, "lan_ip",
+      !ip || *ip != "0.0.0.0", "lan_ip",
       "0.0.0.0 is no address that workers could connect to; give this machine's own, and use inner_listen to bind to all");
   checker.require(options.start_port >= 1 && options.start_port <= 65535, "start_port",
                   fmt::format("{} is not a port; 1 to 65535", options.start_port));
@@ -100,7 +96,8 @@ void check_inner_side(Checker& checker, const GatewayOptions& options) {
   const Result<net::Endpoint> inner = inner_endpoint(options, 0);
   if (!checker.require(
           inner.has_value(), "inner_listen",
-          fmt::format("\"{}\" is no IP address; such as 0.0.0.0, without a port (that is start_port)", options.inner_listen))) {
+          fmt::format("\"{}\" is neither an IP address nor a name of one; such as 0.0.0.0, without a port (that is start_port)",
+                      options.inner_listen))) {
     return;
   }
   checker.secret(options.inner_listen.empty() ? "lan_ip" : "inner_listen", *inner, options.secret_key);
@@ -114,7 +111,8 @@ void check(Checker& checker, const GatewayOptions& options, const std::vector<st
   if (checker.require(url.has_value(), "listen", url ? "" : url.error().message)) {
     checker.require(std::find(schemes.begin(), schemes.end(), url->scheme) != schemes.end(), "listen",
                     fmt::format("unknown scheme \"{}\" (known: {}){}", url->scheme, fmt::join(schemes, ", "),
-                                did_you_mean(url->scheme, schemes)));
+                                url->scheme == "wss" ? "; write ws, and let a proxy in front, such as nginx, speak TLS"
+                                                     : did_you_mean(url->scheme, schemes)));
   }
   checker.count(options.count);
   check_inner_side(checker, options);

@@ -66,8 +66,11 @@ TEST(OptionCheck, ListenOfAGateway) {
 
 TEST(OptionCheck, InnerSideOfAGateway) {
   const std::string at = "gateway \"web\": ";
-  expect_line([](Program& p) { p.gateways[0].lan_ip = "localhost"; }, at + "lan_ip: ", "no IPv4 address");
-  expect_line([](Program& p) { p.gateways[0].lan_ip = "::1"; }, at + "lan_ip: ", "no IPv4 address");
+  expect_line([](Program& p) { p.gateways[0].lan_ip = "no.such.name.invalid"; }, at + "lan_ip: ", "nor a name of one");
+  expect_line([](Program& p) { p.gateways[0].lan_ip = "::1"; }, at + "lan_ip: ", "neither an IPv4 address");
+  expect_line([](Program& p) { p.gateways[0].lan_ip = ""; }, at + "lan_ip: ", "neither an IPv4 address");
+  EXPECT_EQ(line_for([](Program& p) { p.gateways[0].lan_ip = "localhost"; }), "fine");
+  EXPECT_EQ(line_for([](Program& p) { p.gateways[0].inner_listen = "localhost"; }), "fine");
   expect_line([](Program& p) { p.gateways[0].lan_ip = "0.0.0.0"; }, at + "lan_ip: ", "inner_listen");
   expect_line([](Program& p) { p.gateways[0].inner_listen = "0.0.0.0:2300"; }, at + "inner_listen: ", "without a port");
   expect_line([](Program& p) { p.gateways[0].start_port = 0; }, at + "start_port: ", "1 to 65535");
@@ -100,6 +103,9 @@ TEST(OptionCheck, NumbersThatCannotBe) {
 TEST(OptionCheck, RegisterAddresses) {
   expect_line([](Program& p) { p.gateways[0].register_addresses = {}; },
               "gateway \"web\": register_addresses: ", "127.0.0.1:1236");
+  expect_line([](Program& p) { p.gateways[0].register_addresses = {"text://127.0.0.1:1236"}; },
+              "gateway \"web\": register_addresses: ", "a scheme is not wanted here, just \"127.0.0.1:1236\"");
+  expect_line([](Program& p) { p.gateways[0].listen = "wss://0.0.0.0:80"; }, "gateway \"web\": listen: ", "let a proxy in front");
   expect_line([](Program& p) { p.workers[0].register_addresses = {"127.0.0.1"}; },
               "worker \"ChatWorker\": register_addresses: ", "IP:PORT");
   expect_line([](Program& p) { p.registers[0].listen = "tcp://127.0.0.1:1236"; },

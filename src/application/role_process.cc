@@ -1,5 +1,9 @@
 #include "application/role_process.h"
 
+#include <optional>
+#include <utility>
+
+#include "application/listen_plan.h"
 #include "application/option_problem.h"
 #include "gateway/gateway.h"
 #include "register/register.h"
@@ -33,26 +37,45 @@ class RegisterProcess : public RoleProcess {
 
 class GatewayProcess : public RoleProcess {
  public:
-  GatewayProcess(net::Loop& loop, const GatewayOptions& options, int index, std::unique_ptr<Protocol> protocol,
-                 net::Socket clients, net::Socket inner)
-      : listening_(options.listen),
+  GatewayProcess(net::Loop& loop, GatewayOptions options, int index, std::unique_ptr<Protocol> protocol, net::Socket clients,
+                 net::Socket inner)
+      : loop_(loop),
+        options_(std::move(options)),
+        index_(index),
+        protocol_(std::move(protocol)),
         clients_(std::move(clients)),
-        inner_(std::move(inner)),
-        gateway_(loop, options, index, std::move(protocol)) {}
+        inner_(std::move(inner)) {}
 
-  void start(std::function<void()> /*failed*/) override { gateway_.serve(std::move(clients_), std::move(inner_)); }
-  void stop(std::function<void()> stopped) override { gateway_.stop(std::move(stopped)); }
+  void start(std::function<void()> failed) override {
+    // The name may have another address than when the program was started.
+    const Result<std::string> ip = announced_ip(options_);
+    if (!ip) {
+      loop_.log().error("lan_ip: {}", ip.error().message);
+      return failed();
+    }
+    if (*ip != options_.lan_ip) loop_.log().info("lan_ip {} is {}", options_.lan_ip, *ip);
+    options_.lan_ip = *ip;
+    gateway_.emplace(loop_, options_, index_, std::move(protocol_));
+    gateway_->serve(std::move(clients_), std::move(inner_));
+  }
+  void stop(std::function<void()> stopped) override {
+    if (!gateway_) return stopped();
+    gateway_->stop(std::move(stopped));
+  }
   [[nodiscard]] RoleStatus status() const override {
-    RoleStatus status = gateway_.status();
-    status.listening = listening_;
+    RoleStatus status = gateway_ ? gateway_->status() : RoleStatus{};
+    status.listening = options_.listen;
     return status;
   }
 
  private:
-  std::string listening_;
+  net::Loop& loop_;
+  GatewayOptions options_;
+  int index_;
+  std::unique_ptr<Protocol> protocol_;
   net::Socket clients_;
   net::Socket inner_;
-  Gateway gateway_;
+  std::optional<Gateway> gateway_;
 };
 
 class WorkerProcess : public RoleProcess {

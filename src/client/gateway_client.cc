@@ -114,6 +114,12 @@ void GatewayClient::close_uid(std::string_view uid, std::optional<Data> last_wor
                    [uid = std::string(uid), own = std::move(own)](ClusterCalls& calls) { calls.close_uid(uid, own.get()); });
 }
 
+void GatewayClient::set_ping_interval(std::string_view client_id, std::optional<std::chrono::milliseconds> interval) {
+  const wire::ClientId client = link::check_client_id(client_id);
+  (void)link::check_ping_interval(interval, "interval");
+  thread_->command(kCallBytes, [client, interval](ClusterCalls& calls) { calls.set_ping_interval(client, interval); });
+}
+
 void GatewayClient::bind_uid(std::string_view client_id, std::string_view uid) {
   link::check_client_id(client_id);
   link::check_name(uid, "uid");

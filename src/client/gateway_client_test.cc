@@ -253,6 +253,8 @@ TEST_F(GatewayClientTest, BadArgumentsThrowBeforeAnythingIsSent) {
   EXPECT_THROW(client.close_uid("\xff"), std::invalid_argument);
   EXPECT_THROW(client.close_client("", "x"), std::invalid_argument);
   EXPECT_THROW(client.destroy_client("zz"), std::invalid_argument);
+  EXPECT_THROW(client.set_ping_interval("zz", std::nullopt), std::invalid_argument);
+  EXPECT_THROW(client.set_ping_interval(id, std::chrono::seconds(-1)), std::invalid_argument);
   EXPECT_THROW(client.bind_uid(id, "0"), std::invalid_argument);
   EXPECT_THROW(client.unbind_uid("zz"), std::invalid_argument);
   EXPECT_THROW(client.join_group(id, "\xff"), std::invalid_argument);

@@ -13,7 +13,7 @@
 
 namespace gatehouse::gateway {
 
-/// Names a worker of the WorkerTable. A worker that has left and returned is another one.
+/// Names a worker of the WorkerTable: one that has left and returned is the same as long as it has clients.
 struct WorkerRef {
   std::uint16_t slot = 0;
   std::uint16_t generation = 0;  // 0 names nothing
@@ -48,7 +48,8 @@ struct ClientRecord {
   std::uint32_t uid_position = 0;
   std::int16_t silent_ticks = -1;  // heartbeat ticks since its last message, upstream's count from -1
   Stage stage = Stage::free;
-  bool announced = false;  // some worker has heard, or will hear, on_connect
+  bool announced : 1 = false;      // some worker has heard, or will hear, on_connect
+  bool own_heartbeat : 1 = false;  // has an interval of its own, and is in Heartbeat's table
 
   static constexpr std::uint32_t kNoUid = 0xffffffffU;
 };

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "gateway/heartbeat.h"
 
 namespace gatehouse::gateway {
 namespace {
@@ -127,9 +128,10 @@ void Clients::depart(std::uint32_t client, const CloseReason& reason) {
     forwarder_.forward(client, {wire::Command::on_close, body, flags});
   }
   directory_.forget(client);
+  if (table_[client].own_heartbeat) heartbeat_->forget(table_[client].id);
   websockets_.forget(table_[client].websocket);
   ClientRecord& record = table_[client];
-  if (WorkerLink* worker = workers_.find(record.worker)) --worker->clients;
+  workers_.unbind(record.worker);
   if (net::Connection* connection = loop_.find(record.connection)) connection->tag = kNobody;
   table_.remove(client);
 }

@@ -15,6 +15,8 @@
 
 namespace gatehouse::gateway {
 
+class Heartbeat;
+
 /// What can be done to a gateway's clients, whoever asks for it: their own protocol, a worker's command, the heartbeat.
 ///
 /// A client leaves in one place, depart(): its names, its record and its worker's count go, its worker hears on_close. The
@@ -36,6 +38,9 @@ class Clients {
         framing_(framing),
         websockets_(websockets),
         settings_(settings) {}
+
+  /// Told of clients with a heartbeat of their own that go. REQUIRES: before there is one.
+  void set_heartbeat(Heartbeat& heartbeat) { heartbeat_ = &heartbeat; }
 
   /// One message to one client.
   void send(std::uint32_t client, std::string_view message, bool binary, bool raw);
@@ -93,6 +98,7 @@ class Clients {
   ClientFraming& framing_;
   wire::WebSocketReader& websockets_;
   Settings settings_;
+  Heartbeat* heartbeat_ = nullptr;
   std::vector<std::uint32_t> slow_;  // connection ids
   std::uint64_t messages_sent_ = 0;
   std::uint64_t send_failures_ = 0;

@@ -1,8 +1,11 @@
 #include "gateway/commands.h"
 
 #include <algorithm>
+#include <utility>
 #include <variant>
 
+#include "wire/php_difference.h"
+#include "wire/php_json.h"
 #include "wire/php_serialize.h"
 #include "wire/php_value.h"
 
@@ -24,7 +27,9 @@ Commands::Outcome Commands::execute(const wire::GatewayFrame& frame) {
     case Command::bind_uid:
     case Command::unbind_uid:
     case Command::join_group:
-    case Command::leave_group: return about_client(frame);
+    case Command::leave_group:
+    case Command::set_ping_interval:
+    case Command::merge_session: return about_client(frame);
     case Command::ungroup: directory_.ungroup(frame.ext_data); return Outcome::done;
     case Command::ping: return Outcome::done;
     default: return Outcome::unknown;
@@ -48,7 +53,7 @@ bool Commands::read_body(const wire::GatewayFrame& frame, Outgoing& out) {
     out.message = text_;
   } else {
     // Upstream's websocket shows an array as JSON. What is not UTF-8 in it is replaced rather than refused.
-    text_ = wire::to_json(value).dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+    text_ = wire::with_php_escapes(wire::to_json(value).dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
     out.message = text_;
   }
   return true;
@@ -162,6 +167,7 @@ Commands::Outcome Commands::about_client(const wire::GatewayFrame& frame) {
     case Command::destroy: clients_.destroy(client, CloseReason::Cause::destroyed); return Outcome::done;
     case Command::set_session: table_[client].session = Blob(frame.ext_data); return Outcome::done;
     case Command::update_session: return update_session(table_[client], frame.ext_data);
+    case Command::merge_session: return merge_session(table_[client], frame.ext_data);
     case Command::bind_uid:
       if (nameless) return Outcome::malformed;
       directory_.bind_uid(client, frame.ext_data);
@@ -172,8 +178,20 @@ Commands::Outcome Commands::about_client(const wire::GatewayFrame& frame) {
       directory_.join(client, frame.ext_data);
       return Outcome::done;
     case Command::leave_group: directory_.leave(client, frame.ext_data); return Outcome::done;
+    case Command::set_ping_interval: return set_ping_interval(client, frame.ext_data);
     default: return Outcome::unknown;
   }
+}
+
+Commands::Outcome Commands::set_ping_interval(std::uint32_t client, std::string_view ext) {
+  if (ext.empty()) {
+    heartbeat_.set_interval(client, std::nullopt);
+    return Outcome::done;
+  }
+  const auto interval_ms = wire::parse_ping_interval(ext);
+  if (!interval_ms) return Outcome::malformed;
+  heartbeat_.set_interval(client, interval_ms);
+  return Outcome::done;
 }
 
 Commands::Outcome Commands::update_session(ClientRecord& record, std::string_view changes) {
@@ -193,6 +211,23 @@ Commands::Outcome Commands::update_session(ClientRecord& record, std::string_vie
     return Outcome::done;
   }
   record.session = Blob(wire::serialize(wire::replace_recursive(*old.array(), *update.array())));
+  return Outcome::done;
+}
+
+/// What a native worker's handler has changed, as the difference: what others have changed meanwhile stays.
+Commands::Outcome Commands::merge_session(ClientRecord& record, std::string_view ext) {
+  wire::PhpValue change;
+  if (wire::unserialize(ext, change) != wire::PhpStatus::ok || change.array() == nullptr) return Outcome::malformed;
+  const wire::PhpValue* removed = change.array()->find(0);
+  const wire::PhpValue* update = change.array()->find(1);
+  if (removed == nullptr || removed->array() == nullptr || update == nullptr || update->array() == nullptr) {
+    return Outcome::malformed;
+  }
+  wire::PhpValue old(wire::PhpArray{});
+  if (!record.session.empty() && wire::unserialize(record.session.view(), old) != wire::PhpStatus::ok) return Outcome::malformed;
+  if (old.array() == nullptr) old = wire::PhpArray{};
+  wire::PhpArray merged = wire::remove_recursive(*old.array(), *removed->array());
+  record.session = Blob(wire::serialize(wire::replace_recursive(std::move(merged), *update->array())));
   return Outcome::done;
 }
 

@@ -7,6 +7,7 @@
 #include "gateway/client_table.h"
 #include "gateway/clients.h"
 #include "gateway/directory.h"
+#include "gateway/heartbeat.h"
 #include "net/loop.h"
 #include "wire/command_ext.h"
 #include "wire/gateway_protocol.h"
@@ -17,8 +18,8 @@ namespace gatehouse::gateway {
 /// A command about somebody who is not here (any more) is a no-op, as upstream.
 class Commands {
  public:
-  Commands(net::Loop& loop, ClientTable& table, Directory& directory, Clients& clients)
-      : loop_(loop), table_(table), directory_(directory), clients_(clients) {}
+  Commands(net::Loop& loop, ClientTable& table, Directory& directory, Clients& clients, Heartbeat& heartbeat)
+      : loop_(loop), table_(table), directory_(directory), clients_(clients), heartbeat_(heartbeat) {}
 
   enum class Outcome {
     done,
@@ -45,7 +46,9 @@ class Commands {
   Outcome kick_uid(const wire::GatewayFrame& frame);
   void kick(std::uint32_t client, const Outgoing& last_words);
   Outcome about_client(const wire::GatewayFrame& frame);
+  Outcome set_ping_interval(std::uint32_t client, std::string_view ext);
   Outcome update_session(ClientRecord& record, std::string_view changes);
+  Outcome merge_session(ClientRecord& record, std::string_view ext);
   void send_to_list(const MemberLists& lists, std::string_view name, const std::vector<std::uint32_t>& except,
                     Clients::Broadcast& broadcast);
 
@@ -53,6 +56,7 @@ class Commands {
   ClientTable& table_;
   Directory& directory_;
   Clients& clients_;
+  Heartbeat& heartbeat_;
   // Kept between commands for their memory.
   wire::Recipients recipients_;
   wire::GroupTarget target_;

@@ -172,7 +172,7 @@ TEST(Commands, WhoeverHasGoneIsPassedOver) {
   const std::uint64_t failures = parts.clients.send_failures();
   for (const Command command :
        {Command::send_to_one, Command::kick, Command::destroy, Command::set_session, Command::update_session, Command::bind_uid,
-        Command::unbind_uid, Command::join_group, Command::leave_group}) {
+        Command::unbind_uid, Command::join_group, Command::leave_group, Command::merge_session}) {
     EXPECT_EQ(parts.run(command, 8, "x", "x"), done) << static_cast<int>(command);
     EXPECT_EQ(parts.run(command, 0, "x", "x"), done) << static_cast<int>(command);
   }
@@ -270,12 +270,30 @@ TEST(Commands, SessionsThatAreNoneAreReplacedAndChangesThatAreNoneAreRefused) {
   EXPECT_EQ(parts.session(8), "");
 }
 
+TEST(Commands, MergesWhatAHandlerHasChanged) {
+  Parts parts;
+  parts.add(8);
+  const std::string change = R"(a:2:{i:0;a:2:{s:1:"a";b:1;s:1:"b";a:1:{s:1:"c";b:1;}}i:1;a:1:{s:1:"n";i:2;}})";
+  EXPECT_EQ(parts.run(Command::merge_session, 8, change), done);
+  EXPECT_EQ(parts.session(8), R"(a:1:{s:1:"n";i:2;})");
+  EXPECT_EQ(parts.run(Command::set_session, 8, R"(a:3:{s:1:"a";i:1;s:1:"b";a:2:{s:1:"c";i:1;s:1:"d";i:2;}s:3:"vip";b:1;})"),
+            done);
+  EXPECT_EQ(parts.run(Command::merge_session, 8, change), done);
+  const std::string merged = R"(a:3:{s:1:"b";a:1:{s:1:"d";i:2;}s:3:"vip";b:1;s:1:"n";i:2;})";
+  EXPECT_EQ(parts.session(8), merged);
+  for (const char* bad : {"", "i:1;", "a:0:{}", "a:1:{i:0;a:0:{}}", "a:2:{i:0;i:1;i:1;a:0:{}}", "a:2:{i:0;a:0:{}i:1;N;}"}) {
+    EXPECT_EQ(parts.run(Command::merge_session, 8, bad), malformed) << bad;
+  }
+  EXPECT_EQ(parts.session(8), merged);
+}
+
 TEST(Commands, SessionsThatOnlyPhpCanReadAreKeptAsTheyAre) {
   Parts parts;
   parts.add(8);
   for (const char* session : {"a:1:{s:1:\"u\";O:4:\"User\":0:{}}", "a:2:{i:0;a:0:{}i:1;R:2;}"}) {
     EXPECT_EQ(parts.run(Command::set_session, 8, session), done);
     EXPECT_EQ(parts.run_vector("update_session"), malformed);
+    EXPECT_EQ(parts.run(Command::merge_session, 8, "a:2:{i:0;a:0:{}i:1;a:0:{}}"), malformed);
     EXPECT_EQ(parts.session(8), session);
   }
 }

@@ -14,23 +14,16 @@ bool is_essential(wire::Command command) { return command == wire::Command::on_c
 
 }  // namespace
 
-EventForwarder::EventForwarder(net::Loop& loop, ClientTable& clients, WorkerTable& workers, Settings settings)
-    : loop_(loop), clients_(clients), workers_(workers), settings_(settings) {}
-
-WorkerLink* EventForwarder::route(ClientRecord& record) {
-  if (WorkerLink* bound = workers_.find(record.worker)) return bound;
-  record.worker = workers_.least_loaded();
-  WorkerLink* worker = workers_.find(record.worker);
-  if (worker != nullptr) ++worker->clients;
-  return worker;
-}
+EventForwarder::EventForwarder(net::Loop& loop, ClientTable& clients, WorkerTable& workers, EventRouter& router,
+                               Settings settings)
+    : loop_(loop), clients_(clients), workers_(workers), router_(router), settings_(settings) {}
 
 EventForwarder::Outcome EventForwarder::forward(std::uint32_t client, const Event& event) {
   ClientRecord& record = clients_[client];
   net::Connection* connection = loop_.find(record.connection);
   static const net::Address kUnknown;
   const net::Address& peer = connection != nullptr ? connection->peer() : kUnknown;
-  WorkerLink* worker = route(record);
+  WorkerLink* worker = router_.route(record, peer, event.command, event.body);
   if (worker == nullptr) return hold(record, peer, event);
   std::string_view session = record.session.view();
   if (!fits(*worker, session.size(), event.body.size())) {
@@ -118,8 +111,9 @@ void EventForwarder::deliver_held() {
   held_size_ = 0;
   for (HeldEvent& event : std::exchange(held_, {})) {
     const std::uint32_t client = clients_.find(event.connection_id);
-    if (client == ClientTable::kNone) homes.try_emplace(event.connection_id, workers_.least_loaded());
-    WorkerLink* worker = client == ClientTable::kNone ? workers_.find(homes[event.connection_id]) : route(clients_[client]);
+    if (client == ClientTable::kNone) homes.try_emplace(event.connection_id, router_.any());
+    WorkerLink* worker = client == ClientTable::kNone ? workers_.find(homes[event.connection_id])
+                                                      : router_.route(clients_[client], event.peer, event.command, event.body);
     if (!fits(*worker, event.session.size(), event.body.size())) {
       event.session.clear();
       if (!is_essential(event.command)) {

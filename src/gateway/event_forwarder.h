@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "gateway/client_table.h"
+#include "gateway/event_router.h"
 #include "gateway/worker_table.h"
 #include "net/loop.h"
 #include "wire/gateway_protocol.h"
@@ -33,7 +34,7 @@ class EventForwarder {
   /// What native workers accept, at the least (link::GatewayLink), with the address of the extension beside it.
   static constexpr std::size_t kMaxFrameForNative = 16 * 1024 * 1024;
 
-  EventForwarder(net::Loop& loop, ClientTable& clients, WorkerTable& workers, Settings settings);
+  EventForwarder(net::Loop& loop, ClientTable& clients, WorkerTable& workers, EventRouter& router, Settings settings);
 
   struct Event {
     wire::Command command{};
@@ -72,7 +73,6 @@ class EventForwarder {
     std::string body;
   };
 
-  WorkerLink* route(ClientRecord& record);
   static bool fits(const WorkerLink& worker, std::size_t session_size, std::size_t body_size);
   static std::size_t size_of(const HeldEvent& event) { return sizeof event + event.session.size() + event.body.size(); }
   bool write(WorkerLink& worker, std::uint32_t connection_id, const net::Address& peer, std::string_view session,
@@ -83,6 +83,7 @@ class EventForwarder {
   net::Loop& loop_;
   ClientTable& clients_;
   WorkerTable& workers_;
+  EventRouter& router_;
   Settings settings_;
   std::deque<HeldEvent> held_;
   std::size_t held_size_ = 0;

@@ -11,6 +11,7 @@
 #include "gateway/commands.h"
 #include "gateway/directory.h"
 #include "gateway/event_forwarder.h"
+#include "gateway/event_router.h"
 #include "gateway/heartbeat.h"
 #include "gateway/inner_port.h"
 #include "gateway/questions.h"
@@ -59,13 +60,14 @@ class Gateway::State {
   gateway::Directory directory_{table_};
   gateway::WorkerTable workers_;
   // Made when the ports are known.
+  std::unique_ptr<gateway::EventRouter> router_;
   std::unique_ptr<gateway::EventForwarder> forwarder_;
   std::unique_ptr<gateway::Clients> clients_;
+  std::unique_ptr<gateway::Heartbeat> heartbeat_;
   std::unique_ptr<gateway::Commands> commands_;
   std::unique_ptr<gateway::Questions> questions_;
   std::unique_ptr<gateway::ClientPort> client_port_;
   std::unique_ptr<gateway::InnerPort> inner_port_;
-  std::unique_ptr<gateway::Heartbeat> heartbeat_;
   std::unique_ptr<link::RegisterLinks> registers_;
   net::ListenerId client_listener_;
 };
@@ -77,10 +79,17 @@ void Gateway::State::build(std::uint16_t port, std::uint16_t inner_port) {
                                                      .high_water_bytes = options_.send_to_worker_buffer_size,
                                                      .held_bytes = options_.no_worker_buffer_size,
                                                      .held_ms = milliseconds(options_.no_worker_timeout)};
-  forwarder_ = std::make_unique<gateway::EventForwarder>(loop_, table_, workers_, forwarding);
+  router_ = std::make_unique<gateway::EventRouter>(
+      loop_, workers_, directory_,
+      gateway::EventRouter::Settings{options_.select_load_balancing_mode, options_.router, forwarding.local_ip, inner_port});
+  forwarder_ = std::make_unique<gateway::EventForwarder>(loop_, table_, workers_, *router_, forwarding);
   clients_ = std::make_unique<gateway::Clients>(loop_, table_, directory_, workers_, *forwarder_, framing_, websockets_,
                                                 gateway::Clients::Settings{options_.send_to_client_buffer_size});
-  commands_ = std::make_unique<gateway::Commands>(loop_, table_, directory_, *clients_);
+  heartbeat_ = std::make_unique<gateway::Heartbeat>(
+      loop_, table_, *clients_,
+      gateway::Heartbeat::Settings{milliseconds(options_.ping_interval), options_.ping_not_response_limit, options_.ping_data});
+  clients_->set_heartbeat(*heartbeat_);
+  commands_ = std::make_unique<gateway::Commands>(loop_, table_, directory_, *clients_, *heartbeat_);
   questions_ = std::make_unique<gateway::Questions>(table_, directory_);
   client_port_ = std::make_unique<gateway::ClientPort>(
       loop_, table_, *clients_, framing_, websockets_,
@@ -88,9 +97,6 @@ void Gateway::State::build(std::uint16_t port, std::uint16_t inner_port) {
   inner_port_ = std::make_unique<gateway::InnerPort>(
       loop_, workers_, *forwarder_, *commands_, *questions_,
       gateway::InnerPort::Settings{options_.secret_key, std::max(kLeastInnerFrame, options_.max_package_size + kSessionRoom)});
-  heartbeat_ = std::make_unique<gateway::Heartbeat>(
-      loop_, table_, *clients_,
-      gateway::Heartbeat::Settings{milliseconds(options_.ping_interval), options_.ping_not_response_limit, options_.ping_data});
 }
 
 void Gateway::State::serve(net::Socket clients, net::Socket inner) {
@@ -101,6 +107,7 @@ void Gateway::State::serve(net::Socket clients, net::Socket inner) {
   heartbeat_->start();
   loop_.every(std::chrono::seconds(1), [this] {
     client_port_->end_late_handshakes();
+    inner_port_->end_strangers();
     give_up_waiting();
   });
   const net::Address lan = net::Address::from_ipv4(forwarder_->settings().local_ip, inner_port);

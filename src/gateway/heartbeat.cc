@@ -16,17 +16,48 @@ Heartbeat::Heartbeat(net::Loop& loop, ClientTable& table, Clients& clients, Sett
 
 void Heartbeat::start() {
   if (settings_.interval_ms == 0) return;
-  const std::uint64_t tick_ms =
-      settings_.not_response_limit > 0 ? std::max<std::uint64_t>(settings_.interval_ms / 2, 1) : settings_.interval_ms;
-  slices_ = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(tick_ms / kSliceMs, 1, kMostSlices));
-  loop_.every(std::chrono::milliseconds(tick_ms / slices_), [this] { visit_slice(); });
+  const std::uint64_t tick = tick_ms(settings_.interval_ms);
+  slices_ = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(tick / kSliceMs, 1, kMostSlices));
+  loop_.every(std::chrono::milliseconds(tick / slices_), [this] { visit_slice(); });
+}
+
+std::uint64_t Heartbeat::tick_ms(std::uint64_t interval_ms) const {
+  return settings_.not_response_limit > 0 ? std::max<std::uint64_t>(interval_ms / 2, 1) : interval_ms;
+}
+
+void Heartbeat::set_interval(std::uint32_t client, std::optional<std::uint64_t> interval_ms) {
+  ClientRecord& record = table_[client];
+  if (record.own_heartbeat) forget(record.id);
+  record.own_heartbeat = interval_ms.has_value();
+  record.silent_ticks = -1;
+  if (!interval_ms) return;
+  net::TimerId timer;
+  if (*interval_ms > 0) {
+    timer = loop_.every(std::chrono::milliseconds(tick_ms(*interval_ms)), [this, id = record.id] { visit_one(id); });
+  }
+  own_.insert_or_assign(record.id, timer);
+}
+
+void Heartbeat::forget(std::uint32_t connection_id) {
+  const auto found = own_.find(connection_id);
+  if (found == own_.end()) return;
+  loop_.cancel(found->second);
+  own_.erase(found);
+}
+
+void Heartbeat::visit_one(std::uint32_t connection_id) {
+  const std::uint32_t client = table_.find(connection_id);
+  if (client == ClientTable::kNone) return;
+  Clients::Broadcast ping(clients_, settings_.data, false, false);
+  visit(client, table_[client], ping);
+  clients_.end_slow_consumers();
 }
 
 void Heartbeat::visit_slice() {
   Clients::Broadcast ping(clients_, settings_.data, false, false);
   // Every slices_-th client belongs to a slice, so a table that grows in between moves nobody to another one.
   for (std::uint32_t client = slice_; client < table_.capacity(); client += slices_) {
-    if (table_[client].id != 0) visit(client, table_[client], ping);
+    if (table_[client].id != 0 && !table_[client].own_heartbeat) visit(client, table_[client], ping);
   }
   slice_ = (slice_ + 1) % slices_;
   clients_.end_slow_consumers();

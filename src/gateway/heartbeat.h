@@ -1,6 +1,9 @@
 #pragma once
 
+#include <tsl/robin_map.h>
+
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "gateway/client_table.h"
@@ -14,6 +17,9 @@ namespace gatehouse::gateway {
 ///
 /// Every client is visited once a tick; a tick is half the interval when silence is limited, else the whole. Visits are spread
 /// evenly over the tick in slices, so that 10,000 clients are not all pinged in the same millisecond.
+///
+/// A client that business code gave an interval of its own is left out of that and has a timer of its own, with the same limit
+/// and data.
 class Heartbeat {
  public:
   struct Settings {
@@ -25,8 +31,17 @@ class Heartbeat {
 
   void start();
 
+  /// The client's own interval from now on; 0: none, nullopt: the gateway's again.
+  void set_interval(std::uint32_t client, std::optional<std::uint64_t> interval_ms);
+  /// The client goes. REQUIRES: called for every one with ClientRecord::own_heartbeat.
+  void forget(std::uint32_t connection_id);
+  /// Clients that have one.
+  [[nodiscard]] std::size_t own_intervals() const { return own_.size(); }
+
  private:
   void visit_slice();
+  [[nodiscard]] std::uint64_t tick_ms(std::uint64_t interval_ms) const;
+  void visit_one(std::uint32_t connection_id);
   void visit(std::uint32_t client, ClientRecord& record, Clients::Broadcast& ping);
 
   net::Loop& loop_;
@@ -35,6 +50,7 @@ class Heartbeat {
   Settings settings_;
   std::uint32_t slices_ = 1;
   std::uint32_t slice_ = 0;
+  tsl::robin_map<std::uint32_t, net::TimerId> own_;  // by connection id; an empty timer for no heartbeat
 };
 
 }  // namespace gatehouse::gateway

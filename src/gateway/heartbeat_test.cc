@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "gateway/gateway_test_support.h"
+#include "gateway/parts_test_support.h"
 
 namespace gatehouse::gateway {
 namespace {
@@ -104,6 +105,85 @@ TEST(Heartbeat, EveryClientIsVisitedOnceATick) {
   ASSERT_TRUE(test.until(
       [&] { return std::all_of(clients.begin(), clients.end(), [](auto& client) { return client->texts().size() >= 2; }); }));
   for (auto& client : clients) EXPECT_LE(client->texts().size(), 3U);
+}
+
+/// A gateway with one worker and two clients, of which the first is given an interval of its own.
+struct OwnInterval {
+  explicit OwnInterval(const GatewayOptions& options) : test(options) {
+    worker = test.worker("test:0", true);
+    own = test.client();
+    EXPECT_TRUE(test.until([&] { return worker->count(Command::on_connect) == 1; }));
+    id = worker->events(Command::on_connect)[0].header.connection_id;
+    other = test.client();
+    commander = test.commander();
+  }
+  void set(std::string_view interval_ms) {
+    commander->send(Command::set_ping_interval, id, interval_ms, {});
+    test.settle();
+  }
+  TestGateway test;
+  std::unique_ptr<InnerPeer> worker;
+  std::unique_ptr<WebSocketPeer> own;
+  std::unique_ptr<WebSocketPeer> other;
+  std::unique_ptr<InnerPeer> commander;
+  std::uint32_t id = 0;
+};
+
+TEST(Heartbeat, AClientsOwnIntervalIsItsAlone) {
+  OwnInterval it(heartbeat(milliseconds(0), 1, "P"));
+  it.set("200");
+  const auto start = steady_clock::now();
+  ASSERT_TRUE(it.test.until([&] { return it.own->ended(); }));
+  EXPECT_GE(steady_clock::now() - start, milliseconds(250));
+  EXPECT_EQ(it.own->texts(), Strings{"P"});
+  EXPECT_EQ(it.own->close_code, 1001);
+  EXPECT_FALSE(it.other->ended());
+  EXPECT_EQ(it.other->texts(), Strings());
+}
+
+TEST(Heartbeat, AnIntervalOfZeroIsNoHeartbeatAndNoneIsTheGateways) {
+  OwnInterval it(heartbeat(milliseconds(100), 1, "P"));
+  it.set("0");
+  ASSERT_TRUE(it.test.until([&] { return it.other->ended(); }));
+  EXPECT_FALSE(it.own->ended());
+  EXPECT_EQ(it.own->texts(), Strings());
+  it.set("");
+  ASSERT_TRUE(it.test.until([&] { return it.own->ended(); }));
+  EXPECT_EQ(it.own->texts(), Strings{"P"});
+}
+
+TEST(Heartbeat, ALongerIntervalTakesThePlaceOfAShorterOne) {
+  OwnInterval it(heartbeat(milliseconds(0), 0, "P"));
+  it.set("30");
+  ASSERT_TRUE(it.test.until([&] { return it.own->texts().size() >= 3; }));
+  it.set("4000000000");
+  const std::size_t pings = it.own->texts().size();
+  net::testing::run_for(it.test.loop, milliseconds(150));
+  EXPECT_EQ(it.own->texts().size(), pings);
+  // What cannot be read changes nothing.
+  it.set("soon");
+  it.set("99999999999");
+  net::testing::run_for(it.test.loop, milliseconds(50));
+  EXPECT_EQ(it.own->texts().size(), pings);
+  EXPECT_FALSE(it.own->ended());
+}
+
+TEST(Heartbeat, AClientThatGoesTakesItsTimerAlong) {
+  Parts parts;
+  for (std::uint32_t id = 1; id <= 20; ++id) {
+    const std::uint32_t client = parts.add(id);
+    EXPECT_EQ(parts.run(Command::set_ping_interval, id, id % 2 == 0 ? "3600000" : "0"), Commands::Outcome::done);
+    EXPECT_EQ(parts.heartbeat.own_intervals(), 1U);
+    EXPECT_EQ(parts.run(Command::set_ping_interval, id, "7200000"), Commands::Outcome::done);
+    EXPECT_EQ(parts.heartbeat.own_intervals(), 1U);
+    parts.clients.destroy(client, CloseReason::Cause::destroyed);
+    EXPECT_EQ(parts.heartbeat.own_intervals(), 0U);
+  }
+  EXPECT_EQ(parts.run(Command::set_ping_interval, 7, "100"), Commands::Outcome::done) << "somebody who has gone";
+  EXPECT_EQ(parts.heartbeat.own_intervals(), 0U);
+  parts.add(30);
+  EXPECT_EQ(parts.run(Command::set_ping_interval, 30, "x"), Commands::Outcome::malformed);
+  EXPECT_EQ(parts.heartbeat.own_intervals(), 0U);
 }
 
 TEST(Heartbeat, AStreamClientIsPingedInItsOwnProtocol) {

@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/log.h"
 #include "base/version.h"
+#include "wire/http_head.h"
 
 namespace gatehouse::gateway {
 
@@ -37,7 +38,8 @@ void InnerPort::on_open(net::Connection& connection) {
   }
   connection.tag = free_.back();
   free_.pop_back();
-  peers_[connection.tag] = Peer{.authenticated = settings_.secret_key.empty(), .worker = {}};
+  peers_[connection.tag] = Peer{
+      .authenticated = settings_.secret_key.empty(), .connection = connection.id(), .since_ms = loop_.now_ms(), .worker = {}};
 }
 
 std::size_t InnerPort::on_data(net::Connection& connection, std::span<char> bytes, std::size_t /*seen*/) {
@@ -48,6 +50,10 @@ std::size_t InnerPort::on_data(net::Connection& connection, std::span<char> byte
     const wire::DecodedGatewayFrame decoded = wire::decode_gateway_frame(input.substr(used), most);
     if (decoded.status == wire::GatewayFrameStatus::need_more) break;
     if (decoded.status != wire::GatewayFrameStatus::complete) {
+      if (wire::begins_like_http(input.substr(used))) {
+        answer_http(connection);
+        return bytes.size();
+      }
       refuse(connection,
              fmt::format("{}; it began with \"{}\"", wire::describe(decoded.status), printable(input.substr(used), 28)));
       return bytes.size();
@@ -56,6 +62,15 @@ std::size_t InnerPort::on_data(net::Connection& connection, std::span<char> byte
     if (!take(connection, decoded.frame)) return bytes.size();
   }
   return used;
+}
+
+/// A health probe or a browser: told, but no line in the log, for probes come every few seconds.
+void InnerPort::answer_http(net::Connection& connection) {
+  loop_.log().debug("{} speaks HTTP to the inner port", connection.peer().to_string());
+  connection.send(
+      "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: 38\r\n\r\n"
+      "This is the inner port of a gateway.\r\n");
+  connection.close();
 }
 
 bool InnerPort::take(net::Connection& connection, const wire::GatewayFrame& frame) {
@@ -104,12 +119,12 @@ bool InnerPort::connect(net::Connection& connection, const wire::GatewayFrame& f
   peers_[connection.tag].authenticated = true;
   if (frame.header.command == Command::worker_connect) {
     if (body.worker_key.empty()) return refuse(connection, "worker_connect without a worker_key");
-    join(connection, connection.peer().ip() + ":" + body.worker_key, body.extension);
+    return join(connection, connection.peer().ip() + ":" + body.worker_key, body.extension);
   }
   return true;
 }
 
-void InnerPort::join(net::Connection& connection, const std::string& worker_key, bool extension) {
+bool InnerPort::join(net::Connection& connection, const std::string& worker_key, bool extension) {
   Peer& peer = peers_[connection.tag];
   leave(peer);
   const WorkerLink* same = workers_.find(worker_key);
@@ -122,6 +137,7 @@ void InnerPort::join(net::Connection& connection, const std::string& worker_key,
   }
   const std::uint64_t before = workers_.size();
   workers_.add(worker_key, connection.id(), extension, peer.worker);
+  if (peer.worker.generation == 0) return refuse(connection, fmt::format("{} workers are more than can be known", before + 1));
   loop_.log().debug("worker {} connected from {} ({} workers)", worker_key, connection.peer().to_string(), workers_.size());
   if (extension) {
     wire::GatewayHeader header;
@@ -136,6 +152,7 @@ void InnerPort::join(net::Connection& connection, const std::string& worker_key,
   if (before == 0 && forwarder_.held() > 0)
     loop_.log().info("a worker is back: {} events that waited go to it", forwarder_.held());
   forwarder_.deliver_held();
+  return true;
 }
 
 void InnerPort::leave(Peer& peer) {
@@ -145,7 +162,8 @@ void InnerPort::leave(Peer& peer) {
   loop_.log().debug("worker {} left", worker->key);
   const std::vector<std::uint32_t> waiting = std::move(worker->waiting);
   workers_.remove(ref);
-  // They are bound anew at their next event; so are those whose event came when this worker was just going.
+  // They are bound anew at their next event, unless it is back by then; so are those whose event came when this worker was just
+  // going.
   forwarder_.resume_clients_of(waiting);
   forwarder_.deliver_held();
 }
@@ -166,6 +184,18 @@ void InnerPort::on_drain(net::Connection& connection) {
   connection.resume();
   WorkerLink* worker = workers_.find(peers_[connection.tag].worker);
   if (worker != nullptr) forwarder_.resume_clients_of(std::exchange(worker->waiting, {}));
+}
+
+void InnerPort::end_strangers() {
+  if (settings_.secret_key.empty()) return;
+  for (const Peer& peer : peers_) {
+    if (peer.authenticated || loop_.now_ms() - peer.since_ms < settings_.secret_ms) continue;
+    net::Connection* connection = loop_.find(peer.connection);
+    if (connection == nullptr) continue;
+    loop_.log().debug("inner port: {} has not shown the secret_key within {} ms", connection->peer().to_string(),
+                      settings_.secret_ms);
+    connection->destroy();
+  }
 }
 
 void InnerPort::ping_workers() {

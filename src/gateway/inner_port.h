@@ -22,6 +22,7 @@ class InnerPort : public net::ConnectionHandler {
   struct Settings {
     std::string secret_key;
     std::size_t max_frame_bytes = 16 * 1024 * 1024;
+    std::uint64_t secret_ms = 10'000;  // to show the secret in, where there is one
   };
 
   InnerPort(net::Loop& loop, WorkerTable& workers, EventForwarder& forwarder, Commands& commands, Questions& questions,
@@ -34,12 +35,16 @@ class InnerPort : public net::ConnectionHandler {
 
   /// A ping to every worker, so that neither side's firewall forgets the connection.
   void ping_workers();
+  /// Ends those that have not shown the secret in time. Called about once a second.
+  void end_strangers();
 
   [[nodiscard]] std::uint64_t connections() const { return peers_.size() - free_.size(); }
 
  private:
   struct Peer {
     bool authenticated = false;
+    net::ConnectionId connection;
+    std::uint64_t since_ms = 0;
     WorkerRef worker;  // set when it takes events
   };
 
@@ -47,8 +52,9 @@ class InnerPort : public net::ConnectionHandler {
   bool take(net::Connection& connection, const wire::GatewayFrame& frame);
   void slow_down(net::Connection& connection);
   bool connect(net::Connection& connection, const wire::GatewayFrame& frame);
+  void answer_http(net::Connection& connection);
   bool refuse(net::Connection& connection, const std::string& why);
-  void join(net::Connection& connection, const std::string& worker_key, bool extension);
+  bool join(net::Connection& connection, const std::string& worker_key, bool extension);
   void leave(Peer& peer);
 
   net::Loop& loop_;

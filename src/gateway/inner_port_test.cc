@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+
 #include "gateway/gateway_test_support.h"
+#include "gateway/parts_test_support.h"
 
 namespace gatehouse::gateway {
 namespace {
@@ -121,6 +124,67 @@ TEST(InnerPort, GarbageIsRefusedAndOthersGoOn) {
   commander->send(Command::is_online, 1, {}, {});
   ASSERT_TRUE(test.until([&] { return commander->answers() == Strings({"i:0;"}); }));
   EXPECT_LE(test.gateway->status().inner_connections, 2U);
+}
+
+/// A gateway's log, from info up.
+struct LoggedGateway {
+  explicit LoggedGateway(GatewayOptions options = TestGateway::options()) : gateway(loop, options, 0, nullptr) {
+    net::Socket clients = net::listen_tcp(*net::Endpoint::parse_numeric("127.0.0.1:0")).value();
+    net::Socket inner = net::listen_tcp(*net::Endpoint::parse_numeric("127.0.0.1:0")).value();
+    endpoint = *net::Endpoint::parse_numeric(net::local_address(inner.fd()).to_string());
+    gateway.serve(std::move(clients), std::move(inner));
+  }
+  Strings lines;
+  net::Loop loop{Log::to_function([this](LogLevel, std::string_view message) { lines.emplace_back(message); })};
+  Gateway gateway;
+  net::Endpoint endpoint;
+};
+
+TEST(InnerPort, HealthProbesAreAnsweredOrIgnoredAndNotLogged) {
+  for (const bool secret : {false, true}) {
+    LoggedGateway test(secret ? with_secret() : TestGateway::options());
+    for (const char* request :
+         {"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "HEAD /health HTTP/1.0\r\n\r\n", "OPTIONS * HTTP/1.1\r\n\r\n"}) {
+      Peer probe(test.endpoint);
+      probe.write(request);
+      ASSERT_TRUE(run_until(test.loop, [&] { return probe.ended(); }));
+      EXPECT_TRUE(probe.socket.received.starts_with("HTTP/1.1 400 Bad Request\r\n")) << probe.socket.received;
+    }
+    {
+      Peer knocks(test.endpoint);
+      ASSERT_TRUE(run_until(test.loop, [&] { return test.gateway.status().inner_connections == 1; }));
+    }
+    ASSERT_TRUE(run_until(test.loop, [&] { return test.gateway.status().inner_connections == 0; }));
+    EXPECT_EQ(test.lines, Strings());
+    Peer garbage(test.endpoint);
+    garbage.write("GARBAGE!");
+    ASSERT_TRUE(run_until(test.loop, [&] { return garbage.ended(); }));
+    EXPECT_EQ(test.lines.size(), 1U) << "what is no probe is worth a line";
+  }
+}
+
+TEST(InnerPort, WhoDoesNotShowTheSecretInTimeIsEnded) {
+  for (const bool secret : {true, false}) {
+    Parts parts;
+    InnerPort port(parts.loop, parts.workers, parts.forwarder, parts.commands, parts.questions,
+                   {.secret_key = secret ? "s" : "", .secret_ms = 50});
+    net::Socket socket = net::listen_tcp(*net::Endpoint::parse_numeric("127.0.0.1:0")).value();
+    const auto endpoint = *net::Endpoint::parse_numeric(net::local_address(socket.fd()).to_string());
+    parts.loop.listen(std::move(socket), port);
+    InnerPeer silent(endpoint);
+    InnerPeer shows(endpoint);
+    shows.connect_as_client(secret ? "s" : "");
+    const auto ended = [&](Peer& peer, int ms) {
+      const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(ms);
+      EXPECT_TRUE(run_until(parts.loop, [&] {
+        port.end_strangers();
+        return peer.ended() || std::chrono::steady_clock::now() > end;
+      }));
+      return peer.ended();
+    };
+    EXPECT_EQ(ended(silent, secret ? 5000 : 120), secret);
+    EXPECT_FALSE(ended(shows, 80));
+  }
 }
 
 TEST(InnerPort, ACommandThatCannotBeReadIsPassedOver) {

@@ -26,7 +26,9 @@ class Parts {
  public:
   /// `protocol` is null for websocket.
   explicit Parts(std::unique_ptr<Protocol> protocol = nullptr, std::uint32_t first_id = 1)
-      : table(first_id), framing(std::move(protocol)) {}
+      : table(first_id), framing(std::move(protocol)) {
+    clients.set_heartbeat(heartbeat);
+  }
 
   /// A client with that id, which is `first_id` or later, as if those before it had come and gone.
   std::uint32_t add(std::uint32_t id, ClientRecord::Stage stage = ClientRecord::Stage::open) {
@@ -92,11 +94,13 @@ class Parts {
   ClientTable table;
   Directory directory{table};
   WorkerTable workers;
-  EventForwarder forwarder{loop, table, workers, {}};
+  EventRouter router{loop, workers, directory, {}};
+  EventForwarder forwarder{loop, table, workers, router, {}};
   ClientFraming framing;
   wire::WebSocketReader websockets{wire::WebSocketReader::Role::server, {}};
   Clients clients{loop, table, directory, workers, forwarder, framing, websockets, {}};
-  Commands commands{loop, table, directory, clients};
+  Heartbeat heartbeat{loop, table, clients, {}};
+  Commands commands{loop, table, directory, clients, heartbeat};
   Questions questions{table, directory};
 
  private:

@@ -1,55 +1,130 @@
 #include "gateway/worker_table.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace gatehouse::gateway {
 
 net::ConnectionId WorkerTable::add(std::string key, net::ConnectionId connection, bool extension, WorkerRef& out) {
   net::ConnectionId replaced;
-  for (std::size_t i = 0; i < slots_.size(); ++i) {
-    if (!slots_[i].used || slots_[i].link.key != key) continue;
-    replaced = slots_[i].link.connection;
-    remove({static_cast<std::uint16_t>(i), slots_[i].generation});
+  out = {};
+  const auto is_known = [&](const Slot& slot) { return slot.state != Slot::State::free && slot.link.key == key; };
+  auto place = std::find_if(slots_.begin(), slots_.end(), is_known);
+  if (place == slots_.end()) {
+    place = std::find_if(slots_.begin(), slots_.end(), [](const Slot& slot) { return slot.state == Slot::State::free; });
+    if (place == slots_.end() && slots_.size() == kMostWorkers) return {};
+    if (place == slots_.end()) place = slots_.insert(slots_.end(), Slot{});
+    place->link.key = std::move(key);
   }
-  auto free = std::find_if(slots_.begin(), slots_.end(), [](const Slot& slot) { return !slot.used; });
-  if (free == slots_.end()) free = slots_.insert(slots_.end(), Slot{});
-  free->used = true;
-  free->link = WorkerLink{std::move(key), connection, extension, 0, {}};
-  ++size_;
-  out = {static_cast<std::uint16_t>(free - slots_.begin()), free->generation};
+  if (place->state == Slot::State::here) {
+    replaced = place->link.connection;
+  } else {
+    ++size_;
+  }
+  place->state = Slot::State::here;
+  place->link.connection = connection;
+  place->link.extension = extension;
+  place->link.waiting.clear();
+  out = ref_of(static_cast<std::size_t>(place - slots_.begin()));
   return replaced;
 }
 
 void WorkerTable::remove(WorkerRef ref) {
   if (find(ref) == nullptr) return;
   Slot& slot = slots_[ref.slot];
-  slot.used = false;
+  slot.state = Slot::State::away;
+  slot.link.connection = {};
+  slot.link.waiting.clear();
+  --size_;
+  if (slot.link.clients == 0) free(slot);
+}
+
+void WorkerTable::free(Slot& slot) {
+  slot.state = Slot::State::free;
   slot.link = WorkerLink{};
   if (++slot.generation == 0) slot.generation = 1;  // 0 names nothing
-  --size_;
+}
+
+WorkerTable::Slot* WorkerTable::slot_of(WorkerRef ref) {
+  if (ref.generation == 0 || ref.slot >= slots_.size()) return nullptr;
+  Slot& slot = slots_[ref.slot];
+  return slot.state != Slot::State::free && slot.generation == ref.generation ? &slot : nullptr;
 }
 
 WorkerLink* WorkerTable::find(WorkerRef ref) {
-  if (ref.generation == 0 || ref.slot >= slots_.size()) return nullptr;
-  Slot& slot = slots_[ref.slot];
-  return slot.used && slot.generation == ref.generation ? &slot.link : nullptr;
+  Slot* slot = slot_of(ref);
+  return slot != nullptr && slot->state == Slot::State::here ? &slot->link : nullptr;
 }
 
 WorkerLink* WorkerTable::find(std::string_view key) {
-  const auto found =
-      std::find_if(slots_.begin(), slots_.end(), [&](const Slot& slot) { return slot.used && slot.link.key == key; });
+  const auto found = std::find_if(slots_.begin(), slots_.end(),
+                                  [&](const Slot& slot) { return slot.state == Slot::State::here && slot.link.key == key; });
   return found == slots_.end() ? nullptr : &found->link;
+}
+
+WorkerLink* WorkerTable::bind(WorkerRef& ref, WorkerRef to) {
+  if (ref == to) return find(to);
+  unbind(ref);
+  WorkerLink* link = find(to);
+  if (link == nullptr) return nullptr;
+  ref = to;
+  ++link->clients;
+  return link;
+}
+
+void WorkerTable::unbind(WorkerRef& ref) {
+  Slot* slot = slot_of(std::exchange(ref, {}));
+  if (slot == nullptr) return;
+  if (--slot->link.clients == 0 && slot->state == Slot::State::away) free(*slot);
+}
+
+WorkerRef WorkerTable::choose(LoadBalancing mode) {
+  if (size_ == 0) return {};
+  WorkerRef chosen;
+  switch (mode) {
+    case LoadBalancing::least_connections: chosen = least_loaded(); break;
+    case LoadBalancing::round_robin:
+      chosen = next_here(turn_);
+      turn_ = chosen.slot + std::size_t{1};
+      break;
+    case LoadBalancing::random:
+      chosen = next_here(0);
+      for (std::size_t skip = std::uniform_int_distribution<std::size_t>(0, size_ - 1)(random_); skip > 0; --skip) {
+        chosen = next_here(chosen.slot + std::size_t{1});
+      }
+      break;
+  }
+  return chosen;
+}
+
+/// The first one that is here from slot `from` on, beginning again behind the last. REQUIRES: there is one.
+WorkerRef WorkerTable::next_here(std::size_t from) const {
+  std::size_t at = from;
+  do {
+    if (at >= slots_.size()) at = 0;
+    if (slots_[at].state == Slot::State::here) break;
+    ++at;
+  } while (true);
+  return ref_of(at);
 }
 
 WorkerRef WorkerTable::least_loaded() const {
   WorkerRef best;
   std::uint32_t fewest = 0;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
-    if (!slots_[i].used || (best.generation != 0 && slots_[i].link.clients >= fewest)) continue;
-    best = {static_cast<std::uint16_t>(i), slots_[i].generation};
-    fewest = slots_[i].link.clients;
+    const Slot& slot = slots_[i];
+    if (slot.state != Slot::State::here || (best.generation != 0 && slot.link.clients >= fewest)) continue;
+    best = ref_of(i);
+    fewest = slot.link.clients;
   }
   return best;
+}
+
+void WorkerTable::list(std::vector<WorkerRef>& out) const {
+  out.clear();
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (slots_[i].state == Slot::State::here) out.push_back(ref_of(i));
+  }
 }
 
 }  // namespace gatehouse::gateway

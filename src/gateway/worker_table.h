@@ -1,6 +1,9 @@
 #pragma once
 
+#include <gatehouse/router.h>
+
 #include <cstdint>
+#include <random>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,29 +22,54 @@ struct WorkerLink {
   std::vector<std::uint32_t> waiting;  // connection ids of clients not read from until its queue drains
 };
 
-/// The workers of a gateway, and which client belongs to which: bound at the client's first event to the worker with the fewest
-/// clients, and for as long as both live.
+/// The workers of a gateway, and how many clients are bound to each.
+///
+/// A worker that has left stays known by its key as long as clients are bound to it: when it comes back, it has those again that
+/// have not spoken meanwhile, and its count is that of the clients it really has (upstream begins again at 0 and sends it
+/// everybody new).
 class WorkerTable {
  public:
-  /// A worker with a key that is there already replaces the old one, whose connection is returned (else an empty id).
+  /// How many keys may be known at a time; WorkerRef::slot names them.
+  static constexpr std::size_t kMostWorkers = 65'535;
+
+  /// A worker with a key that is there already replaces the old one, whose connection is returned (else an empty id). `out` is
+  /// nothing (generation 0) when the table is full.
   net::ConnectionId add(std::string key, net::ConnectionId connection, bool extension, WorkerRef& out);
+  /// It has left; nobody is bound to it anew.
   void remove(WorkerRef ref);
 
+  /// Null for one that is not here.
   [[nodiscard]] WorkerLink* find(WorkerRef ref);
   [[nodiscard]] WorkerLink* find(std::string_view key);
-  /// The worker with the fewest clients; nothing (generation 0) when there is none.
-  [[nodiscard]] WorkerRef least_loaded() const;
+
+  /// Takes a client from the worker that `ref` names, if any, and gives it to the one that `to` names. Null when that is nothing.
+  WorkerLink* bind(WorkerRef& ref, WorkerRef to);
+  void unbind(WorkerRef& ref);
+
+  /// A worker for one more client; nothing (generation 0) when there is none.
+  [[nodiscard]] WorkerRef choose(LoadBalancing mode);
+  /// All that are here, in a lasting order.
+  void list(std::vector<WorkerRef>& out) const;
 
   [[nodiscard]] std::size_t size() const { return size_; }
 
  private:
   struct Slot {
+    enum class State : std::uint8_t { free, here, away };
     std::uint16_t generation = 1;
-    bool used = false;
+    State state = State::free;
     WorkerLink link;
   };
+  [[nodiscard]] WorkerRef ref_of(std::size_t slot) const { return {static_cast<std::uint16_t>(slot), slots_[slot].generation}; }
+  Slot* slot_of(WorkerRef ref);
+  void free(Slot& slot);
+  [[nodiscard]] WorkerRef next_here(std::size_t from) const;
+  [[nodiscard]] WorkerRef least_loaded() const;
+
   std::vector<Slot> slots_;
-  std::size_t size_ = 0;
+  std::size_t size_ = 0;  // that are here
+  std::size_t turn_ = 0;  // the slot from which round robin looks on
+  std::minstd_rand random_{std::random_device{}()};
 };
 
 }  // namespace gatehouse::gateway

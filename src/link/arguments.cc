@@ -3,6 +3,7 @@
 #include <stdexcept>
 
 #include "base/log.h"
+#include "wire/command_ext.h"
 #include "wire/php_serialize.h"
 #include "wire/utf8.h"
 
@@ -54,6 +55,14 @@ std::string check_session(const Value& session, std::string_view name) {
   } catch (const std::invalid_argument& error) {
     refuse(name, error.what());
   }
+}
+
+std::string check_ping_interval(std::optional<std::chrono::milliseconds> interval, std::string_view name) {
+  if (!interval) return {};
+  if (*interval < std::chrono::milliseconds(0) || *interval > std::chrono::milliseconds(wire::kMostPingIntervalMs)) {
+    refuse(name, "from 0 to 49 days is wanted, not " + std::to_string(interval->count()) + " ms");
+  }
+  return std::to_string(interval->count());
 }
 
 }  // namespace gatehouse::link

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,5 +28,7 @@ void check_name(std::string_view text, std::string_view name);
 std::vector<std::string> check_names(const Names& names, std::string_view name);
 /// A session, serialized: an object or array; null is none.
 std::string check_session(const Value& session, std::string_view name);
+/// A heartbeat interval in milliseconds as it stands on the wire, from 0 to 49 days; empty for none.
+std::string check_ping_interval(std::optional<std::chrono::milliseconds> interval, std::string_view name);
 
 }  // namespace gatehouse::link

@@ -265,6 +265,7 @@ void ClusterCalls::write(link::GatewayLink& link, const Frame& frame) {
 /// Upstream has no command for all clients of a uid but some, nor one that closes them: the gateway is asked who they are, and
 /// the command is given for each.
 void ClusterCalls::on_not_understood(link::GatewayLink& link, const wire::GatewayFrame& frame) {
+  if (frame.header.command == wire::Command::set_ping_interval) return refuse_ping_interval(link.key());
   wire::UidTarget target;
   if (frame.header.command == wire::Command::kick_uid) {
     target.uids.emplace_back(frame.ext_data);
@@ -295,6 +296,14 @@ void ClusterCalls::on_not_understood(link::GatewayLink& link, const wire::Gatewa
   const std::uint64_t question = questions_.open(act);
   ask_gateway(link, question, {.header = {.command = inquiry.command}, .ext = inquiry.ext});
   questions_.finish_asking(question);
+}
+
+void ClusterCalls::refuse_ping_interval(link::GatewayKey gateway) {
+  ++dropped_;
+  miss(gateway);
+  if (std::exchange(ping_complained_, true)) return;
+  loop_.log().warning("set_ping_interval has no effect on the clients of {}: a gateway of PHP has one interval for all",
+                      gateway.address());
 }
 
 void ClusterCalls::to_connections(link::GatewayKey gateway, const wire::GatewayHeader& header,

@@ -2,6 +2,7 @@
 
 #include <tsl/robin_map.h>
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -39,6 +40,8 @@ class ClusterCalls final : private link::GatewayLink::Owner {
     int connect_timeout_ms = 0;
     std::size_t max_held_bytes = 1024 * 1024;
   };
+  /// None is the gateway's own, 0 no heartbeat.
+  using PingInterval = std::optional<std::chrono::milliseconds>;
   /// Takes what the event connections bring.
   class EventHandler {
    public:
@@ -87,13 +90,20 @@ class ClusterCalls final : private link::GatewayLink::Owner {
   void set_session(std::string_view client_id, const Value& session);
   void update_session(std::string_view client_id, const Value& changes);
 
+  void set_ping_interval(std::string_view client_id, PingInterval interval);
+
   // The same for a client whose id need not be read.
   void send(const wire::ClientId& client, Data data, bool raw = false);
   void close(const wire::ClientId& client, const std::optional<Data>& last_words);
   void destroy(const wire::ClientId& client);
+  void set_ping_interval(const wire::ClientId& client, PingInterval interval);
   /// `session` and `changes` are serialized, or empty for none.
   void set_session(const wire::ClientId& client, std::string_view session);
   void update_session(const wire::ClientId& client, std::string_view changes);
+  /// `command` is set_session, update_session or merge_session with its ext_data; the last is for gateways that know it.
+  void save_session(const wire::ClientId& client, wire::Command command, std::string_view ext) {
+    to_client(client, command, ext);
+  }
 
   /// Asks; `done` is called once, later, never from within this call. Gives the question's id.
   std::uint64_t ask(const link::Inquiry& inquiry, link::OnAnswers done) {
@@ -166,6 +176,7 @@ class ClusterCalls final : private link::GatewayLink::Owner {
   void to_connections(link::GatewayKey gateway, const wire::GatewayHeader& header, const std::vector<std::uint32_t>& connections,
                       std::string_view body);
   void miss(link::GatewayKey gateway);
+  void refuse_ping_interval(link::GatewayKey gateway);
   void ask_gateway(link::GatewayLink& link, std::uint64_t question, const Frame& frame);
   void ask_known(std::uint64_t question, const std::optional<link::GatewayKey>& gateway, const Frame& frame);
 
@@ -189,6 +200,7 @@ class ClusterCalls final : private link::GatewayLink::Owner {
   std::size_t translating_ = 0;      // commands that wait for an answer before they can be sent (on_not_understood)
   bool known_ = false;               // a register has told its list
   bool hold_complained_ = false;
+  bool ping_complained_ = false;
   bool events_open_ = false;
   bool events_paused_ = false;
 };

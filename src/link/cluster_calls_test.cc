@@ -185,6 +185,33 @@ TEST_F(ClusterCallsTest, UidsWithExceptionsAndTheirEndOnGatewaysOfPhp) {
   EXPECT_EQ(gateway_.count(Command::kick_uid), 0U);
 }
 
+// Gateways of PHP print an error for a command that they do not know, so they must never see one.
+TEST_F(ClusterCallsTest, AnIntervalOfAClientsOwnIsForNativeGatewaysOnly) {
+  gateway_.native = true;
+  register_.list = {gateway_.address(), second_.address()};
+  start();
+  const auto set_both = [this](ClusterCalls::PingInterval interval) {
+    for (const FakeGateway* gateway : {&gateway_, &second_}) calls_->set_ping_interval(id_at(*gateway, 1), interval);
+  };
+  set_both(std::chrono::seconds(30));  // held, before it is known who knows it
+  ASSERT_TRUE(run_until(loop_, [&] { return calls_->connected() == 2; }));
+  set_both(std::chrono::milliseconds(0));
+  set_both(std::nullopt);
+  calls_->send_to_all("x", {});
+  ASSERT_TRUE(arrives(gateway_, Command::send_to_all) && arrives(second_, Command::send_to_all));
+  const auto sent = gateway_.with(Command::set_ping_interval);
+  ASSERT_EQ(sent.size(), 3U);
+  EXPECT_EQ(sent[0].ext, "30000");
+  EXPECT_EQ(sent[0].header.connection_id, 1U);
+  EXPECT_EQ(sent[1].ext, "0");
+  EXPECT_EQ(sent[2].ext, "");
+  EXPECT_EQ(second_.count(Command::set_ping_interval), 0U);
+  EXPECT_EQ(calls_->dropped(), 3U);
+  EXPECT_EQ(calls_->take_missed(), std::vector<std::string>{second_.address()});
+  EXPECT_THROW(calls_->set_ping_interval(id(1), std::chrono::milliseconds(-1)), std::invalid_argument);
+  EXPECT_THROW(calls_->set_ping_interval(id(1), std::chrono::hours(24 * 50)), std::invalid_argument);
+}
+
 // What is sent before it is known whether a gateway is one of ours is held in our form.
 TEST_F(ClusterCallsTest, WhatWasHeldIsPutIntoUpstreamsForm) {
   for (const bool native : {true, false}) {

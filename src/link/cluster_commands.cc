@@ -177,4 +177,12 @@ void ClusterCalls::update_session(const wire::ClientId& client, std::string_view
   if (!changes.empty()) to_client(client, Command::update_session, changes);
 }
 
+void ClusterCalls::set_ping_interval(std::string_view client_id, PingInterval interval) {
+  set_ping_interval(link::check_client_id(client_id), interval);
+}
+
+void ClusterCalls::set_ping_interval(const wire::ClientId& client, PingInterval interval) {
+  to_client(client, Command::set_ping_interval, link::check_ping_interval(interval, "interval"));
+}
+
 }  // namespace gatehouse

@@ -165,7 +165,8 @@ void GatewayLink::on_frame(const wire::GatewayFrame& frame) {
 }
 
 bool GatewayLink::needs_extension(wire::Command command, std::string_view ext) {
-  return command == wire::Command::kick_uid || (command == wire::Command::send_to_uid && wire::is_extended_uid_target(ext));
+  return command == wire::Command::kick_uid || command == wire::Command::set_ping_interval ||
+         (command == wire::Command::send_to_uid && wire::is_extended_uid_target(ext));
 }
 
 void GatewayLink::ask_extension(net::Connection& connection) {

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "link/name_lookup.h"
 #include "link/retire.h"
 #include "link/settled.h"
 #include "wire/register_line.h"
@@ -13,16 +14,18 @@ namespace gatehouse::link {
 namespace {
 
 constexpr std::size_t kMaxLineSize = 16 * 1024 * 1024;  // the list of a cluster with half a million gateway processes
+constexpr std::uint64_t kAtOnceMs = 2'000;
 
 }  // namespace
 
 /// The connection to one register.
 class RegisterLinks::Line final : public net::ConnectionHandler {
  public:
-  Line(RegisterLinks& owner, std::string address) : owner_(&owner), loop_(owner.loop_), address_(std::move(address)) {}
+  Line(RegisterLinks& owner, const std::string& address)
+      : owner_(&owner), loop_(owner.loop_), address_(address), lookup_(address) {}
 
   void dial() {
-    auto endpoint = net::Endpoint::resolve(address_);
+    const auto endpoint = lookup_.next();
     if (!endpoint) {
       complain(endpoint.error().message);
       return dial_later();
@@ -102,8 +105,8 @@ class RegisterLinks::Line final : public net::ConnectionHandler {
     if (owner_ == nullptr) return;
     if (was_up && loop_.now_ms() - opened_ms_ >= kSettledMs) complained_ = false;
     std::string reason = error != 0 ? std::generic_category().message(error) : std::string("closed by the register");
-    // That is all a register does about a wrong key.
-    if (was_up && !has_list_) reason += " (does it have the same secret_key?)";
+    // That is all a register does about a wrong key, and it does it at once.
+    if (was_up && !has_list_ && loop_.now_ms() - opened_ms_ < kAtOnceMs) reason += " (does it have the same secret_key?)";
     complain((cause == net::CloseCause::connect_failed ? "cannot connect to the register " : "lost the register ") + address_ +
              ": " + reason);
     dial_later();
@@ -126,6 +129,7 @@ class RegisterLinks::Line final : public net::ConnectionHandler {
   RegisterLinks* owner_;
   net::Loop& loop_;
   std::string address_;
+  NameLookup lookup_;
   net::Endpoint endpoint_;
   net::ConnectionId connection_;
   net::TimerId redial_;

@@ -14,7 +14,7 @@ namespace gatehouse::link {
 class RegisterLinks {
  public:
   struct Settings {
-    std::vector<std::string> addresses;  // "127.0.0.1:1236"; names are resolved at every dial
+    std::vector<std::string> addresses;  // "127.0.0.1:1236"; names are resolved at start, and again at later dials (NameLookup)
     std::string secret_key;
     /// A gateway's inner address "IP:PORT"; empty for a worker or a GatewayClient.
     std::string announce;

@@ -1,7 +1,6 @@
 #include "register/register.h"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cstring>
 #include <unordered_map>
@@ -10,18 +9,13 @@
 
 #include "base/bytes.h"
 #include "link/retire.h"
+#include "wire/http_head.h"
 #include "wire/register_line.h"
 
 namespace gatehouse {
 namespace {
 
 constexpr std::size_t kMaxAddressSize = 256;
-
-/// Load balancers and browsers that knock here say one of these; it is not worth a line in the log.
-bool is_http(std::string_view line) {
-  constexpr std::array<std::string_view, 4> kMethods = {"GET ", "HEAD ", "OPTIONS ", "POST "};
-  return std::any_of(kMethods.begin(), kMethods.end(), [line](std::string_view method) { return line.starts_with(method); });
-}
 
 /// A key that came with a malformed line does not belong in a log file.
 std::string for_log(std::string_view line) {
@@ -68,6 +62,7 @@ class Register::Peers final : public net::ConnectionHandler {
     net::TimerId deadline;   // until the first valid line
     std::string address;     // what a gateway announced; empty for others
     bool is_worker = false;  // is told the list
+    bool has_spoken = false;
   };
   /// In the order of their announcement, as upstream lists them. A gateway that comes back may announce itself before its old
   /// connection is known to be gone: the address stays as long as any connection announces it.
@@ -82,12 +77,16 @@ class Register::Peers final : public net::ConnectionHandler {
     peer.deadline = loop_.after(std::chrono::milliseconds(kFirstLineTimeoutMs), [this, id = connection.id()] {
       net::Connection* silent = loop_.find(id);
       if (silent == nullptr) return;
-      loop_.log().warning("{} showed no valid first line within {} s", silent->peer().to_string(), kFirstLineTimeoutMs / 1000);
+      // One that has said nothing at all is a probe that holds its connection, and no line in the log.
+      if (peers_[id.slot].has_spoken) {
+        loop_.log().warning("{} showed no valid first line within {} s", silent->peer().to_string(), kFirstLineTimeoutMs / 1000);
+      }
       silent->close();
     });
   }
 
   std::size_t on_data(net::Connection& connection, std::span<char> bytes, std::size_t seen) override {
+    peers_[connection.id().slot].has_spoken = true;
     std::size_t done = 0;
     while (connection.is_open()) {
       const std::size_t from = std::max(done, seen);
@@ -127,7 +126,7 @@ class Register::Peers final : public net::ConnectionHandler {
   /// The sender is told, as upstream does: it may be a person with a browser or telnet.
   void refuse(net::Connection& connection, std::string_view text) {
     const std::string ip = connection.peer().ip();
-    if (is_http(text)) {
+    if (wire::begins_like_http(text)) {
       loop_.log().debug("{} speaks HTTP to the register", ip);
     } else {
       loop_.log().warning("bad request from {}: {}", connection.peer().to_string(), for_log(text));

@@ -239,4 +239,12 @@ std::string select_ext(const SelectQuery& query) {
   return out;
 }
 
+std::optional<std::uint64_t> parse_ping_interval(std::string_view ext) {
+  std::uint64_t interval_ms = 0;
+  const auto [end, error] = std::from_chars(ext.data(), ext.data() + ext.size(), interval_ms);
+  if (error != std::errc{} || end != ext.data() + ext.size()) return std::nullopt;
+  if (interval_ms > kMostPingIntervalMs) return std::nullopt;
+  return interval_ms;
+}
+
 }  // namespace gatehouse::wire

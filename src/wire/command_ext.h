@@ -68,4 +68,9 @@ struct SelectQuery {
 bool parse_select(std::string_view ext, SelectQuery& out);
 std::string select_ext(const SelectQuery& query);
 
+/// A client's own heartbeat interval: what the loop's timers can hold.
+inline constexpr std::uint64_t kMostPingIntervalMs = std::uint64_t{49} * 24 * 3600 * 1000;
+/// Takes decimal digits up to that; ext_data of set_ping_interval, when it is not empty.
+std::optional<std::uint64_t> parse_ping_interval(std::string_view ext);
+
 }  // namespace gatehouse::wire

@@ -218,5 +218,14 @@ TEST(CommandExt, SelectAsksForTheExtension) {
   EXPECT_TRUE(select(ext).extension);
 }
 
+TEST(CommandExt, PingIntervals) {
+  EXPECT_EQ(parse_ping_interval("0"), 0U);
+  EXPECT_EQ(parse_ping_interval("30000"), 30'000U);
+  EXPECT_EQ(parse_ping_interval(std::to_string(kMostPingIntervalMs)), 4'233'600'000U);
+  for (const char* bad : {"", "-1", "+1", " 1", "1 ", "1.5", "x", "4233600001", "18446744073709551616"}) {
+    EXPECT_FALSE(parse_ping_interval(bad)) << bad;
+  }
+}
+
 }  // namespace
 }  // namespace gatehouse::wire

@@ -46,9 +46,11 @@ enum class Command : std::uint8_t {
   batch_get_client_count_by_group = 28,
   get_session_by_client_id = 203,
   // Our extension, which PHP peers never see. hello is sent only to a worker that announced it in worker_connect (body: JSON),
-  // kick_uid only to a gateway that has said that it knows it.
+  // the others only to a gateway that has said that it knows it.
   hello = 240,
   kick_uid = 241,
+  set_ping_interval = 244,  // connection_id; ext_data: milliseconds, 0 for none, empty for the gateway's own
+  merge_session = 245,      // connection_id; ext_data: serialized list of what to remove and of what to update
 };
 
 /// Bits of the flag byte. Those of the extension appear only between roles that announced it to each other.

@@ -174,4 +174,12 @@ std::string_view HttpHead::query() const {
   return mark == std::string_view::npos ? std::string_view() : target.substr(mark + 1);
 }
 
+bool begins_like_http(std::string_view bytes) {
+  constexpr std::array<std::string_view, 4> kMethods = {"GET ", "HEAD ", "OPTIONS ", "POST "};
+  constexpr std::size_t kEnough = 4;  // bytes: the shortest of them, which may be all that has come yet
+  return bytes.size() >= kEnough && std::any_of(kMethods.begin(), kMethods.end(), [bytes](std::string_view method) {
+           return bytes.substr(0, method.size()) == method.substr(0, bytes.size());
+         });
+}
+
 }  // namespace gatehouse::wire

@@ -45,4 +45,8 @@ struct HttpResult {
 /// Parses the head at the start of `bytes`, whose first `seen` bytes were shown before. Linear in the bytes that are new.
 HttpResult parse_http_head(std::string_view bytes, std::size_t seen, HttpHead& out, const HttpLimits& limits = {});
 
+/// Whether `bytes` begin as a request does. Load balancers and browsers that knock at a port which does not speak HTTP say that,
+/// and it is not worth a line in a log.
+bool begins_like_http(std::string_view bytes);
+
 }  // namespace gatehouse::wire

@@ -209,5 +209,14 @@ TEST(HttpHead, BoundsAnEndlessHeaderInOneByteWrites) {
   EXPECT_EQ(head.fields.capacity(), 0U);
 }
 
+TEST(HttpHead, WhatBeginsLikeARequest) {
+  for (const char* http : {"GET / HTTP/1.1", "HEAD /x", "OPTIONS *", "POST / HTTP/1.0\r\n", "GET ", "HEAD", "OPTI"}) {
+    EXPECT_TRUE(begins_like_http(http)) << http;
+  }
+  for (const char* other : {"", "G", "GET", "GETX", "get / HTTP/1.1", "HEADS /", "{\"event\":\"ping\"}", "hello"}) {
+    EXPECT_FALSE(begins_like_http(other)) << other;
+  }
+}
+
 }  // namespace
 }  // namespace gatehouse::wire

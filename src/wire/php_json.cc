@@ -96,4 +96,25 @@ void append_json_string(std::string& out, std::string_view text) {
   out += '"';
 }
 
+std::string with_php_escapes(std::string_view json) {
+  constexpr std::string_view kLineSeparator = "\xe2\x80\xa8";
+  constexpr std::string_view kParagraphSeparator = "\xe2\x80\xa9";
+  std::string out;
+  out.reserve(json.size());
+  for (std::size_t at = 0; at < json.size();) {
+    // All of them stand in strings only, so that no string need be looked for.
+    const std::string_view three = json.substr(at, 3);
+    if (json[at] == '/') {
+      out += "\\/";
+    } else if (three == kLineSeparator || three == kParagraphSeparator) {
+      append_unicode_escape(out, three == kLineSeparator ? 0x2028 : 0x2029);
+      at += 2;
+    } else {
+      out += json[at];
+    }
+    ++at;
+  }
+  return out;
+}
+
 }  // namespace gatehouse::wire

@@ -14,4 +14,8 @@ nlohmann::json parse_peer_json(std::string_view text);
 /// UTF-8, for which json_encode gives up, become U+FFFD.
 void append_json_string(std::string& out, std::string_view text);
 
+/// `json`, UTF-8, with what json_encode escapes even under JSON_UNESCAPED_UNICODE, which is how upstream's websocket shows an
+/// array: "/" as "\/", and the line separators U+2028 and U+2029.
+std::string with_php_escapes(std::string_view json);
+
 }  // namespace gatehouse::wire

@@ -59,5 +59,13 @@ TEST(PhpJson, RefusesMalformedText) {
   }
 }
 
+TEST(PhpJson, ShowsAnArrayAsUpstreamsWebsocketDoes) {
+  EXPECT_EQ(with_php_escapes(R"({"a":"b/c"})"), R"({"a":"b\/c"})");
+  EXPECT_EQ(with_php_escapes("[\"\xe4\xb8\xad \xe2\x80\xa8\xe2\x80\xa9 \xe2\x80\xaa //\"]"),
+            "[\"\xe4\xb8\xad \\u2028\\u2029 \xe2\x80\xaa \\/\\/\"]");
+  EXPECT_EQ(with_php_escapes(""), "");
+  EXPECT_EQ(with_php_escapes("\xe2\x80"), "\xe2\x80");
+}
+
 }  // namespace
 }  // namespace gatehouse::wire

@@ -22,6 +22,10 @@ void Client::close(std::optional<Data> last_words) { context_.calls().close(cont
 
 void Client::destroy() { context_.calls().destroy(context_.client_id()); }
 
+void Client::set_ping_interval(std::optional<std::chrono::milliseconds> interval) {
+  context_.calls().set_ping_interval(context_.client_id(), interval);
+}
+
 Cluster& Client::cluster() { return context_.cluster(); }
 
 }  // namespace gatehouse

@@ -52,6 +52,8 @@ class ClientContext {
   [[nodiscard]] Value& session();
   [[nodiscard]] net::Address remote() const;
   [[nodiscard]] const wire::GatewayHeader& header() const { return header_; }
+  /// Its gateway speaks our extension.
+  [[nodiscard]] bool is_native() const { return native_; }
   [[nodiscard]] ClusterCalls& calls() const { return calls_; }
   [[nodiscard]] Cluster& cluster() const { return cluster_; }
 

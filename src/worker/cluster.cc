@@ -61,6 +61,10 @@ void Cluster::close_uid(std::string_view uid, std::optional<Data> last_words) { 
 
 void Cluster::destroy_client(std::string_view client_id) { calls_.destroy_client(client_id); }
 
+void Cluster::set_ping_interval(std::string_view client_id, std::optional<std::chrono::milliseconds> interval) {
+  calls_.set_ping_interval(client_id, interval);
+}
+
 void Cluster::bind_uid(std::string_view client_id, std::string_view uid) { calls_.bind_uid(client_id, uid); }
 
 void Cluster::unbind_uid(std::string_view client_id) { calls_.unbind_uid(client_id); }

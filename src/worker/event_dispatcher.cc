@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "worker/session_change.h"
+
 namespace gatehouse {
 namespace {
 
@@ -183,7 +185,8 @@ void EventDispatcher::save_session(ClientContext& event) {
   if (event.command() == wire::Command::on_close) return;
   const std::optional<std::string> session = event.changed_session();
   if (!session) return;
-  calls_.set_session(event.client_id(), std::string_view(*session));
+  const SessionChange change = session_change(event.session_bytes(), *session, event.is_native());
+  calls_.save_session(event.client_id(), change.command, change.ext);
   clients_[event.client_id()].session.wrote(event.session_bytes(), *session);
 }
 

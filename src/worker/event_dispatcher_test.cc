@@ -34,7 +34,9 @@ class EventDispatcherTest : public ::testing::Test {
     register_.list = {gateway_.address()};
     // A gateway's sessions, kept as a gateway does.
     gateway_.on_frame = [this](const FakeGateway::Received& frame) {
-      if (frame.header.command == Command::set_session) sessions_[frame.header.connection_id] = frame.ext;
+      const std::uint32_t id = frame.header.connection_id;
+      if (frame.header.command == Command::set_session) sessions_[id] = frame.ext;
+      if (frame.header.command == Command::update_session) sessions_[id] = updated(sessions_[id], frame.ext);
       if (frame.header.command != Command::get_session_by_client_id) return;
       const auto found = sessions_.find(frame.header.connection_id);
       gateway_.answer(frame.connection, found == sessions_.end() ? "N;" : found->second.empty() ? "a:0:{}" : found->second);
@@ -52,6 +54,14 @@ class EventDispatcherTest : public ::testing::Test {
   }
   void message(std::uint32_t client, std::string_view body, std::string_view session = {}) {
     gateway_.event(Command::on_message, client, session, body);
+  }
+  static std::string updated(const std::string& session, const std::string& changes) {
+    if (session.empty()) return changes;
+    wire::PhpValue old;
+    wire::PhpValue update;
+    EXPECT_EQ(wire::unserialize(session, old), wire::PhpStatus::ok);
+    EXPECT_EQ(wire::unserialize(changes, update), wire::PhpStatus::ok);
+    return wire::serialize(wire::replace_recursive(*old.array(), *update.array()));
   }
   bool sees(std::size_t count) {
     return run_until(loop_, [&] { return seen_.size() >= count; });
@@ -176,7 +186,7 @@ TEST_F(EventDispatcherTest, ALostGatewayThrowsItsName) {
   EXPECT_THAT(seen_, ElementsAre(gateway_.address()));
 }
 
-TEST_F(EventDispatcherTest, AChangedSessionIsWrittenBackWholeAndAnUnchangedOneIsNot) {
+TEST_F(EventDispatcherTest, AChangeOfTheSessionIsWrittenBackAndNothingElse) {
   script_.on_message = [this](Client& client, Message message) -> Task<> {
     if (message.text() == "write") client.session()["n"] = 2;
     if (message.text() == "read") seen_.push_back(client.session().dump());
@@ -196,12 +206,14 @@ TEST_F(EventDispatcherTest, AChangedSessionIsWrittenBackWholeAndAnUnchangedOneIs
   message(3, "clear", session);
   message(4, "read", "this is no session");
   message(1, "write", session);
-  ASSERT_TRUE(run_until(loop_, [this] { return gateway_.count(Command::set_session) == 2; }));
-  const auto written = gateway_.with(Command::set_session);
-  EXPECT_EQ(written[0].header.connection_id, 3U);
-  EXPECT_EQ(written[0].ext, "");
-  EXPECT_EQ(written[1].header.connection_id, 1U);
-  EXPECT_EQ(written[1].ext, R"(a:3:{s:4:"name";s:3:"Tom";s:1:"f";d:0.1;s:1:"n";i:2;})");
+  ASSERT_TRUE(run_until(loop_, [this] { return gateway_.count(Command::update_session) == 1; }));
+  ASSERT_EQ(gateway_.count(Command::set_session), 1U);
+  const auto cleared = gateway_.with(Command::set_session)[0];
+  EXPECT_EQ(cleared.header.connection_id, 3U);
+  EXPECT_EQ(cleared.ext, "");
+  const auto written = gateway_.with(Command::update_session)[0];
+  EXPECT_EQ(written.header.connection_id, 1U);
+  EXPECT_EQ(written.ext, R"(a:1:{s:1:"n";i:2;})");
   EXPECT_EQ(dispatcher_->errors(), 2U);
   EXPECT_EQ(seen_.at(0), R"({"name":"Tom","f":0.1})");
 }
@@ -219,7 +231,7 @@ TEST_F(EventDispatcherTest, WhatAHandlerWritesTheNextEventSeesAlsoWhenBothCameAt
   ASSERT_TRUE(sees(3));
   EXPECT_THAT(seen_, ElementsAre(R"(["a"])", R"(["a","b"])", R"(["a","b","c"])"));
   EXPECT_EQ(gateway_.count(Command::get_session_by_client_id), 2U);
-  ASSERT_TRUE(run_until(loop_, [this] { return gateway_.count(Command::set_session) == 3; }));
+  ASSERT_TRUE(run_until(loop_, [this] { return gateway_.count(Command::update_session) == 3; }));
   message(1, "d", sessions_[1]);
   ASSERT_TRUE(sees(4));
   EXPECT_EQ(gateway_.count(Command::get_session_by_client_id), 2U) << "an event that carries what is known asks nothing";
@@ -234,13 +246,29 @@ TEST_F(EventDispatcherTest, WhatOthersWroteIsFetchedToo) {
     co_return;
   };
   message(1, "write");
-  ASSERT_TRUE(run_until(loop_, [this] { return gateway_.count(Command::set_session) == 1; }));
+  ASSERT_TRUE(run_until(loop_, [this] { return gateway_.count(Command::update_session) == 1; }));
   sessions_[1] = R"(a:1:{s:1:"n";i:2;})";
   message(1, "read", sessions_[1]);
   message(1, "read", sessions_[1]);
   ASSERT_TRUE(sees(3));
   EXPECT_THAT(seen_, ElementsAre(R"({"n":1})", R"({"n":2})", R"({"n":2})"));
   EXPECT_EQ(gateway_.count(Command::get_session_by_client_id), 1U);
+}
+
+TEST_F(EventDispatcherTest, WhatIsTakenFromASessionIsSaidSoToNativeGateways) {
+  script_.on_message = [](Client& client, Message) -> Task<> {
+    client.session().erase("gone");
+    client.session()["n"] = 2;
+    co_return;
+  };
+  const std::string session = R"(a:2:{s:4:"gone";i:1;s:1:"n";i:1;})";
+  message(1, "x", session);
+  ASSERT_TRUE(run_until(loop_, [this] { return gateway_.count(Command::set_session) == 1; }));
+  EXPECT_EQ(gateway_.with(Command::set_session)[0].ext, R"(a:1:{s:1:"n";i:2;})") << "PHP has no other word for it";
+  gateway_.hello();
+  message(2, "x", session);
+  ASSERT_TRUE(run_until(loop_, [this] { return gateway_.count(Command::merge_session) == 1; }));
+  EXPECT_EQ(gateway_.with(Command::merge_session)[0].ext, R"(a:2:{i:0;a:1:{s:4:"gone";b:1;}i:1;a:1:{s:1:"n";i:2;}})");
 }
 
 TEST_F(EventDispatcherTest, TheLastEventSeesWhatWasWrittenWhileItWasUnderWay) {
@@ -260,7 +288,7 @@ TEST_F(EventDispatcherTest, TheLastEventSeesWhatWasWrittenWhileItWasUnderWay) {
   ASSERT_TRUE(sees(2));
   EXPECT_THAT(seen_, ElementsAre(R"({"name":"Tom"})", R"({"name":"else"})"));
   run_for(loop_, 20);
-  EXPECT_EQ(gateway_.count(Command::set_session), 2U) << "on_close saves nothing";
+  EXPECT_EQ(gateway_.count(Command::update_session), 2U) << "on_close saves nothing";
   EXPECT_EQ(dispatcher_->remembered(), 0U);
 }
 
@@ -383,7 +411,7 @@ TEST_F(EventDispatcherTest, ClearDestroysWhatIsSuspendedAndAsksNothingMore) {
   EXPECT_EQ(dispatcher_->busy(), 0U);
   run_for(loop_, 20);
   EXPECT_EQ(gateway_.count(Command::send_to_one), 2U);
-  EXPECT_EQ(gateway_.count(Command::set_session), 0U);
+  EXPECT_EQ(gateway_.count(Command::set_session) + gateway_.count(Command::update_session), 0U);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import tempfile
 
@@ -107,6 +108,19 @@ class CallsTest(ProgramTest):
         # Whoever is not there (any more) is passed over.
         for words in (["close_client", id_a], ["destroy_client", STRANGER], ["close_uid", "u1"], ["send_to_client", id_a, "x"]):
             self.assertEqual(self.call(*words), [])
+
+    async def test_a_heartbeat_of_its_own(self):
+        self.start_cluster("text")
+        one, other = (socket.create_connection(("127.0.0.1", port), timeout=20) for port in self.ports)
+        self.addCleanup(one.close)
+        self.addCleanup(other.close)
+        wait_until(lambda: self.call("client_count") == ["2"])
+        (id_one,) = [client for client in self.call("client_ids") if int(client[8:12], 16) == self.inner[0]]
+        # The echo gateways have no heartbeat, and no limit that would cut anybody: nothing happens to either.
+        self.call("set_ping_interval", id_one, "100ms")
+        self.call("set_ping_interval", id_one, "gateway")
+        self.call("set_ping_interval", STRANGER, "0s")
+        self.assertEqual(self.call("client_count"), ["2"])
 
     async def test_names_and_questions(self):
         self.start_cluster()

@@ -1,5 +1,6 @@
 #include "calls.h"
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <optional>
@@ -54,6 +55,10 @@ const std::map<std::string, Command>& commands() {
       {"close_client", [](Cluster& c, const Request& r) { c.close_client(r.text("client"), r.last_words()); }},
       {"destroy_client", [](Cluster& c, const Request& r) { c.destroy_client(r.text("client")); }},
       {"close_uid", [](Cluster& c, const Request& r) { c.close_uid(r.text("uid"), r.last_words()); }},
+      {"set_ping_interval",
+       [](Cluster& c, const Request& r) {
+         c.set_ping_interval(r.text("client"), std::chrono::milliseconds(r.value().get<int>()));
+       }},
       {"bind_uid", [](Cluster& c, const Request& r) { c.bind_uid(r.text("client"), r.text("uid")); }},
       {"unbind_uid", [](Cluster& c, const Request& r) { c.unbind_uid(r.text("client")); }},
       {"join_group", [](Cluster& c, const Request& r) { c.join_group(r.text("client"), r.text("group")); }},

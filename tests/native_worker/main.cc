@@ -1,6 +1,7 @@
 // A worker for tests: its clients make calls of Cluster by JSON messages (calls.h), and each event is told to a log file.
 #include <gatehouse/gatehouse.h>
 
+#include <chrono>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -40,6 +41,12 @@ class Caller : public gh::Events {
     }
     if (request.contains("session")) client.session() = request["session"];
     if (request.contains("merge")) client.session().update(request["merge"]);
+    if (request.contains("erase")) client.session().erase(request["erase"].get<std::string>());
+    if (request.contains("count")) {
+      gh::Value& count = client.session()["count"];
+      count = count.is_null() ? 1 : count.get<int>() + 1;
+    }
+    if (request.contains("sleep")) co_await gh::sleep(std::chrono::milliseconds(request["sleep"].get<int>()));
     gh::Value answer = {{"id", client.id()}, {"session", client.session()}};
     if (request.contains("call")) {
       try {

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <gatehouse/router.h>
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "gateway/directory.h"
+#include "gateway/worker_table.h"
+#include "net/loop.h"
+#include "wire/client_id.h"
+#include "wire/gateway_protocol.h"
+
+namespace gatehouse::gateway {
+
+/// Says which worker an event goes to: the one that its client is bound to, or whom a Router names.
+class EventRouter {
+ public:
+  struct Settings {
+    LoadBalancing balancing = LoadBalancing::least_connections;
+    Router router;               // may be empty
+    std::uint32_t local_ip = 0;  // parts of every client id
+    std::uint16_t local_port = 0;
+  };
+  EventRouter(net::Loop& loop, WorkerTable& workers, const Directory& directory, Settings settings);
+
+  /// The worker for an event of a client, which is counted as that worker's from now on. Null when there is no worker at all.
+  WorkerLink* route(ClientRecord& record, const net::Address& peer, wire::Command command, std::string_view body) {
+    if (settings_.router) return route_event(record, peer, command, body);
+    if (WorkerLink* bound = workers_.find(record.worker)) return bound;
+    return workers_.bind(record.worker, workers_.choose(settings_.balancing));
+  }
+  /// The worker for events of a client that has gone and is counted as nobody's.
+  WorkerRef any() { return workers_.choose(settings_.balancing); }
+
+ private:
+  WorkerLink* route_event(ClientRecord& record, const net::Address& peer, wire::Command command, std::string_view body);
+  WorkerRef ask(const ClientRecord& record, const net::Address& peer, wire::Command command, std::string_view body);
+  void complain(std::string_view why);
+
+  net::Loop& loop_;
+  WorkerTable& workers_;
+  const Directory& directory_;
+  const Settings settings_;
+  // Kept between calls for their memory.
+  std::vector<WorkerRef> refs_;
+  std::vector<RoutedWorker> shown_;
+  std::uint64_t failures_ = 0;
+};
+
+}  // namespace gatehouse::gateway
