@@ -249,7 +249,6 @@ void EventForwarder::close_delivery(WorkerDelivery& link) {
   }
   deliveries_.close(link.id);
   // In front of what its clients have said since.
-  for (const HeldEvent& event : back) held_size_ += size_of(event);
   held_.insert(held_.begin(), std::make_move_iterator(back.begin()), std::make_move_iterator(back.end()));
   resume_clients_of(released);
 }

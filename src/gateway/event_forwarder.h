@@ -103,7 +103,11 @@ class EventForwarder {
   };
 
   static bool fits(const WorkerLink& worker, std::size_t session_size, std::size_t body_size);
-  static std::size_t size_of(const HeldEvent& event) { return sizeof event + event.session.size() + event.body.size(); }
+  /// As it counts against held_bytes. One that was taken back is within the bound of the worker that had it.
+  static std::size_t size_of(const HeldEvent& event) {
+    const bool taken_back = (event.flags & wire::flag::kRedelivered) != 0;
+    return taken_back ? 0 : sizeof event + event.session.size() + event.body.size();
+  }
   bool write(WorkerLink& worker, std::uint32_t connection_id, const net::Address& peer, std::string_view session,
              const Event& event);
   Outcome hold(ClientRecord& record, const net::Address& peer, const Event& event);

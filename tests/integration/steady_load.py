@@ -27,6 +27,7 @@ class Client:
         self.input = head.split(b"\r\n\r\n", 1)[1]
         self.socket.setblocking(False)
         self.output = b""
+        self.blocked = False
         self.said = 0
         self.expected = 0  # the number of the next answer that was not there before
         self.last = -1
@@ -95,16 +96,15 @@ class SteadyLoad(threading.Thread):
         self.write(client)
 
     def write(self, client):
-        waiting = len(client.output)
         try:
             client.output = client.output[client.socket.send(client.output):]
         except BlockingIOError:
             pass
         except OSError as error:
             return self.mistakes.append(f"a client was disconnected: {error}")
-        wanted = select.EPOLLIN | (select.EPOLLOUT if client.output else 0)
-        if client.output or waiting > 10:
-            self.poll.modify(client.socket.fileno(), wanted)
+        if bool(client.output) != client.blocked:
+            client.blocked = not client.blocked
+            self.poll.modify(client.socket.fileno(), select.EPOLLIN | (select.EPOLLOUT if client.blocked else 0))
 
     def read(self, client):
         try:
