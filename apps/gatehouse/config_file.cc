@@ -51,7 +51,9 @@ Keys keys_of(GatewayOptions& options) {
           {"send_to_worker_buffer_size", &options.send_to_worker_buffer_size},
           {"handshake_timeout", &options.handshake_timeout},
           {"no_worker_timeout", &options.no_worker_timeout},
-          {"no_worker_buffer_size", &options.no_worker_buffer_size}};
+          {"no_worker_buffer_size", &options.no_worker_buffer_size},
+          {"unfinished_buffer_size", &options.unfinished_buffer_size},
+          {"worker_timeout", &options.worker_timeout}};
 }
 
 std::vector<std::string> names_of(const Keys& keys) {

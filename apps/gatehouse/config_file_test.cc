@@ -51,6 +51,8 @@ send_to_worker_buffer_size = 13
 handshake_timeout = 2.5
 no_worker_timeout = 7
 no_worker_buffer_size = 14
+unfinished_buffer_size = 15
+worker_timeout = 8
 
 [[gateway]]
 name = "text"
@@ -85,6 +87,8 @@ listen = "text://0.0.0.0:8283"
   EXPECT_EQ(web.handshake_timeout, milliseconds(2500));
   EXPECT_EQ(web.no_worker_timeout, milliseconds(7000));
   EXPECT_EQ(web.no_worker_buffer_size, 14U);
+  EXPECT_EQ(web.unfinished_buffer_size, 15U);
+  EXPECT_EQ(web.worker_timeout, milliseconds(8000));
   EXPECT_EQ(program.gateways[1].ping_interval, GatewayOptions{}.ping_interval) << "what is not said has its default";
   EXPECT_EQ(file->summary(), "1 register and 2 gateways (5 processes)");
 }

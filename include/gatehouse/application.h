@@ -14,7 +14,7 @@ namespace gatehouse {
 class ApplicationState;
 
 /// A program made of roles: `app.add(...)` what it consists of, then `return app.run(argc, argv);` gives it the commands
-/// start, stop, restart and status.
+/// start, stop, restart, reload and status.
 ///
 /// `start` runs a master, which executes this same program once per process of each role. So main() runs in every process:
 /// keep it to describing the program, and do the work in Events, which are made only in the worker processes.

@@ -19,6 +19,7 @@ struct CloseReason {
     slow_consumer = 8,    ///< it did not read what was sent to it
     timeout = 9,          ///< it did not finish its handshake in time
     shutdown = 10,        ///< the gateway stopped
+    undeliverable = 11,   ///< an event of it was lost with several workers, one after the other: it may be what ends them
   };
   Cause cause = Cause::unknown;
   /// The WebSocket close code that the client sent, or that was sent to it (RFC 6455, 7.4); 0 when there was none.

@@ -58,6 +58,20 @@ struct GatewayOptions {
   /// How long, and how many bytes of, events wait in a gateway process that has no worker at all.
   std::chrono::milliseconds no_worker_timeout{30'000};
   std::size_t no_worker_buffer_size = 16 * 1024 * 1024;
+  /// How much of events may be with one native worker that has not finished them, before reading from its clients is paused.
+  /// Bytes; they are kept here so that another worker can get them, and take up to twice as much memory.
+  std::size_t unfinished_buffer_size = 16 * 1024 * 1024;
+  /// A native worker that gives no sign of life for so long (it hangs, or its machine is gone) is given up, and its clients and
+  /// their unfinished events go to others. 0: never. Longer than the longest that a handler may block its process.
+  std::chrono::milliseconds worker_timeout{60'000};
+};
+
+/// What becomes of an event that a worker had received and not finished when it died, was killed or lost its connection.
+enum class Delivery {
+  /// It is given to another worker, or to the one that replaces it, marked as Message::redelivered().
+  at_least_once,
+  /// It is lost.
+  at_most_once,
 };
 
 /// Processes that run your Events.
@@ -68,6 +82,8 @@ struct WorkerOptions {
   EventsFactory events = {};
   std::vector<std::string> register_addresses = {"127.0.0.1:1236"};
   std::string secret_key = {};
+  /// From native gateways; PHP gateways know nothing but at most once.
+  Delivery delivery = Delivery::at_least_once;
 };
 
 /// A process of any other kind beside the roles, started, watched and stopped with them: a web page, an exporter, a bridge.

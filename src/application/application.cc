@@ -53,6 +53,7 @@ std::optional<int> ApplicationState::parse(int argc, char** argv) {
                     fmt::format("--instance: \"{}\" cannot name files; use letters, digits, '-' and '_'", settings.instance));
   // Neither needs to know what the program consists of, which may come from a file that is broken at the moment.
   if (command_line.chosen() == "stop") return stop_instance(settings);
+  if (command_line.chosen() == "reload") return reload_instance(settings);
   if (command_line.chosen() == "status") return show_status(settings);
   return command_line.run_own_command();
 }

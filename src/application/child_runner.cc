@@ -14,6 +14,8 @@
 namespace gatehouse {
 namespace {
 
+constexpr std::chrono::milliseconds kFailurePause{50};
+
 /// The name of the role, or a question mark when the program (a newer file, perhaps) does not have it.
 std::string role_name(const Program& program, const master::ChildEnvironment& child) {
   const auto number = static_cast<std::size_t>(child.number);
@@ -34,13 +36,16 @@ int run_role(const Program& program, const Settings& settings, const master::Chi
     return 1;
   }
   int exit_status = 0;
-  bool stopping = false;
-  const auto stop = [&] {
-    if (stopping) return;
-    stopping = true;
-    role->stop([&loop] { loop.stop(); });
+  enum class Stage { running, leaving, stopping } stage = Stage::running;
+  const auto stop_for = [&](Stage wanted) {
+    if (stage >= wanted) return;
+    stage = wanted;
+    const auto stopped = [&loop] { loop.stop(); };
+    wanted == Stage::leaving ? role->stop_gracefully(stopped) : role->stop(stopped);
   };
+  const auto stop = [&] { stop_for(Stage::stopping); };
   loop.on_signal(SIGTERM, stop);
+  loop.on_signal(SIGQUIT, [&] { stop_for(Stage::leaving); });
   master::ChildControl control(
       loop, child.control_fd, [&role] { return role->status(); },
       [&] {
@@ -49,12 +54,17 @@ int run_role(const Program& program, const Settings& settings, const master::Chi
         loop.after(settings.stop_timeout(), [] { _exit(1); });
         stop();
       });
+  control.on_serve([&] { role->serve([&control] { control.announce_serving(); }); });
   loop.post([&] {
-    role->start([&] {
-      exit_status = 1;
-      loop.stop();
-    });
-    if (exit_status == 0) control.announce_ready();
+    const RoleProcess::Callbacks callbacks{.failed =
+                                               [&](const std::string& why) {
+                                                 control.announce_failure(why);
+                                                 exit_status = 1;
+                                                 // The master is to hear why before it hears that.
+                                                 loop.after(kFailurePause, [&loop] { loop.stop(); });
+                                               },
+                                           .ready = [&control] { control.announce_ready(); }};
+    child.prepare ? role->prepare(callbacks) : role->start(callbacks);
   });
   loop.run();
   return exit_status;

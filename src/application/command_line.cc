@@ -53,9 +53,22 @@ CommandLine::CommandLine(const std::string& program, Settings& settings)
 
   CLI::App& start = add_command(*app_, "start", "Start all processes and watch over them; Ctrl-C stops them");
   start.add_flag("-d,--daemon", settings.daemon, "In the background; returns when all processes are ready");
-  add_command(*app_, "stop", "Stop the running instance, in order");
+  app_->add_option("--graceful-timeout", settings.graceful_timeout_seconds,
+                   "Seconds that \"stop -g\" leaves clients to go before they are disconnected")
+      ->check(CLI::Range(0.0, 31'536'000.0))
+      ->capture_default_str();
+  app_->add_option("--reload-timeout", settings.reload_timeout_seconds,
+                   "Seconds that \"reload\" leaves old workers to finish their handlers before they are stopped")
+      ->check(CLI::Range(0.0, 31'536'000.0))
+      ->capture_default_str();
+  CLI::App& stop = add_command(*app_, "stop", "Stop the running instance, in order");
+  stop.add_flag("-g,--graceful", settings.graceful, "Refuse new clients, and wait until those that are there have gone");
+  CLI::App& reload =
+      add_command(*app_, "reload", "Replace the workers by such of the program file as it is now; no client notices");
+  reload.add_flag("-g,--graceful", settings.graceful, "Wait for the old workers for as long as their handlers take");
   CLI::App& restart = add_command(*app_, "restart", "Stop the running instance, if any, and start");
   restart.add_flag("-d,--daemon", settings.daemon, "In the background; returns when all processes are ready");
+  restart.add_flag("-g,--graceful", settings.graceful, "Before it is stopped, wait until its clients have gone");
   CLI::App& status = add_command(*app_, "status", "Show what the running instance's processes are doing");
   status.add_flag("--json", settings.json, "As JSON, for programs");
 }

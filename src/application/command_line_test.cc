@@ -52,6 +52,21 @@ TEST_F(CommandLineTest, OptionsOfEveryKind) {
   EXPECT_EQ(rooms, (std::vector<std::string>{"a", "b"}));
 }
 
+TEST_F(CommandLineTest, PatienceBelongsToTheCommandsThatHaveIt) {
+  for (const char* command : {"stop", "reload", "restart"}) {
+    Settings settings{.instance = "chat", .run_dir = "/run/gatehouse"};
+    CommandLine line("chat", settings);
+    for (const bool graceful : {false, true}) {
+      const std::vector<const char*> arguments = {"chat", command, "--reload-timeout", "2.5", "-g"};
+      EXPECT_EQ(line.parse(graceful ? 5 : 4, arguments.data()), std::nullopt);
+      EXPECT_EQ(line.chosen(), command);
+      EXPECT_EQ(settings.graceful, graceful);
+      EXPECT_EQ(settings.reload_timeout(), std::chrono::milliseconds(2500));
+    }
+  }
+  EXPECT_EQ(parse({"status", "-g"}), 1);
+}
+
 TEST_F(CommandLineTest, WhatIsWrongIsOneLine) {
   std::string room;
   line_.option("--room", room, "");

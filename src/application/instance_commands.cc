@@ -37,9 +37,36 @@ std::optional<pid_t> running_pid(const Settings& settings) {
   return pid;
 }
 
+/// What the master gives its clients to go; the settings here are those of the command only.
+milliseconds graceful_timeout_of(const Settings& settings) {
+  const auto answer = master::ask_master(settings.socket_path(), "graceful timeout", 5000);
+  if (!answer) return settings.graceful_timeout();
+  return milliseconds(answer->value("milliseconds", settings.graceful_timeout().count()));
+}
+
 int not_running(const Settings& settings) { return complain(settings.instance + " is not running"); }
 
 }  // namespace
+
+int reload_instance(const Settings& settings) {
+  if (!is_running(settings)) return not_running(settings);
+  // The master always answers: new workers have a minute to be ready, old ones --reload-timeout to leave.
+  const auto timeout = std::chrono::duration_cast<milliseconds>(std::chrono::minutes(10)) + settings.reload_timeout();
+  const auto answer = master::ask_master(settings.socket_path(), settings.graceful ? "reload -g" : "reload",
+                                         static_cast<int>(std::min<milliseconds::rep>(timeout.count(), 86'400'000)));
+  if (!answer) return complain(fmt::format("{} is running, but cannot be asked: {}", settings.instance, answer.error().message));
+  if (const std::string error = answer->value("error", ""); !error.empty()) {
+    return complain(fmt::format("{} has not been reloaded: {}; its workers are as they were", settings.instance, error));
+  }
+  const auto count = [&answer](const char* key) { return answer->value(key, std::uint64_t{0}); };
+  std::string text = count("replaced") == 0
+                         ? fmt::format("{} has no workers to reload", settings.instance)
+                         : fmt::format("{} has been reloaded: {} workers replaced", settings.instance, count("replaced"));
+  if (count("leaving") > 0) text += fmt::format(", {} old ones are still finishing", count("leaving"));
+  if (count("cut_short") > 0) text += fmt::format(", {} old ones were not done in time", count("cut_short"));
+  std::fputs((text + "\n").c_str(), stdout);
+  return 0;
+}
 
 bool is_running(const Settings& settings) { return master::PidFile::locked_by(settings.pid_path()).has_value(); }
 
@@ -47,12 +74,12 @@ int stop_instance(const Settings& settings) {
   const std::optional<pid_t> pid = running_pid(settings);
   if (!pid) return not_running(settings);
   if (*pid <= 0) return complain(fmt::format("{} is just starting; try again", settings.instance));
-  if (kill(*pid, SIGTERM) != 0) {
+  if (kill(*pid, settings.graceful ? SIGQUIT : SIGTERM) != 0) {
     return complain(fmt::format("cannot stop {} (pid {}): {}", settings.instance, *pid, std::generic_category().message(errno)));
   }
   // The master keeps to its own --stop-timeout, which may be longer than ours; this limit is only for one that hangs.
-  const auto deadline =
-      std::chrono::steady_clock::now() + std::max<milliseconds>(settings.stop_timeout(), seconds(60)) + seconds(5);
+  auto deadline = std::chrono::steady_clock::now() + std::max<milliseconds>(settings.stop_timeout(), seconds(60)) + seconds(5);
+  if (settings.graceful) deadline += graceful_timeout_of(settings);
   while (is_running(settings)) {
     if (std::chrono::steady_clock::now() > deadline) {
       return complain(fmt::format("{} (pid {}) has not stopped yet; its log says why", settings.instance, *pid));

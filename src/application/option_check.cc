@@ -127,6 +127,8 @@ void check(Checker& checker, const GatewayOptions& options, const std::vector<st
   checker.duration("no_worker_timeout", options.no_worker_timeout, true);
   checker.require(options.no_worker_buffer_size <= kMaxSize, "no_worker_buffer_size",
                   fmt::format("it is over {} bytes", kMaxSize));
+  checker.size("unfinished_buffer_size", options.unfinished_buffer_size);
+  checker.duration("worker_timeout", options.worker_timeout, true);
 }
 
 void check(Checker& checker, const WorkerOptions& options) {

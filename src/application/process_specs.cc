@@ -24,6 +24,8 @@ std::vector<master::ProcessSpec> make_process_specs(const Program& program, cons
                              .reference = reference(kind, number),
                              .count = count,
                              .stop_stage = stop_stage,
+                             .reloadable = kind == RoleKind::worker,
+                             .graceful = kind == RoleKind::worker || kind == RoleKind::gateway,
                              .listeners = std::vector<std::vector<int>>(static_cast<std::size_t>(count))};
     for (std::size_t i = 0; i < plan.size(); ++i) {
       if (plan[i].kind != kind || plan[i].number != number || plan[i].only_tried) continue;

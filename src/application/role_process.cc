@@ -18,7 +18,10 @@ class RegisterProcess : public RoleProcess {
   RegisterProcess(net::Loop& loop, const RegisterOptions& options, net::Socket listener)
       : listening_(options.listen), listener_(std::move(listener)), register_(loop, options.secret_key) {}
 
-  void start(std::function<void()> /*failed*/) override { register_.serve(std::move(listener_)); }
+  void start(Callbacks callbacks) override {
+    register_.serve(std::move(listener_));
+    callbacks.ready();
+  }
   void stop(std::function<void()> stopped) override {
     register_.stop();
     stopped();
@@ -46,21 +49,26 @@ class GatewayProcess : public RoleProcess {
         clients_(std::move(clients)),
         inner_(std::move(inner)) {}
 
-  void start(std::function<void()> failed) override {
+  void start(Callbacks callbacks) override {
     // The name may have another address than when the program was started.
     const Result<std::string> ip = announced_ip(options_);
     if (!ip) {
       loop_.log().error("lan_ip: {}", ip.error().message);
-      return failed();
+      return callbacks.failed("lan_ip: " + ip.error().message);
     }
     if (*ip != options_.lan_ip) loop_.log().info("lan_ip {} is {}", options_.lan_ip, *ip);
     options_.lan_ip = *ip;
     gateway_.emplace(loop_, options_, index_, std::move(protocol_));
     gateway_->serve(std::move(clients_), std::move(inner_));
+    callbacks.ready();
   }
   void stop(std::function<void()> stopped) override {
     if (!gateway_) return stopped();
     gateway_->stop(std::move(stopped));
+  }
+  void stop_gracefully(std::function<void()> stopped) override {
+    if (!gateway_) return stopped();
+    gateway_->stop_gracefully(std::move(stopped));
   }
   [[nodiscard]] RoleStatus status() const override {
     RoleStatus status = gateway_ ? gateway_->status() : RoleStatus{};
@@ -80,13 +88,21 @@ class GatewayProcess : public RoleProcess {
 
 class WorkerProcess : public RoleProcess {
  public:
-  WorkerProcess(net::Loop& loop, const WorkerOptions& options, int index) : worker_(loop, options, index) {}
+  WorkerProcess(net::Loop& loop, const WorkerOptions& options, int index, int generation)
+      : worker_(loop, options, index, generation) {}
 
-  void start(std::function<void()> failed) override { worker_.start(std::move(failed)); }
+  void start(Callbacks callbacks) override { worker_.start(with_reason(callbacks.failed), callbacks.ready); }
+  void prepare(Callbacks callbacks) override { worker_.prepare(with_reason(callbacks.failed), callbacks.ready); }
+  void serve(std::function<void()> serving) override { worker_.serve(std::move(serving)); }
   void stop(std::function<void()> stopped) override { worker_.stop(std::move(stopped)); }
+  void stop_gracefully(std::function<void()> stopped) override { worker_.stop_gracefully(std::move(stopped)); }
   [[nodiscard]] RoleStatus status() const override { return worker_.status(); }
 
  private:
+  std::function<void()> with_reason(std::function<void(const std::string& why)> failed) {
+    return [this, failed = std::move(failed)] { failed(worker_.failure()); };
+  }
+
   BusinessWorker worker_;
 };
 
@@ -115,7 +131,7 @@ std::unique_ptr<RoleProcess> make_role_process(const Program& program, const mas
                                             net::Socket(child.listen_fds[0]), net::Socket(child.listen_fds[1]));
   }
   if (is_one_of(RoleKind::worker, program.workers.size(), 0)) {
-    return std::make_unique<WorkerProcess>(loop, program.workers[number], child.index);
+    return std::make_unique<WorkerProcess>(loop, program.workers[number], child.index, child.generation);
   }
   return nullptr;
 }

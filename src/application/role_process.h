@@ -2,6 +2,8 @@
 
 #include <functional>
 #include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "application/program.h"
@@ -21,10 +23,19 @@ class RoleProcess {
   RoleProcess& operator=(const RoleProcess&) = delete;
   virtual ~RoleProcess() = default;
 
-  /// Begins to serve. `failed` is called, now or later, when the process is to end with an error.
-  virtual void start(std::function<void()> failed) = 0;
+  struct Callbacks {
+    std::function<void(const std::string& why)> failed;  // the process is to end with an error
+    std::function<void()> ready;
+  };
+  /// Begins to serve; one of `callbacks` is called, now or later.
+  virtual void start(Callbacks callbacks) = 0;
+  /// The same in two steps, for one that is to replace another: first everything that can fail, then, with serve(), the rest.
+  virtual void prepare(Callbacks callbacks) { start(std::move(callbacks)); }
+  virtual void serve(std::function<void()> serving) { serving(); }
   /// Ends in order, then calls `stopped`.
   virtual void stop(std::function<void()> stopped) = 0;
+  /// The same, when what is there is done. stop() may follow; only one of the two calls back.
+  virtual void stop_gracefully(std::function<void()> stopped) { stop(std::move(stopped)); }
   [[nodiscard]] virtual RoleStatus status() const = 0;
 };
 

@@ -74,6 +74,7 @@ class Instance {
   Instance(const Program& program, const Settings& settings, Prepared& prepared, master::StartReport report,
            const std::vector<std::string>& arguments)
       : settings_(settings),
+        prepared_(prepared),
         report_(std::move(report)),
         loop_(make_log(settings, "master")),
         specs_(make_process_specs(program, prepared.plan, prepared.sockets)),
@@ -82,7 +83,8 @@ class Instance {
                  .processes = specs_,
                  .program = prepared.program_file,
                  .arguments = arguments,
-                 .stop_timeout = settings.stop_timeout()},
+                 .stop_timeout = settings.stop_timeout(),
+                 .reload_timeout = settings.reload_timeout()},
                 {.on_started = [this](const master::StartOutcome& outcome) { on_started(outcome); },
                  .on_stopped = [this] { loop_.stop(); }}),
         control_(loop_, std::move(prepared.control), [this](const std::string& question, master::ControlSocket::Answer answer) {
@@ -105,8 +107,13 @@ class Instance {
  private:
   void listen_to_signals() {
     // Programs that a shell starts with & have SIGINT ignored, and an ignored signal never arrives; a nohup is to be respected.
-    for (const int signal : {SIGINT, SIGTERM, SIGCHLD}) ::signal(signal, SIG_DFL);
+    for (const int signal : {SIGINT, SIGTERM, SIGQUIT, SIGUSR1, SIGUSR2, SIGCHLD}) ::signal(signal, SIG_DFL);
     for (const int signal : {SIGINT, SIGTERM}) loop_.on_signal(signal, [this] { stop(); });
+    // As upstream's: reload, and the same two with patience.
+    loop_.on_signal(SIGQUIT, [this] { stop_gracefully(); });
+    for (const int signal : {SIGUSR1, SIGUSR2}) {
+      loop_.on_signal(signal, [this, signal] { master_.reload(signal == SIGUSR2, [](const master::ReloadOutcome&) {}); });
+    }
     struct sigaction hangup{};
     if (sigaction(SIGHUP, nullptr, &hangup) == 0 && hangup.sa_handler != SIG_IGN) loop_.on_signal(SIGHUP, [this] { stop(); });
     loop_.on_signal(SIGCHLD, [this] { master_.reap(); });
@@ -115,6 +122,24 @@ class Instance {
   void stop() {
     loop_.log().info("stopping {}", settings_.instance);
     master_.stop();
+  }
+
+  /// New clients are refused from this moment on: nobody holds the sockets that they come to any longer.
+  void stop_gracefully() {
+    loop_.log().info("stopping {} when its clients have gone, in {} s at the latest", settings_.instance,
+                     settings_.graceful_timeout_seconds);
+    for (std::size_t i = 0; i < prepared_.plan.size(); ++i) {
+      const PlannedListener& listener = prepared_.plan[i];
+      if (listener.kind == RoleKind::gateway && listener.index == PlannedListener::kShared) prepared_.sockets[i] = net::Socket();
+    }
+    master_.stop_gracefully(settings_.graceful_timeout());
+  }
+
+  void reload(bool gracefully, master::ControlSocket::Answer answer) {
+    master_.reload(gracefully, [answer = std::move(answer)](const master::ReloadOutcome& outcome) {
+      if (!outcome.failure.empty()) return answer({{"error", outcome.failure}});
+      answer({{"replaced", outcome.replaced}, {"leaving", outcome.leaving}, {"cut_short", outcome.cut_short}});
+    });
   }
 
   void on_started(const master::StartOutcome& outcome) {
@@ -137,10 +162,13 @@ class Instance {
 
   void on_question(const std::string& question, master::ControlSocket::Answer answer) {
     if (question == "status") return master_.status(std::move(answer));
+    if (question == "reload" || question == "reload -g") return reload(question == "reload -g", std::move(answer));
+    if (question == "graceful timeout") return answer({{"milliseconds", settings_.graceful_timeout().count()}});
     answer({{"error", "this master does not know the question \"" + question + "\""}});
   }
 
   const Settings& settings_;
+  Prepared& prepared_;
   master::StartReport report_;
   net::Loop loop_;
   std::vector<master::ProcessSpec> specs_;

@@ -2,9 +2,13 @@
 
 #include <algorithm>
 #include <cstring>
+#include <random>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
+
+#include "wire/client_id.h"
+#include "wire/event_ranges.h"
 
 namespace gatehouse::gateway {
 namespace {
@@ -16,13 +20,14 @@ bool is_essential(wire::Command command) { return command == wire::Command::on_c
 
 EventForwarder::EventForwarder(net::Loop& loop, ClientTable& clients, WorkerTable& workers, EventRouter& router,
                                Settings settings)
-    : loop_(loop), clients_(clients), workers_(workers), router_(router), settings_(settings) {}
+    : loop_(loop), clients_(clients), workers_(workers), router_(router), settings_(settings), deliveries_(std::random_device{}()) {}
 
 EventForwarder::Outcome EventForwarder::forward(std::uint32_t client, const Event& event) {
   ClientRecord& record = clients_[client];
   net::Connection* connection = loop_.find(record.connection);
   static const net::Address kUnknown;
   const net::Address& peer = connection != nullptr ? connection->peer() : kUnknown;
+  if (deliveries_.must_wait(record.id)) return hold(record, peer, event);
   WorkerLink* worker = router_.route(record, peer, event.command, event.body);
   if (worker == nullptr) return hold(record, peer, event);
   std::string_view session = record.session.view();
@@ -32,7 +37,7 @@ EventForwarder::Outcome EventForwarder::forward(std::uint32_t client, const Even
   }
   if (!write(*worker, record.id, peer, session, event)) return hold(record, peer, event);
   net::Connection& inner = *loop_.find(worker->connection);
-  if (inner.queued_bytes() > settings_.high_water_bytes) wait_for(*worker, inner, record);
+  if (is_full(*worker, inner, 1)) wait_for(*worker, inner, record);
   return Outcome::passed;
 }
 
@@ -64,21 +69,28 @@ bool EventForwarder::write(WorkerLink& worker, std::uint32_t connection_id, cons
     address = {reinterpret_cast<const char*>(peer.bytes().data()), peer.bytes().size()};  // NOLINT: bytes as characters
   }
   const std::size_t ext_size = address.size() + session.size();
-  char* out = inner->grow(wire::gateway_frame_size(ext_size, body.size()));
+  const std::size_t size = wire::gateway_frame_size(ext_size, body.size());
+  char* out = inner->grow(size);
   if (out == nullptr) return false;
+  const std::string_view frame(out, size);
   wire::write_gateway_header(out, header, ext_size, body.size());
   out += wire::GatewayHeader::kSize;
   for (const std::string_view part : {address, session, body}) {
     if (!part.empty()) std::memcpy(out, part.data(), part.size());
     out += part.size();
   }
+  if (worker.delivery != nullptr) {
+    const bool redelivered = (header.flags & wire::flag::kRedelivered) != 0;
+    worker.delivery->events.add(connection_id, worker.delivery->again ? frame : std::string_view(), event.deaths, redelivered);
+  }
   ++forwarded_;
   return true;
 }
 
 EventForwarder::Outcome EventForwarder::hold(ClientRecord& record, const net::Address& peer, const Event& event) {
-  HeldEvent held{loop_.now_ms(),         record.id, event.command, event.flags, peer, std::string(record.session.view()),
-                 std::string(event.body)};
+  HeldEvent held{
+      loop_.now_ms(),         record.id, event.command, event.flags, event.deaths, peer, std::string(record.session.view()),
+      std::string(event.body)};
   if (held_size_ + size_of(held) > settings_.held_bytes && !is_essential(event.command)) return Outcome::gave_up;
   held_size_ += size_of(held);
   held_.push_back(std::move(held));
@@ -87,12 +99,25 @@ EventForwarder::Outcome EventForwarder::hold(ClientRecord& record, const net::Ad
   return Outcome::held;
 }
 
+bool EventForwarder::is_full(const WorkerLink& worker, const net::Connection& inner, std::size_t part) const {
+  return inner.queued_bytes() > settings_.high_water_bytes / part ||
+         (worker.delivery != nullptr && worker.delivery->events.bytes() > settings_.unfinished_bytes / part);
+}
+
 void EventForwarder::wait_for(WorkerLink& worker, net::Connection& inner, ClientRecord& record) {
   net::Connection* connection = loop_.find(record.connection);
   if (connection == nullptr || connection->is_paused()) return;
   connection->pause();
   worker.waiting.push_back(record.id);
   inner.notify_below(settings_.high_water_bytes / 2);
+}
+
+void EventForwarder::relieve(WorkerLink& worker) {
+  if (worker.waiting.empty()) return;
+  const net::Connection* inner = loop_.find(worker.connection);
+  // Half, so that they are not stopped again at once.
+  if (inner != nullptr && is_full(worker, *inner, 2)) return;
+  resume_clients_of(std::exchange(worker.waiting, {}));
 }
 
 void EventForwarder::resume_clients_of(const std::vector<std::uint32_t>& waiting) {
@@ -109,11 +134,23 @@ void EventForwarder::deliver_held() {
   // A client that has gone meanwhile is bound to nobody: any worker may hear of it, but one worker all of it, to keep the order.
   std::unordered_map<std::uint32_t, WorkerRef> homes;
   held_size_ = 0;
+  const auto keep = [this](HeldEvent& event) {
+    held_size_ += size_of(event);
+    held_.push_back(std::move(event));
+  };
   for (HeldEvent& event : std::exchange(held_, {})) {
+    if (deliveries_.must_wait(event.connection_id)) {
+      keep(event);
+      continue;
+    }
     const std::uint32_t client = clients_.find(event.connection_id);
-    if (client == ClientTable::kNone) homes.try_emplace(event.connection_id, router_.any());
-    WorkerLink* worker = client == ClientTable::kNone ? workers_.find(homes[event.connection_id])
-                                                      : router_.route(clients_[client], event.peer, event.command, event.body);
+    if (client == ClientTable::kNone) {
+      homes.try_emplace(event.connection_id, router_.any());
+    } else {
+      // It may have changed since: by the worker that this event is taken back from, say.
+      event.session.assign(clients_[client].session.view());
+    }
+    WorkerLink* worker = client == ClientTable::kNone ? workers_.find(homes[event.connection_id]) : router_.route(clients_[client], event.peer, event.command, event.body);
     if (!fits(*worker, event.session.size(), event.body.size())) {
       event.session.clear();
       if (!is_essential(event.command)) {
@@ -123,11 +160,9 @@ void EventForwarder::deliver_held() {
         continue;
       }
     }
-    const Event content{event.command, event.body, event.flags};
+    const Event content{event.command, event.body, event.flags, event.deaths};
     if (!write(*worker, event.connection_id, event.peer, event.session, content)) {
-      // That worker is just going; this is called again when it has gone.
-      held_size_ += size_of(event);
-      held_.push_back(std::move(event));
+      keep(event);  // that worker is just going; this is called again when it has gone
     } else if (client != ClientTable::kNone) {
       resumed.push_back(event.connection_id);
     }
@@ -135,17 +170,16 @@ void EventForwarder::deliver_held() {
   resume_clients_of(resumed);
 }
 
+bool EventForwarder::is_expired(const HeldEvent& event) const {
+  return loop_.now_ms() - event.since_ms >= settings_.held_ms && !is_essential(event.command) &&
+         !deliveries_.must_wait(event.connection_id);
+}
+
 std::vector<std::uint32_t> EventForwarder::take_expired() {
   std::vector<std::uint32_t> expired = std::exchange(given_up_, {});
   std::unordered_set<std::uint32_t> unheard_of;
-  for (std::size_t left = held_.size(); left > 0 && loop_.now_ms() - held_.front().since_ms >= settings_.held_ms; --left) {
-    HeldEvent event = std::move(held_.front());
-    held_.pop_front();
-    if (is_essential(event.command)) {
-      event.since_ms = loop_.now_ms();
-      held_.push_back(std::move(event));
-      continue;
-    }
+  std::erase_if(held_, [&](const HeldEvent& event) {
+    if (!is_expired(event)) return false;
     held_size_ -= size_of(event);
     const std::uint32_t client = clients_.find(event.connection_id);
     if (client != ClientTable::kNone) {
@@ -154,7 +188,8 @@ std::vector<std::uint32_t> EventForwarder::take_expired() {
     } else if (event.command == wire::Command::on_connect) {
       unheard_of.insert(event.connection_id);
     }
-  }
+    return true;
+  });
   if (unheard_of.empty()) return expired;
   std::erase_if(held_, [&](const HeldEvent& event) {
     if (!unheard_of.contains(event.connection_id)) return false;
@@ -162,6 +197,102 @@ std::vector<std::uint32_t> EventForwarder::take_expired() {
     return true;
   });
   return expired;
+}
+
+WorkerDelivery& EventForwarder::open_delivery(net::ConnectionId connection, WorkerRef ref, bool again) {
+  WorkerLink& worker = *workers_.find(ref);
+  WorkerDelivery& link = deliveries_.open(connection, ref, worker.key, again, loop_.now_ms());
+  worker.delivery = &link;
+  return link;
+}
+
+bool EventForwarder::finish(WorkerDelivery& link, std::string_view ranges) {
+  std::vector<std::uint32_t> released;
+  wire::EventRange range;
+  while (wire::take_event_range(ranges, range)) {
+    link.events.finish(range.first, range.count, [&](std::uint32_t connection_id) {
+      if (link.leaving && deliveries_.finished(connection_id)) released.push_back(connection_id);
+    });
+  }
+  if (!released.empty()) {
+    deliver_held();
+    resume_clients_of(released);
+  }
+  if (WorkerLink* worker = workers_.find(link.ref); worker != nullptr && worker->delivery == &link) relieve(*worker);
+  return ranges.empty();
+}
+
+bool EventForwarder::begin(WorkerDelivery& link, std::string_view ranges) {
+  wire::EventRange range;
+  while (wire::take_event_range(ranges, range)) link.events.begin(range.first);
+  return ranges.empty();
+}
+
+void EventForwarder::let_leave(WorkerDelivery& link) {
+  for (const std::uint32_t id : deliveries_.let_leave(link)) {
+    const std::uint32_t client = clients_.find(id);
+    if (client == ClientTable::kNone) continue;
+    if (net::Connection* connection = loop_.find(clients_[client].connection)) connection->pause();
+  }
+}
+
+void EventForwarder::close_delivery(WorkerDelivery& link) {
+  std::vector<std::uint32_t> released;
+  std::deque<HeldEvent> back;
+  link.events.for_each([&](const UnfinishedEvents::Event& event) {
+    if (link.leaving && deliveries_.finished(event.connection_id)) released.push_back(event.connection_id);
+    if (link.again) take_back(link, event, back);
+  });
+  if (!link.events.empty()) {
+    loop_.log().warning("worker {} is gone with {} events that it had not finished; {}", link.worker, link.events.size(),
+                        link.again ? "they go to another worker" : "they are dropped, for it is to get each at most once");
+  }
+  deliveries_.close(link.id);
+  // In front of what its clients have said since.
+  held_.insert(held_.begin(), std::make_move_iterator(back.begin()), std::make_move_iterator(back.end()));
+  resume_clients_of(released);
+}
+
+void EventForwarder::take_back(const WorkerDelivery& link, const UnfinishedEvents::Event& event, std::deque<HeldEvent>& out) {
+  const wire::GatewayFrame frame = wire::decode_gateway_frame(event.frame, event.frame.size()).frame;
+  const wire::GatewayHeader& header = frame.header;
+  // Which of those that it got for the first time it had begun is not known.
+  const bool may_be_why = event.begun || !event.redelivered;
+  const auto deaths = static_cast<std::uint8_t>(event.deaths + (may_be_why ? 1 : 0));
+  if (deaths >= kMostDeaths) {
+    loop_.log().error(
+        "{} workers, {} last, were lost while they handled one and the same event (command {}, {} bytes) of client {}, which is "
+        "disconnected",
+        deaths, link.worker, static_cast<int>(header.command), frame.body.size(),
+        wire::format_client_id({settings_.local_ip, settings_.local_port, event.connection_id}));
+    deadly_.push_back(event.connection_id);
+    return;
+  }
+  HeldEvent held{.since_ms = loop_.now_ms(),
+                 .connection_id = event.connection_id,
+                 .command = header.command,
+                 .flags = static_cast<std::uint8_t>((header.flags & ~wire::flag::kAddress) | wire::flag::kRedelivered),
+                 .deaths = deaths,
+                 .peer = net::Address::from_ipv4(header.client_ip, header.client_port),
+                 .session = std::string(frame.ext_data),
+                 .body = std::string(frame.body)};
+  constexpr std::size_t kIpv6Size = 16;
+  if ((header.flags & wire::flag::kAddress) != 0 && held.session.size() >= kIpv6Size) {
+    held.peer = net::Address::from_bytes(held.session.data(), header.client_port);
+    held.session.erase(0, kIpv6Size);
+  }
+  out.push_back(std::move(held));
+}
+
+std::vector<net::ConnectionId> EventForwarder::silent_links(std::uint64_t silence_ms) {
+  std::vector<net::ConnectionId> silent;
+  deliveries_.for_each([&](const WorkerDelivery& link) {
+    if (loop_.now_ms() - link.heard_ms < silence_ms) return;
+    loop_.log().error("worker {} has given no sign of life for {} ms and is given up; its clients go to others", link.worker,
+                      loop_.now_ms() - link.heard_ms);
+    silent.push_back(link.connection);
+  });
+  return silent;
 }
 
 }  // namespace gatehouse::gateway

@@ -4,9 +4,11 @@
 #include <deque>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "gateway/client_table.h"
+#include "gateway/deliveries.h"
 #include "gateway/event_router.h"
 #include "gateway/worker_table.h"
 #include "net/loop.h"
@@ -19,6 +21,10 @@ namespace gatehouse::gateway {
 /// Back-pressure instead of loss: a client whose worker's queue is above the mark is not read from until it drains; without any
 /// worker at all, events wait here, their clients are not read from, and after a while, or above a size, those clients are given
 /// up.
+///
+/// Of a worker that acknowledges, the events that it has not finished are kept, up to a size, above which its clients are not
+/// read from. When it is gone they are given to another one, in the order of each client. When it says that it is leaving, it
+/// gets no more, and its clients are not read from until it has finished what it has of theirs.
 class EventForwarder {
  public:
   struct Settings {
@@ -27,19 +33,23 @@ class EventForwarder {
     std::uint16_t gateway_port = 0;
     std::size_t high_water_bytes = 10 * 1024 * 1024;  // of a worker's queue
     std::size_t held_bytes = 16 * 1024 * 1024;        // of events without a worker
+    std::size_t unfinished_bytes = 16 * 1024 * 1024;  // of events that one worker has and has not finished
     std::uint64_t held_ms = 30'000;
   };
   /// What PHP workers accept as one frame (Workerman's defaultMaxPackageSize); a larger one would cost the whole link.
   static constexpr std::size_t kMaxFrameForPhp = 10'485'760;
   /// What native workers accept, at the least (link::GatewayLink), with the address of the extension beside it.
   static constexpr std::size_t kMaxFrameForNative = 16 * 1024 * 1024;
+  /// Workers that may die while they handle one and the same event, before it is taken for what kills them.
+  static constexpr std::uint8_t kMostDeaths = 3;
 
   EventForwarder(net::Loop& loop, ClientTable& clients, WorkerTable& workers, EventRouter& router, Settings settings);
 
   struct Event {
     wire::Command command{};
     std::string_view body;
-    std::uint8_t flags = wire::flag::kScalar;  // kBinary and kCloseReason are taken back for workers that do not know them
+    std::uint8_t flags = wire::flag::kScalar;  // those of the extension are taken back for workers that do not know it
+    std::uint8_t deaths = 0;                   // of workers that had begun it
   };
   enum class Outcome {
     passed,
@@ -51,11 +61,29 @@ class EventForwarder {
 
   /// Workers have come or gone: what was held goes to those that are there.
   void deliver_held();
-  /// The queue of a worker has drained, or the worker has gone: its clients are read from again.
+  /// The worker has gone: its clients are read from again.
   void resume_clients_of(const std::vector<std::uint32_t>& waiting);
+  /// The queue of a worker has drained, or it has finished events: its clients are read from again unless too much is left.
+  void relieve(WorkerLink& worker);
+
+  /// A worker that acknowledges its events has connected. `again`: at least once.
+  WorkerDelivery& open_delivery(net::ConnectionId connection, WorkerRef ref, bool again);
+  [[nodiscard]] WorkerDelivery* find_delivery(std::uint32_t id) { return deliveries_.find(id); }
+  /// The worker has finished the events of `ranges`, or is about to begin them. False when that cannot be read.
+  bool finish(WorkerDelivery& link, std::string_view ranges);
+  bool begin(WorkerDelivery& link, std::string_view ranges);
+  /// The worker, which is out of the table already, gets nothing more; it may be let go when its events are finished.
+  void let_leave(WorkerDelivery& link);
+  /// The link is gone, and its worker out of the table: what it has not finished is given to others, with the next
+  /// deliver_held().
+  void close_delivery(WorkerDelivery& link);
+  /// The links of which nothing was heard for `silence_ms`.
+  std::vector<net::ConnectionId> silent_links(std::uint64_t silence_ms);
   /// Clients whose oldest held event has waited too long; they are to be disconnected, and their events are dropped. But whoever
   /// has heard that a client came will hear that it went, and nobody hears that one went of whom nobody heard.
   std::vector<std::uint32_t> take_expired();
+  /// Clients whose event has killed too many workers; they are to be disconnected.
+  std::vector<std::uint32_t> take_deadly() { return std::exchange(deadly_, {}); }
 
   [[nodiscard]] std::size_t held() const { return held_.size(); }
   [[nodiscard]] std::uint64_t forwarded() const { return forwarded_; }
@@ -68,26 +96,36 @@ class EventForwarder {
     std::uint32_t connection_id;
     wire::Command command;
     std::uint8_t flags;
+    std::uint8_t deaths;
     net::Address peer;
     std::string session;
     std::string body;
   };
 
   static bool fits(const WorkerLink& worker, std::size_t session_size, std::size_t body_size);
-  static std::size_t size_of(const HeldEvent& event) { return sizeof event + event.session.size() + event.body.size(); }
+  /// As it counts against held_bytes. One that was taken back is within the bound of the worker that had it.
+  static std::size_t size_of(const HeldEvent& event) {
+    const bool taken_back = (event.flags & wire::flag::kRedelivered) != 0;
+    return taken_back ? 0 : sizeof event + event.session.size() + event.body.size();
+  }
   bool write(WorkerLink& worker, std::uint32_t connection_id, const net::Address& peer, std::string_view session,
              const Event& event);
   Outcome hold(ClientRecord& record, const net::Address& peer, const Event& event);
+  [[nodiscard]] bool is_full(const WorkerLink& worker, const net::Connection& inner, std::size_t part) const;
   void wait_for(WorkerLink& worker, net::Connection& inner, ClientRecord& record);
+  bool is_expired(const HeldEvent& event) const;
+  void take_back(const WorkerDelivery& link, const UnfinishedEvents::Event& event, std::deque<HeldEvent>& out);
 
   net::Loop& loop_;
   ClientTable& clients_;
   WorkerTable& workers_;
   EventRouter& router_;
   Settings settings_;
+  Deliveries deliveries_;
   std::deque<HeldEvent> held_;
   std::size_t held_size_ = 0;
   std::vector<std::uint32_t> given_up_;  // connection ids whose held event no worker accepts
+  std::vector<std::uint32_t> deadly_;
   std::uint64_t forwarded_ = 0;
 };
 

@@ -46,6 +46,7 @@ class Gateway::State {
 
   void serve(net::Socket clients, net::Socket inner);
   void stop(std::function<void()> stopped);
+  void stop_gracefully(std::function<void()> stopped);
   [[nodiscard]] RoleStatus status() const;
 
  private:
@@ -70,6 +71,7 @@ class Gateway::State {
   std::unique_ptr<gateway::InnerPort> inner_port_;
   std::unique_ptr<link::RegisterLinks> registers_;
   net::ListenerId client_listener_;
+  net::TimerId leaving_;
 };
 
 void Gateway::State::build(std::uint16_t port, std::uint16_t inner_port) {
@@ -78,6 +80,7 @@ void Gateway::State::build(std::uint16_t port, std::uint16_t inner_port) {
                                                      .gateway_port = port,
                                                      .high_water_bytes = options_.send_to_worker_buffer_size,
                                                      .held_bytes = options_.no_worker_buffer_size,
+                                                     .unfinished_bytes = options_.unfinished_buffer_size,
                                                      .held_ms = milliseconds(options_.no_worker_timeout)};
   router_ = std::make_unique<gateway::EventRouter>(
       loop_, workers_, directory_,
@@ -96,7 +99,10 @@ void Gateway::State::build(std::uint16_t port, std::uint16_t inner_port) {
       gateway::ClientPort::Settings{port, options_.max_package_size, milliseconds(options_.handshake_timeout)});
   inner_port_ = std::make_unique<gateway::InnerPort>(
       loop_, workers_, *forwarder_, *commands_, *questions_,
-      gateway::InnerPort::Settings{options_.secret_key, std::max(kLeastInnerFrame, options_.max_package_size + kSessionRoom)});
+      gateway::InnerPort::Settings{
+          .secret_key = options_.secret_key,
+          .max_frame_bytes = std::max(kLeastInnerFrame, options_.max_package_size + kSessionRoom),
+          .worker_silence_ms = milliseconds(options_.worker_timeout)});
 }
 
 void Gateway::State::serve(net::Socket clients, net::Socket inner) {
@@ -108,6 +114,7 @@ void Gateway::State::serve(net::Socket clients, net::Socket inner) {
   loop_.every(std::chrono::seconds(1), [this] {
     client_port_->end_late_handshakes();
     inner_port_->end_strangers();
+    inner_port_->end_silent_workers();
     give_up_waiting();
   });
   const net::Address lan = net::Address::from_ipv4(forwarder_->settings().local_ip, inner_port);
@@ -123,6 +130,11 @@ void Gateway::State::serve(net::Socket clients, net::Socket inner) {
 }
 
 void Gateway::State::give_up_waiting() {
+  for (const std::uint32_t id : forwarder_->take_deadly()) {
+    const std::uint32_t client = table_.find(id);
+    if (client == gateway::ClientTable::kNone) continue;
+    clients_->close(client, CloseReason::Cause::undeliverable, wire::close_code::kInternalError, "cannot be handled");
+  }
   const std::vector<std::uint32_t> expired = forwarder_->take_expired();
   if (expired.empty()) return;
   loop_.log().warning(
@@ -137,7 +149,17 @@ void Gateway::State::give_up_waiting() {
   }
 }
 
+void Gateway::State::stop_gracefully(std::function<void()> stopped) {
+  loop_.close_listener(client_listener_);
+  leaving_ = loop_.every(std::chrono::milliseconds(20), [this, stopped = std::move(stopped)] {
+    if (table_.size() > 0) return;
+    const auto done = stopped;  // stop() destroys this function
+    stop(done);
+  });
+}
+
 void Gateway::State::stop(std::function<void()> stopped) {
+  loop_.cancel(leaving_);
   registers_->stop();
   loop_.close_listener(client_listener_);
   table_.for_each([this](std::uint32_t client, const gateway::ClientRecord&) {
@@ -176,6 +198,8 @@ Gateway::~Gateway() = default;
 void Gateway::serve(net::Socket clients, net::Socket inner) { state_->serve(std::move(clients), std::move(inner)); }
 
 void Gateway::stop(std::function<void()> stopped) { state_->stop(std::move(stopped)); }
+
+void Gateway::stop_gracefully(std::function<void()> stopped) { state_->stop_gracefully(std::move(stopped)); }
 
 RoleStatus Gateway::status() const { return state_->status(); }
 

@@ -25,6 +25,9 @@ class Gateway {
   /// Refuses new clients, says goodbye to those that are there (close code 1001), and calls `stopped` when what was queued has
   /// been written, or after 1 s.
   void stop(std::function<void()> stopped);
+  /// Refuses new clients at once, goes on with those that are there, and stops when they have gone. stop() may follow; whichever
+  /// of the two was called first is forgotten.
+  void stop_gracefully(std::function<void()> stopped);
   [[nodiscard]] RoleStatus status() const;
 
  private:

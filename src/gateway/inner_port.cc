@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/bytes.h"
@@ -39,7 +40,7 @@ void InnerPort::on_open(net::Connection& connection) {
   connection.tag = free_.back();
   free_.pop_back();
   peers_[connection.tag] = Peer{
-      .authenticated = settings_.secret_key.empty(), .connection = connection.id(), .since_ms = loop_.now_ms(), .worker = {}};
+      .authenticated = settings_.secret_key.empty(), .connection = connection.id(), .since_ms = loop_.now_ms(), .worker = {}, .delivery = nullptr};
 }
 
 std::size_t InnerPort::on_data(net::Connection& connection, std::span<char> bytes, std::size_t /*seen*/) {
@@ -78,6 +79,10 @@ bool InnerPort::take(net::Connection& connection, const wire::GatewayFrame& fram
   if (command == Command::worker_connect || command == Command::gateway_client_connect) return connect(connection, frame);
   if (!peers_[connection.tag].authenticated) {
     return refuse(connection, fmt::format("command {} without the secret key before it", static_cast<int>(command)));
+  }
+  if (WorkerDelivery* link = peers_[connection.tag].delivery) link->heard_ms = loop_.now_ms();
+  if (command == Command::finished || command == Command::begun || command == Command::leaving) {
+    return take_delivery_frame(connection, frame);
   }
   const Commands::Outcome outcome = commands_.execute(frame);
   if (outcome == Commands::Outcome::done) return true;
@@ -119,12 +124,12 @@ bool InnerPort::connect(net::Connection& connection, const wire::GatewayFrame& f
   peers_[connection.tag].authenticated = true;
   if (frame.header.command == Command::worker_connect) {
     if (body.worker_key.empty()) return refuse(connection, "worker_connect without a worker_key");
-    return join(connection, connection.peer().ip() + ":" + body.worker_key, body.extension);
+    return join(connection, connection.peer().ip() + ":" + body.worker_key, body);
   }
   return true;
 }
 
-bool InnerPort::join(net::Connection& connection, const std::string& worker_key, bool extension) {
+bool InnerPort::join(net::Connection& connection, const std::string& worker_key, const wire::ConnectBody& body) {
   Peer& peer = peers_[connection.tag];
   leave(peer);
   const WorkerLink* same = workers_.find(worker_key);
@@ -136,32 +141,82 @@ bool InnerPort::join(net::Connection& connection, const std::string& worker_key,
     old->close();
   }
   const std::uint64_t before = workers_.size();
-  workers_.add(worker_key, connection.id(), extension, peer.worker);
+  workers_.add(worker_key, connection.id(), body.extension, peer.worker);
   if (peer.worker.generation == 0) return refuse(connection, fmt::format("{} workers are more than can be known", before + 1));
-  loop_.log().debug("worker {} connected from {} ({} workers)", worker_key, connection.peer().to_string(), workers_.size());
-  if (extension) {
-    wire::GatewayHeader header;
-    header.command = Command::hello;
-    header.local_ip = forwarder_.settings().local_ip;
-    header.local_port = forwarder_.settings().local_port;
-    header.gateway_port = forwarder_.settings().gateway_port;
-    std::string hello;
-    wire::append_gateway_frame(hello, header, {}, wire::hello_body(kVersion));
-    connection.send(hello);
+  if (body.delivery != wire::Delivery::unacknowledged) {
+    const bool again = body.delivery == wire::Delivery::at_least_once;
+    peer.delivery = &forwarder_.open_delivery(connection.id(), peer.worker, again);
   }
+  loop_.log().debug("worker {} connected from {} ({} workers)", worker_key, connection.peer().to_string(), workers_.size());
+  if (body.extension) say_hello(connection);
   if (before == 0 && forwarder_.held() > 0)
     loop_.log().info("a worker is back: {} events that waited go to it", forwarder_.held());
   forwarder_.deliver_held();
   return true;
 }
 
+void InnerPort::say_hello(net::Connection& connection) {
+  wire::GatewayHeader header;
+  header.command = Command::hello;
+  header.local_ip = forwarder_.settings().local_ip;
+  header.local_port = forwarder_.settings().local_port;
+  header.gateway_port = forwarder_.settings().gateway_port;
+  wire::Hello hello;
+  if (const WorkerDelivery* link = peers_[connection.tag].delivery) {
+    hello.link = link->id;
+    hello.timeout_ms = static_cast<std::uint32_t>(std::min<std::uint64_t>(settings_.worker_silence_ms, 0xffffffffU));
+  }
+  std::string bytes;
+  wire::append_gateway_frame(bytes, header, {}, wire::hello_body(kVersion, hello));
+  connection.send(bytes);
+}
+
+bool InnerPort::take_delivery_frame(net::Connection& connection, const wire::GatewayFrame& frame) {
+  if (frame.header.command == Command::leaving) return let_leave(connection);
+  // These come on the worker's command connection, behind what the handlers have commanded.
+  WorkerDelivery* link = forwarder_.find_delivery(frame.header.connection_id);
+  if (link == nullptr) return true;  // it has been given up
+  link->heard_ms = loop_.now_ms();
+  const bool finished = frame.header.command == Command::finished;
+  const bool well = finished ? forwarder_.finish(*link, frame.body) : forwarder_.begin(*link, frame.body);
+  if (!well) return refuse(connection, "it named events in a way that cannot be read");
+  close_when_finished(*link);
+  return true;
+}
+
+bool InnerPort::let_leave(net::Connection& connection) {
+  Peer& peer = peers_[connection.tag];
+  if (peer.delivery == nullptr)
+    return refuse(connection, "it says that it is leaving, and has not said that it acknowledges events");
+  WorkerLink* worker = workers_.find(peer.worker);
+  if (worker == nullptr) return true;  // said twice
+  loop_.log().debug("worker {} is leaving; {} events of it are not finished", worker->key, peer.delivery->events.size());
+  const std::vector<std::uint32_t> waiting = std::exchange(worker->waiting, {});
+  workers_.remove(std::exchange(peer.worker, {}));
+  // Those that have events there are stopped again at once.
+  forwarder_.resume_clients_of(waiting);
+  forwarder_.let_leave(*peer.delivery);
+  close_when_finished(*peer.delivery);
+  return true;
+}
+
+void InnerPort::close_when_finished(const WorkerDelivery& link) {
+  if (!link.leaving || !link.events.empty()) return;
+  if (net::Connection* connection = loop_.find(link.connection)) connection->close();
+}
+
 void InnerPort::leave(Peer& peer) {
   const WorkerRef ref = std::exchange(peer.worker, {});
+  WorkerDelivery* link = std::exchange(peer.delivery, nullptr);
   WorkerLink* worker = workers_.find(ref);
-  if (worker == nullptr) return;
-  loop_.log().debug("worker {} left", worker->key);
-  const std::vector<std::uint32_t> waiting = std::move(worker->waiting);
-  workers_.remove(ref);
+  std::vector<std::uint32_t> waiting;
+  if (worker != nullptr) {
+    loop_.log().debug("worker {} left", worker->key);
+    waiting = std::move(worker->waiting);
+    workers_.remove(ref);
+  }
+  if (link != nullptr) forwarder_.close_delivery(*link);
+  if (worker == nullptr && link == nullptr) return;
   // They are bound anew at their next event, unless it is back by then; so are those whose event came when this worker was just
   // going.
   forwarder_.resume_clients_of(waiting);
@@ -182,8 +237,14 @@ void InnerPort::on_close(net::Connection& connection, net::CloseCause /*cause*/,
 
 void InnerPort::on_drain(net::Connection& connection) {
   connection.resume();
-  WorkerLink* worker = workers_.find(peers_[connection.tag].worker);
-  if (worker != nullptr) forwarder_.resume_clients_of(std::exchange(worker->waiting, {}));
+  if (WorkerLink* worker = workers_.find(peers_[connection.tag].worker)) forwarder_.relieve(*worker);
+}
+
+void InnerPort::end_silent_workers() {
+  if (settings_.worker_silence_ms == 0) return;
+  for (const net::ConnectionId id : forwarder_.silent_links(settings_.worker_silence_ms)) {
+    if (net::Connection* connection = loop_.find(id)) connection->destroy();
+  }
 }
 
 void InnerPort::end_strangers() {

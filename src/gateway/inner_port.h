@@ -23,6 +23,7 @@ class InnerPort : public net::ConnectionHandler {
     std::string secret_key;
     std::size_t max_frame_bytes = 16 * 1024 * 1024;
     std::uint64_t secret_ms = 10'000;  // to show the secret in, where there is one
+    std::uint64_t worker_silence_ms = 60'000;  // of a worker that acknowledges, until it is given up; 0: never
   };
 
   InnerPort(net::Loop& loop, WorkerTable& workers, EventForwarder& forwarder, Commands& commands, Questions& questions,
@@ -38,6 +39,9 @@ class InnerPort : public net::ConnectionHandler {
   /// Ends those that have not shown the secret in time. Called about once a second.
   void end_strangers();
 
+  /// Gives up the workers that have said nothing for too long. Called about once a second.
+  void end_silent_workers();
+
   [[nodiscard]] std::uint64_t connections() const { return peers_.size() - free_.size(); }
 
  private:
@@ -46,6 +50,7 @@ class InnerPort : public net::ConnectionHandler {
     net::ConnectionId connection;
     std::uint64_t since_ms = 0;
     WorkerRef worker;  // set when it takes events
+    WorkerDelivery* delivery = nullptr;  // set when it acknowledges them
   };
 
   /// False when the connection has been ended.
@@ -54,7 +59,11 @@ class InnerPort : public net::ConnectionHandler {
   bool connect(net::Connection& connection, const wire::GatewayFrame& frame);
   void answer_http(net::Connection& connection);
   bool refuse(net::Connection& connection, const std::string& why);
-  bool join(net::Connection& connection, const std::string& worker_key, bool extension);
+  bool join(net::Connection& connection, const std::string& worker_key, const wire::ConnectBody& body);
+  void say_hello(net::Connection& connection);
+  bool take_delivery_frame(net::Connection& connection, const wire::GatewayFrame& frame);
+  bool let_leave(net::Connection& connection);
+  void close_when_finished(const WorkerDelivery& link);
   void leave(Peer& peer);
 
   net::Loop& loop_;

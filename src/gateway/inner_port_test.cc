@@ -263,7 +263,9 @@ TEST(InnerPort, TheExtensionIsSpokenOnlyToWhomAnnouncedIt) {
   const auto native = test.worker("native:0", true);
   const auto hello = native->events(Command::hello);
   ASSERT_EQ(hello.size(), 1U);
-  EXPECT_TRUE(wire::is_hello_body(hello[0].body));
+  wire::Hello said;
+  EXPECT_TRUE(wire::parse_hello_body(hello[0].body, said));
+  EXPECT_EQ(said.link, 0U) << "it did not say that it acknowledges events";
   EXPECT_EQ(hello[0].header.local_port, test.inner_port);
   EXPECT_EQ(hello[0].header.gateway_port, test.client_port);
 

@@ -25,6 +25,7 @@ net::ConnectionId WorkerTable::add(std::string key, net::ConnectionId connection
   place->link.connection = connection;
   place->link.extension = extension;
   place->link.waiting.clear();
+  place->link.delivery = nullptr;
   out = ref_of(static_cast<std::size_t>(place - slots_.begin()));
   return replaced;
 }
@@ -35,6 +36,7 @@ void WorkerTable::remove(WorkerRef ref) {
   slot.state = Slot::State::away;
   slot.link.connection = {};
   slot.link.waiting.clear();
+  slot.link.delivery = nullptr;
   --size_;
   if (slot.link.clients == 0) free(slot);
 }

@@ -13,6 +13,8 @@
 
 namespace gatehouse::gateway {
 
+struct WorkerDelivery;
+
 /// A worker process that has connected for events.
 struct WorkerLink {
   std::string key;  // "ip:name:index", as upstream names it
@@ -20,6 +22,7 @@ struct WorkerLink {
   bool extension = false;              // it announced ours
   std::uint32_t clients = 0;           // bound to it
   std::vector<std::uint32_t> waiting;  // connection ids of clients not read from until its queue drains
+  WorkerDelivery* delivery = nullptr;  // when it acknowledges its events; owned by Deliveries
 };
 
 /// The workers of a gateway, and how many clients are bound to each.

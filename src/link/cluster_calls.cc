@@ -18,6 +18,7 @@ link::GatewayLink::Settings link_settings(const ClusterCalls::Settings& settings
   link::GatewayLink::Settings out;
   out.secret_key = settings.secret_key;
   out.worker_key = settings.worker_key;
+  out.delivery = settings.delivery;
   out.reconnect_ms = settings.reconnect_ms;
   out.max_held_bytes = settings.max_held_bytes;
   return out;
@@ -149,8 +150,8 @@ void ClusterCalls::sweep() {
   if (stopped_ && links_.empty()) finish_stop();
 }
 
-void ClusterCalls::on_event(link::GatewayLink& link, const wire::GatewayFrame& frame) {
-  if (events_ != nullptr) events_->on_event(frame, link.is_native());
+void ClusterCalls::on_event(link::GatewayLink& link, const wire::GatewayFrame& frame, const link::EventTicket& ticket) {
+  if (events_ != nullptr) events_->on_event(frame, link.is_native(), ticket);
 }
 
 void ClusterCalls::on_events_lost(link::GatewayLink& link) {
@@ -166,6 +167,16 @@ void ClusterCalls::on_unanswered(link::GatewayLink& link, std::uint64_t question
 std::size_t ClusterCalls::event_connections() const {
   return static_cast<std::size_t>(
       std::count_if(links_.begin(), links_.end(), [](const auto& link) { return link->has_events(); }));
+}
+
+std::size_t ClusterCalls::count_taking_commands() const {
+  return static_cast<std::size_t>(
+      std::count_if(links_.begin(), links_.end(), [](const auto& link) { return link->takes_commands(); }));
+}
+
+std::size_t ClusterCalls::count_taking_events() const {
+  return static_cast<std::size_t>(
+      std::count_if(links_.begin(), links_.end(), [](const auto& link) { return link->takes_events(); }));
 }
 
 std::size_t ClusterCalls::connected() const {

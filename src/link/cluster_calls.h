@@ -34,6 +34,7 @@ class ClusterCalls final : private link::GatewayLink::Owner {
     std::vector<std::string> register_addresses;
     std::string secret_key;
     std::string worker_key;  // "name:index"; only for those that take events
+    wire::Delivery delivery = wire::Delivery::at_least_once;
     int reconnect_ms = 1000;
     int question_timeout_ms = 5000;
     /// Of a question that is asked before any register has told its list, until one has; 0 is question_timeout_ms.
@@ -49,8 +50,8 @@ class ClusterCalls final : private link::GatewayLink::Owner {
     EventHandler(const EventHandler&) = delete;
     EventHandler& operator=(const EventHandler&) = delete;
     virtual ~EventHandler() = default;
-    /// `native` says that the gateway speaks our extension.
-    virtual void on_event(const wire::GatewayFrame& frame, bool native) = 0;
+    /// `native` says that the gateway speaks our extension; `ticket` is for event_finished().
+    virtual void on_event(const wire::GatewayFrame& frame, bool native, const link::EventTicket& ticket) = 0;
     /// The gateway has given this worker's clients to others.
     virtual void on_events_lost(link::GatewayKey gateway) = 0;
   };
@@ -68,6 +69,15 @@ class ClusterCalls final : private link::GatewayLink::Owner {
   /// by forget_events().
   void close_events();
   void forget_events() { events_ = nullptr; }
+  /// An event of `gateway` is done with, and everything it commanded has been sent; see link::GatewayLink::finished().
+  void event_finished(link::GatewayKey gateway, const link::EventTicket& ticket, bool at_once) {
+    if (ticket.link == 0) return;
+    if (link::GatewayLink* link = find(gateway)) link->finished(ticket, at_once);
+  }
+  void event_begun(link::GatewayKey gateway, const link::EventTicket& ticket) {
+    if (ticket.link == 0) return;
+    if (link::GatewayLink* link = find(gateway)) link->begun(ticket);
+  }
   [[nodiscard]] std::size_t event_connections() const;
   void pause_events(bool paused);
   /// Writes what is queued, closes all in order and calls `stopped`, after a second at most.
@@ -115,6 +125,11 @@ class ClusterCalls final : private link::GatewayLink::Owner {
   /// Nothing is called back any more.
   void cancel(std::uint64_t question) { questions_.cancel(question); }
 
+  /// A register has told its list.
+  [[nodiscard]] bool is_known() const { return known_; }
+  /// The gateways that commands reach, and those that send their events.
+  [[nodiscard]] std::size_t count_taking_commands() const;
+  [[nodiscard]] std::size_t count_taking_events() const;
   /// Gateways that are known, and inner connections that are up.
   [[nodiscard]] std::size_t gateway_count() const { return links_.size(); }
   [[nodiscard]] std::size_t connected() const;
@@ -151,7 +166,7 @@ class ClusterCalls final : private link::GatewayLink::Owner {
   /// The ext_data for gateways that get another one than the rest.
   using OtherExt = std::vector<std::pair<link::GatewayKey, std::string>>;
 
-  void on_event(link::GatewayLink& link, const wire::GatewayFrame& frame) override;
+  void on_event(link::GatewayLink& link, const wire::GatewayFrame& frame, const link::EventTicket& ticket) override;
   void on_events_lost(link::GatewayLink& link) override;
   void on_answer(link::GatewayLink& link, std::uint64_t question, std::string_view answer) override;
   void on_unanswered(link::GatewayLink& link, std::uint64_t question) override;

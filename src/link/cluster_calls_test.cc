@@ -53,7 +53,7 @@ class ClusterCallsTest : public ::testing::Test, public ClusterCalls::EventHandl
   bool answered(std::size_t count) {
     return run_until(loop_, [&] { return answers_.size() >= count; });
   }
-  void on_event(const wire::GatewayFrame& frame, bool native) override {
+  void on_event(const wire::GatewayFrame& frame, bool native, const link::EventTicket& /*ticket*/) override {
     events_.emplace_back(frame.header.command, std::string(frame.body), native);
   }
   void on_events_lost(link::GatewayKey gateway) override { lost_.push_back(gateway.address()); }

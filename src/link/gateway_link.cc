@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <chrono>
 #include <system_error>
 #include <utility>
@@ -66,7 +67,38 @@ void GatewayLink::close_events() {
   if (connection == nullptr) return;
   if (!events_.up) return connection->destroy();
   connection->resume();
+  if (hello_.link != 0) return send_frame(*connection, wire::Command::leaving, {});
   (void)::shutdown(connection->fd(), SHUT_WR);
+}
+
+void GatewayLink::finished(const EventTicket& ticket, bool at_once) {
+  if (ticket.link == 0 || ticket.link != events_epoch_) return;
+  finished_.add(ticket.number);
+  if (!reading_ || at_once) tell_finished();
+  net::Connection* connection = at_once ? loop_.find(commands_.connection) : nullptr;
+  if (connection != nullptr) connection->flush();
+}
+
+void GatewayLink::begun(const EventTicket& ticket) {
+  if (ticket.link == 0 || ticket.link != events_epoch_) return;
+  std::string range;
+  wire::append_event_range(range, {ticket.number, 1});
+  send_ranges(wire::Command::begun, range);
+  if (net::Connection* connection = loop_.find(commands_.connection)) connection->flush();
+}
+
+void GatewayLink::tell_finished() {
+  if (finished_.empty() || !commands_.ready) return;
+  send_ranges(wire::Command::finished, finished_.body());
+  finished_.clear();
+}
+
+void GatewayLink::send_ranges(wire::Command command, std::string_view ranges) {
+  net::Connection* connection = commands_.ready ? loop_.find(commands_.connection) : nullptr;
+  char* out = connection == nullptr ? nullptr : connection->grow(wire::gateway_frame_size(0, ranges.size()));
+  if (out == nullptr) return;
+  wire::write_gateway_header(out, {.command = command, .connection_id = hello_.link}, 0, ranges.size());
+  ranges.copy(out + wire::GatewayHeader::kSize, ranges.size());
 }
 
 void GatewayLink::pause_events(bool paused) {
@@ -84,6 +116,7 @@ void GatewayLink::close() {
   listed_ = false;
   wants_events_ = false;
   loop_.cancel(keep_alive_);
+  loop_.cancel(show_life_);
   for (Side* each : {&commands_, &events_}) {
     loop_.cancel(each->redial);
     net::Connection* connection = loop_.find(each->connection);
@@ -97,6 +130,7 @@ void GatewayLink::close() {
 void GatewayLink::abandon() {
   owner_ = nullptr;
   loop_.cancel(keep_alive_);
+  loop_.cancel(show_life_);
   for (Side* each : {&commands_, &events_}) {
     loop_.cancel(each->redial);
     if (net::Connection* connection = loop_.find(each->connection)) connection->destroy();
@@ -123,7 +157,7 @@ void GatewayLink::on_open(net::Connection& connection) {
   if (connection.tag == kEvents) {
     which.ready = true;
     send_frame(connection, wire::Command::worker_connect,
-               wire::worker_connect_body(settings_.worker_key, settings_.secret_key, true));
+               wire::worker_connect_body(settings_.worker_key, settings_.secret_key, true, settings_.delivery));
     if (events_paused_) connection.pause();
   } else {
     // Upstream's GatewayClient shows the key only when there is one; showing an empty one does no harm.
@@ -138,7 +172,11 @@ void GatewayLink::on_open(net::Connection& connection) {
 
 std::size_t GatewayLink::on_data(net::Connection& connection, std::span<char> bytes, std::size_t /*seen*/) {
   const std::string_view view(bytes.data(), bytes.size());
-  return connection.tag == kEvents ? take_events(connection, view) : take_answers(connection, view);
+  reading_ = true;
+  const std::size_t done = connection.tag == kEvents ? take_events(connection, view) : take_answers(connection, view);
+  reading_ = false;
+  if (owner_ != nullptr) tell_finished();
+  return done;
 }
 
 std::size_t GatewayLink::take_events(net::Connection& connection, std::string_view bytes) {
@@ -151,17 +189,35 @@ std::size_t GatewayLink::take_events(net::Connection& connection, std::string_vi
       return bytes.size();
     }
     done += decoded.size;
-    on_frame(decoded.frame);
+    on_frame(connection, decoded.frame);
   }
   return done;
 }
 
-void GatewayLink::on_frame(const wire::GatewayFrame& frame) {
+void GatewayLink::on_frame(net::Connection& connection, const wire::GatewayFrame& frame) {
   switch (frame.header.command) {
     case wire::Command::ping: return;
-    case wire::Command::hello: events_.native = wire::is_hello_body(frame.body); return;
-    default: return owner_->on_event(*this, frame);
+    case wire::Command::hello: return on_hello(connection, frame.body);
+    default: return owner_->on_event(*this, frame, {hello_.link == 0 ? 0 : events_epoch_, next_event_++});
   }
+}
+
+void GatewayLink::on_hello(net::Connection& connection, std::string_view body) {
+  wire::Hello hello;
+  events_.native = wire::parse_hello_body(body, hello);
+  if (!events_.native || hello_.link != 0) return;
+  hello_ = hello;
+  if (hello_.link == 0) return;
+  // It is to leave since before it knew how: what is behind this goes to others.
+  if (!wants_events_) return connection.destroy();
+  if (hello_.timeout_ms > 0) {
+    const auto period = std::chrono::milliseconds(std::max(hello_.timeout_ms / 3, 1U));
+    show_life_ = loop_.every(period, [this] { show_life(); });
+  }
+}
+
+void GatewayLink::show_life() {
+  if (net::Connection* connection = loop_.find(events_.connection)) send_frame(*connection, wire::Command::ping, {});
 }
 
 bool GatewayLink::needs_extension(wire::Command command, std::string_view ext) {
@@ -183,6 +239,7 @@ void GatewayLink::ask_extension(net::Connection& connection) {
 void GatewayLink::on_extension(net::Connection& connection, std::string_view answer) {
   commands_.native = answer == "a:1:{s:9:\"gatehouse\";i:1;}";
   send_held(connection, commands_.native || events_.native);
+  tell_finished();
   if (!commands_.complained) loop_.log().info("connected to the gateway {}", key_.address());
 }
 
@@ -243,6 +300,13 @@ void GatewayLink::on_close(net::Connection& connection, net::CloseCause cause, i
   which.native = false;
   which.busy = false;
   which.connection = {};
+  if (tag == kEvents) {
+    loop_.cancel(show_life_);
+    hello_ = {};
+    finished_.clear();
+    next_event_ = 0;
+    if (++events_epoch_ == 0) events_epoch_ = 1;  // 0 names nothing
+  }
   if (owner_ == nullptr) return;
   if (was_up && loop_.now_ms() - which.opened_ms >= kSettledMs) which.complained = false;
   const bool again = listed_ && (tag == kCommands || wants_events_);
@@ -255,6 +319,9 @@ void GatewayLink::on_close(net::Connection& connection, net::CloseCause cause, i
     commands_done_ = commands_sent_;
     std::string().swap(held_);
     holding_ = false;
+    // What was said on it last may not have arrived, nor what was finished: the gateway is to give it to somebody.
+    net::Connection* events = hello_.link == 0 ? nullptr : loop_.find(events_.connection);
+    if (events != nullptr) events->destroy();
     drop_questions();
   } else if (was_up) {
     owner_->on_events_lost(*this);

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "link/finished_events.h"
 #include "link/gateway_key.h"
 #include "net/loop.h"
 #include "wire/gateway_protocol.h"
@@ -20,6 +21,10 @@ namespace gatehouse::link {
 /// What is sent before the command connection first comes up is held, up to Settings::max_held_bytes; from its first failure on
 /// it is dropped and counted while the connection is down.
 ///
+/// To a gateway that wants to know, each event is acknowledged when its owner says that it has been finished: on the command
+/// connection, behind the commands of its handler, so that what counts as finished has had its effects. When either connection is
+/// lost so is the other, and the gateway gives what was not acknowledged to somebody else.
+///
 /// The first thing that is asked on a command connection is whether the gateway knows our extension: a SELECT, which upstream's
 /// gateways answer too, with nothing. What is sent before that answer waits for it, in the form for a gateway that knows it.
 class GatewayLink final : private net::ConnectionHandler {
@@ -27,6 +32,7 @@ class GatewayLink final : private net::ConnectionHandler {
   struct Settings {
     std::string secret_key;
     std::string worker_key;  // "name:index"; only for links that take events
+    wire::Delivery delivery = wire::Delivery::at_least_once;
     int reconnect_ms = 1000;
     int ping_ms = 25'000;  // when the gateway is not on loopback
     /// Of an event. Upstream's gateways send messages of up to 10 MB, with the client's session before them.
@@ -43,7 +49,8 @@ class GatewayLink final : private net::ConnectionHandler {
     Owner(const Owner&) = delete;
     Owner& operator=(const Owner&) = delete;
     virtual ~Owner() = default;
-    virtual void on_event(GatewayLink& link, const wire::GatewayFrame& frame) = 0;
+    /// `ticket` is for finished().
+    virtual void on_event(GatewayLink& link, const wire::GatewayFrame& frame, const EventTicket& ticket) = 0;
     virtual void on_events_lost(GatewayLink& link) = 0;
     virtual void on_answer(GatewayLink& link, std::uint64_t question, std::string_view answer) = 0;
     /// The connection was lost, or could not be made, before the answer came.
@@ -69,6 +76,9 @@ class GatewayLink final : private net::ConnectionHandler {
   static bool needs_extension(wire::Command command, std::string_view ext);
   [[nodiscard]] bool is_idle() const { return !listed_ && !commands_.busy && !events_.busy; }
   [[nodiscard]] bool has_events() const { return events_.busy; }
+  [[nodiscard]] bool takes_commands() const { return commands_.ready; }
+  /// The event connection is up, and the gateway has answered on it, if it is one that does.
+  [[nodiscard]] bool takes_events() const { return events_.ready && (!commands_.native || events_.native); }
   /// How many of the two connections are up, and answer.
   [[nodiscard]] std::size_t connected() const { return (commands_.ready ? 1U : 0U) + (events_.ready ? 1U : 0U); }
   [[nodiscard]] std::size_t queued_bytes() const;
@@ -76,9 +86,13 @@ class GatewayLink final : private net::ConnectionHandler {
   void set_listed(bool listed);
   /// Dials the event connection and says which worker this is.
   void open_events();
-  /// Ends our direction of the event connection: the gateway sends its clients' events elsewhere from then on, and what it had
-  /// sent already is still delivered.
+  /// The gateway sends its clients' events elsewhere from then on; what it had sent already is still delivered, and the gateway
+  /// closes the event connection when all of it has been finished.
   void close_events();
+  /// The event is done with. `at_once`: written before this returns, not only at the end of the loop's iteration.
+  void finished(const EventTicket& ticket, bool at_once);
+  /// A redelivered event is about to be handled: written before this returns, for it may be what ends this process.
+  void begun(const EventTicket& ticket);
   void pause_events(bool paused);
   /// Writes what is queued and closes both connections in order; on_idle tells when they are gone. Dials no more.
   void close();
@@ -118,7 +132,7 @@ class GatewayLink final : private net::ConnectionHandler {
   void dial_later(std::uint32_t tag);
   std::size_t take_events(net::Connection& connection, std::string_view bytes);
   std::size_t take_answers(net::Connection& connection, std::string_view bytes);
-  void on_frame(const wire::GatewayFrame& frame);
+  void on_frame(net::Connection& connection, const wire::GatewayFrame& frame);
   void ask_extension(net::Connection& connection);
   void on_extension(net::Connection& connection, std::string_view answer);
   void send_held(net::Connection& connection, bool native);
@@ -126,6 +140,10 @@ class GatewayLink final : private net::ConnectionHandler {
   [[nodiscard]] bool may_have_lost() const;
   [[nodiscard]] char* hold(std::size_t size);
   [[nodiscard]] char* room(std::size_t size);
+  void on_hello(net::Connection& connection, std::string_view body);
+  void tell_finished();
+  void send_ranges(wire::Command command, std::string_view ranges);
+  void show_life();
   void keep_alive();
   void complain(Side& which, const char* name, net::CloseCause cause, int error);
   void refuse(net::Connection& connection, const std::string& why);
@@ -138,6 +156,11 @@ class GatewayLink final : private net::ConnectionHandler {
   Side commands_;
   Side events_;
   net::TimerId keep_alive_;
+  net::TimerId show_life_;
+  wire::Hello hello_;               // link 0: nothing is to be acknowledged
+  std::uint32_t events_epoch_ = 1;  // of the event connection, in tickets
+  std::uint64_t next_event_ = 0;
+  FinishedEvents finished_;
   std::deque<Asked> asked_;  // questions without an answer, in the order they were sent
   std::string held_;         // frames for a command connection that is not ready
   std::uint64_t commands_sent_ = 0;
@@ -149,6 +172,7 @@ class GatewayLink final : private net::ConnectionHandler {
   bool listed_ = false;
   bool wants_events_ = false;
   bool events_paused_ = false;
+  bool reading_ = false;  // within on_data: what is finished there is told at its end
 };
 
 }  // namespace gatehouse::link

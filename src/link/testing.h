@@ -164,9 +164,9 @@ class FakeGateway final : public FakeServer {
                                session, body);
     send(events(), bytes);
   }
-  void hello() {
+  void hello(const wire::Hello& hello = {}) {
     std::string bytes;
-    wire::append_gateway_frame(bytes, {.command = wire::Command::hello}, {}, wire::hello_body("0.1.0"));
+    wire::append_gateway_frame(bytes, {.command = wire::Command::hello}, {}, wire::hello_body("0.1.0", hello));
     send(events(), bytes);
   }
 

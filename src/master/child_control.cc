@@ -14,7 +14,16 @@ ChildControl::ChildControl(net::Loop& loop, int control_fd, std::function<RoleSt
 
 void ChildControl::announce_ready() { JsonLines::send(loop_.find(connection_), {{"ready", true}}); }
 
+void ChildControl::announce_serving() { JsonLines::send(loop_.find(connection_), {{"serving", true}}); }
+
+void ChildControl::announce_failure(const std::string& why) {
+  net::Connection* connection = loop_.find(connection_);
+  JsonLines::send(connection, {{"failed", why.substr(0, JsonLines::kMaxLineSize / 16)}});
+  if (connection != nullptr) connection->flush();  // the process ends next
+}
+
 void ChildControl::on_message(net::Connection& connection, const nlohmann::json& message) {
+  if (message.contains("serve") && serve_) return serve_();
   const auto id = message.find("id");
   if (id == message.end()) return;
   nlohmann::ordered_json answer = nullptr;

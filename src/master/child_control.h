@@ -10,7 +10,10 @@ namespace gatehouse::master {
 
 /// The child's end of its control channel:
 ///
-///   child to master   {"ready":true}                      once, when it serves
+///   child to master   {"ready":true}                      once, when it serves, or (GATEHOUSE_GENERATION) could do so
+///   child to master   {"failed":"why"}                    it cannot start, and ends
+///   master to child   {"serve":true}                      to one that is started by a reload: all are ready
+///   child to master   {"serving":true}
 ///   master to child   {"ask":"status","id":7}
 ///   child to master   {"id":7,"answer":{...}}             answers may be late; the master gives up after a second
 ///
@@ -24,12 +27,17 @@ class ChildControl {
   ChildControl& operator=(const ChildControl&) = delete;
 
   void announce_ready();
+  void announce_serving();
+  void announce_failure(const std::string& why);
+  /// `serve` is called when the master says so.
+  void on_serve(std::function<void()> serve) { serve_ = std::move(serve); }
 
  private:
   void on_message(net::Connection& connection, const nlohmann::json& message);
 
   net::Loop& loop_;
   std::function<RoleStatus()> status_;
+  std::function<void()> serve_;
   JsonLines lines_;
   net::ConnectionId connection_;
 };

@@ -12,6 +12,8 @@ namespace {
 constexpr const char* kChild = "GATEHOUSE_CHILD";
 constexpr const char* kListenFds = "GATEHOUSE_LISTEN_FDS";
 constexpr const char* kControlFd = "GATEHOUSE_CONTROL_FD";
+constexpr const char* kGeneration = "GATEHOUSE_GENERATION";
+constexpr std::string_view kPrepare = ":prepare";
 
 std::string take_variable(const char* name) {
   const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): called at the start of main()
@@ -50,6 +52,7 @@ Result<std::optional<ChildEnvironment>> ChildEnvironment::take() {
   const std::string child = take_variable(kChild);
   const std::string listen_fds = take_variable(kListenFds);
   const std::string control_fd = take_variable(kControlFd);
+  const std::string generation = take_variable(kGeneration);
   if (child.empty()) return std::nullopt;
 
   const auto malformed = [](const char* name, const std::string& value) {
@@ -72,14 +75,25 @@ Result<std::optional<ChildEnvironment>> ChildEnvironment::take() {
   const std::optional<int> control = to_descriptor(control_fd);
   if (!control) return malformed(kControlFd, control_fd);
   result.control_fd = *control;
+  std::string_view reloads = generation;
+  result.prepare = reloads.ends_with(kPrepare);
+  if (result.prepare) reloads.remove_suffix(kPrepare.size());
+  const std::optional<int> count = generation.empty() ? 0 : to_number(reloads);
+  if (!count) return malformed(kGeneration, generation);
+  result.generation = *count;
   return result;
 }
 
 std::vector<std::string> ChildEnvironment::variables() const {
   std::string fds;
   for (const int fd : listen_fds) fds += (fds.empty() ? "" : ",") + std::to_string(fd);
-  return {std::string(kChild) + "=" + kind + ":" + std::to_string(number) + ":" + std::to_string(index),
-          std::string(kListenFds) + "=" + fds, std::string(kControlFd) + "=" + std::to_string(control_fd)};
+  std::vector<std::string> result = {
+      std::string(kChild) + "=" + kind + ":" + std::to_string(number) + ":" + std::to_string(index),
+      std::string(kListenFds) + "=" + fds, std::string(kControlFd) + "=" + std::to_string(control_fd)};
+  if (generation != 0 || prepare) {
+    result.push_back(std::string(kGeneration) + "=" + std::to_string(generation) + std::string(prepare ? kPrepare : ""));
+  }
+  return result;
 }
 
 std::vector<std::string> inherited_environment() {
@@ -87,7 +101,7 @@ std::vector<std::string> inherited_environment() {
   for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
     const std::string_view text(*entry);
     bool ours = false;
-    for (const std::string_view name : {kChild, kListenFds, kControlFd}) {
+    for (const std::string_view name : {kChild, kListenFds, kControlFd, kGeneration}) {
       ours = ours || (text.starts_with(name) && text.substr(name.size()).starts_with('='));
     }
     if (!ours) result.emplace_back(text);

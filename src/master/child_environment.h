@@ -14,12 +14,17 @@ namespace gatehouse::master {
 ///   GATEHOUSE_CHILD=gateway:0:1      kind of role, number of its description within the program, index of the process
 ///   GATEHOUSE_LISTEN_FDS=3,4         inherited listening sockets, in the order that the role expects
 ///   GATEHOUSE_CONTROL_FD=5           its end of the control channel to the master (JSON lines, see child_control.h)
+///   GATEHOUSE_GENERATION=2:prepare   how many reloads there have been before it; with ":prepare" it is started by one, and does
+///   not
+///                                    serve before it is told to. Missing for 0
 struct ChildEnvironment {
   std::string kind;
   int number = 0;
   int index = 0;
   std::vector<int> listen_fds;
   int control_fd = -1;
+  int generation = 0;
+  bool prepare = false;
 
   /// Reads the variables of this process and removes them, so that programs started from here do not take themselves for
   /// children. Nothing when this process is none; a failure when the variables make no sense.

@@ -36,6 +36,30 @@ TEST(ChildEnvironment, IsReadBackAsWrittenAndRemoved) {
   EXPECT_FALSE(again->has_value());
 }
 
+TEST(ChildEnvironment, SaysHowManyReloadsThereWere) {
+  for (const auto& [generation, prepare] : {std::pair{0, true}, {3, false}, {12, true}}) {
+    const ChildEnvironment told{.kind = "worker",
+                                .number = 0,
+                                .index = 0,
+                                .listen_fds = {},
+                                .control_fd = 2,
+                                .generation = generation,
+                                .prepare = prepare};
+    for (const std::string& variable : told.variables()) set(variable);
+    const Result<std::optional<ChildEnvironment>> taken = ChildEnvironment::take();
+    ASSERT_TRUE(taken.has_value() && taken->has_value());
+    EXPECT_EQ((*taken)->generation, generation);
+    EXPECT_EQ((*taken)->prepare, prepare);
+    EXPECT_EQ(std::getenv("GATEHOUSE_GENERATION"), nullptr);
+  }
+  for (const char* value : {"x", "-1", "prepare", ":prepare", "1:prepared"}) {
+    set("GATEHOUSE_CHILD=worker:0:0");
+    set("GATEHOUSE_CONTROL_FD=2");
+    set(std::string("GATEHOUSE_GENERATION=") + value);
+    EXPECT_FALSE(ChildEnvironment::take().has_value()) << value;
+  }
+}
+
 TEST(ChildEnvironment, RefusesWhatMakesNoSense) {
   for (const char* value : {"gateway", "gateway:x:1", "gateway:0:-1", "gateway:0:1:2", "gateway:0:99999999999"}) {
     setenv("GATEHOUSE_CHILD", value, 1);

@@ -30,10 +30,16 @@ Result<ControlChannel> make_control_channel() {
   return ControlChannel{net::Socket(ends[0]), net::Socket(ends[1])};
 }
 
-SpawnRequest make_request(const Master::Options& options, const SupervisedProcess& process, int control_fd) {
+/// `prepare`: it is not to serve before it is told to.
+SpawnRequest make_request(const Master::Options& options, const SupervisedProcess& process, int control_fd, bool prepare) {
   const ProcessSpec& spec = *process.spec;
   const Reference reference = parse_reference(spec.reference);
-  ChildEnvironment told{.kind = reference.kind, .number = reference.number, .index = process.index, .listen_fds = {}};
+  ChildEnvironment told{.kind = reference.kind,
+                        .number = reference.number,
+                        .index = process.index,
+                        .listen_fds = {},
+                        .generation = process.generation,
+                        .prepare = prepare};
   SpawnRequest request{
       .program = options.program, .arguments = options.arguments, .environment = inherited_environment(), .descriptors = {}};
   if (!spec.listeners.empty()) request.descriptors = spec.listeners[static_cast<std::size_t>(process.index)];
@@ -88,9 +94,10 @@ void Master::start() {
 void Master::launch(std::size_t place) {
   SupervisedProcess& process = processes_[place];
   process.started = SupervisedProcess::Clock::now();
+  process.complaint.clear();
   auto channel = make_control_channel();
-  const Result<pid_t> pid =
-      channel ? spawn(make_request(options_, process, channel->child_end.fd())) : Result<pid_t>(tl::unexpected(channel.error()));
+  const Result<pid_t> pid = channel ? spawn(make_request(options_, process, channel->child_end.fd(), process.temporary))
+                                    : Result<pid_t>(tl::unexpected(channel.error()));
   if (!pid) return on_exit(place, pid.error().message);
   process.pid = *pid;
   process.state = SupervisedProcess::State::starting;
@@ -100,10 +107,22 @@ void Master::launch(std::size_t place) {
 void Master::on_child_message(net::Connection& connection, const nlohmann::json& message) {
   SupervisedProcess& process = processes_[connection.tag];
   if (process.control != connection.id()) return;  // last words of one that has been replaced
-  if (message.contains("ready")) {
+  if (const auto failed = message.find("failed"); failed != message.end() && failed->is_string()) {
+    process.complaint = failed->get<std::string>();
+    return;
+  }
+  if (message.contains("serving")) {
+    for (std::size_t i = 0; i < reloads_.size(); ++i) reloads_[i]->on_serving(connection.tag);
+    return sweep_reloads();
+  }
+  if (message.contains("ready") && process.state == SupervisedProcess::State::starting) {
     process.state = SupervisedProcess::State::running;
     process.was_ready = true;
     loop_.log().debug("{} (pid {}) is ready", process.label(), process.pid);
+    if (process.temporary) {
+      for (std::size_t i = 0; i < reloads_.size(); ++i) reloads_[i]->on_ready(connection.tag);
+      return;
+    }
     return check_started();
   }
   questions_.on_answer(connection.tag, message);
@@ -115,7 +134,12 @@ void Master::reap() {
     const pid_t pid = processes_[place].pid;
     if (pid != 0 && waitpid(pid, &status, WNOHANG) == pid) on_exit(place, describe_exit(status));
   }
-  if (stopping_) stopping_->advance();
+  sweep_reloads();
+  if (stopping_) {
+    stopping_->advance();
+  } else if (leaving_) {
+    leaving_->advance();
+  }
 }
 
 void Master::on_exit(std::size_t place, const std::string& how) {
@@ -124,9 +148,13 @@ void Master::on_exit(std::size_t place, const std::string& how) {
   process.last_exit = how;
   questions_.forget(place);
   if (net::Connection* control = loop_.find(process.control)) control->destroy();
-  if (stopping_) {
+  if (stopping_ || process.temporary || (leaving_ && leaving_->is_leaving(process))) {
     process.state = SupervisedProcess::State::stopped;
     loop_.log().debug("{} (pid {}) has stopped: {}", process.label(), pid, how);
+    const std::string what = (pid != 0 ? "ended: " : "could not be started: ") + how;
+    for (const auto& reload : reloads_) {
+      if (reload->on_exit(place, what)) break;
+    }
     return;
   }
   process.state = SupervisedProcess::State::restarting;
@@ -148,8 +176,8 @@ void Master::on_exit(std::size_t place, const std::string& how) {
 }
 
 void Master::check_started() {
-  const bool all_ready =
-      std::all_of(processes_.begin(), processes_.end(), [](const SupervisedProcess& process) { return process.was_ready; });
+  const bool all_ready = std::all_of(processes_.begin(), processes_.end(),
+                                     [](const SupervisedProcess& process) { return process.was_ready || process.temporary; });
   if (all_ready) settle({});
 }
 
@@ -160,19 +188,82 @@ void Master::settle(StartOutcome outcome) {
   callbacks_.on_started(outcome);
 }
 
+void Master::exchange(std::size_t a, std::size_t b) {
+  for (const std::size_t place : {a, b}) {
+    questions_.forget(place);
+    loop_.cancel(processes_[place].restart_timer);
+  }
+  std::swap(processes_[a], processes_[b]);
+  std::swap(processes_[a].temporary, processes_[b].temporary);
+  // What is counted of a place, not of a process.
+  std::swap(processes_[a].restarts, processes_[b].restarts);
+  for (const std::size_t place : {a, b}) {
+    if (net::Connection* control = loop_.find(processes_[place].control)) control->tag = static_cast<std::uint32_t>(place);
+  }
+}
+
+void Master::send_signal(SupervisedProcess& process, int signal) {
+  if (!process.is_alive()) return;
+  if (signal == SIGKILL) loop_.log().warning("{} (pid {}) has not stopped in time and is killed", process.label(), process.pid);
+  kill(process.pid, signal);
+}
+
+void Master::reload(bool gracefully, std::function<void(const ReloadOutcome& outcome)> done) {
+  const auto refuse = [&](const char* why) { done({.failure = why}); };
+  if (stopping_ || leaving_) return refuse("it is being stopped");
+  if (!settled_) return refuse("it is just starting");
+  if (!reloads_.empty() && reloads_.back()->is_undecided()) return refuse("another reload is under way");
+  const bool something = std::any_of(processes_.begin(), processes_.end(),
+                                     [](const SupervisedProcess& process) { return process.spec->reloadable; });
+  if (!something) return done({});
+  loop_.log().info("reloading from {}", options_.program);
+  const auto report = [this, done = std::move(done)](const ReloadOutcome& outcome) {
+    if (!outcome.failure.empty()) {
+      loop_.log().error("the reload failed, and the old processes stay: {}", outcome.failure);
+    } else {
+      loop_.log().info("reloaded: {} processes replaced, {} of the old ones are still leaving, {} were not done in time",
+                       outcome.replaced, outcome.leaving, outcome.cut_short);
+    }
+    done(outcome);
+  };
+  reloads_.push_back(std::make_unique<Reload>(
+      loop_, processes_,
+      Reload::Settings{.gracefully = gracefully, .leave_timeout = options_.reload_timeout, .stop_timeout = options_.stop_timeout},
+      Reload::Actions{
+          .launch = [this](std::size_t place) { launch(place); },
+          .let_serve = [this](std::size_t place) { JsonLines::send(loop_.find(processes_[place].control), {{"serve", true}}); },
+          .send_signal = [this](SupervisedProcess& process, int signal) { send_signal(process, signal); },
+          .exchange = [this](std::size_t a, std::size_t b) { exchange(a, b); }},
+      report));
+  reloads_.back()->start();
+  sweep_reloads();
+}
+
+void Master::sweep_reloads() {
+  std::erase_if(reloads_, [](const auto& reload) { return reload->is_over(); });
+}
+
+void Master::stop_gracefully(std::chrono::milliseconds timeout) {
+  if (stopping_ || leaving_) return;
+  if (!reloads_.empty()) reloads_.back()->fail("it is being stopped");
+  leaving_ = std::make_unique<GracefulStop>(
+      loop_, processes_, timeout, [this](SupervisedProcess& process, int signal) { send_signal(process, signal); },
+      [this](bool in_time) {
+        if (!in_time) loop_.log().warning("not all clients have gone in time; they are disconnected now");
+        stop();
+      });
+  leaving_->advance();
+}
+
 void Master::stop() {
   if (stopping_) return;
+  if (!reloads_.empty()) reloads_.back()->fail("it is being stopped");
   for (SupervisedProcess& process : processes_) {
     loop_.cancel(process.restart_timer);
     if (!process.is_alive()) process.state = SupervisedProcess::State::stopped;
   }
   stopping_ = std::make_unique<StopSequence>(
-      loop_, processes_, options_.stop_timeout,
-      [this](SupervisedProcess& process, int signal) {
-        if (signal == SIGKILL)
-          loop_.log().warning("{} (pid {}) has not stopped in time and is killed", process.label(), process.pid);
-        kill(process.pid, signal);
-      },
+      loop_, processes_, options_.stop_timeout, [this](SupervisedProcess& process, int signal) { send_signal(process, signal); },
       callbacks_.on_stopped);
   stopping_->advance();
 }

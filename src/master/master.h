@@ -8,7 +8,9 @@
 
 #include "base/log.h"
 #include "master/child_questions.h"
+#include "master/graceful_stop.h"
 #include "master/json_lines.h"
+#include "master/reload.h"
 #include "master/status_report.h"
 #include "master/stop_sequence.h"
 #include "master/supervised_process.h"
@@ -38,6 +40,7 @@ class Master {
     std::string program;                 // the file to execute
     std::vector<std::string> arguments;  // with argv[0], the same for all children
     std::chrono::milliseconds stop_timeout{5000};
+    std::chrono::milliseconds reload_timeout{30'000};  // for those that a reload replaces, to finish what they have
   };
   struct Callbacks {
     std::function<void(const StartOutcome& outcome)> on_started;
@@ -53,6 +56,11 @@ class Master {
   void start();
   /// Stops all processes; on_stopped follows, unless it has been called before. Harmless when they are being stopped already.
   void stop();
+  /// Tells those processes that can to finish what they have and take nothing new; stops all when they have ended, or after
+  /// `timeout`.
+  void stop_gracefully(std::chrono::milliseconds timeout);
+  /// Replaces the reloadable processes by such of the program file as it is now; see Reload. `done` is called in any case.
+  void reload(bool gracefully, std::function<void(const ReloadOutcome& outcome)> done);
   /// Looks for children that ended: to be called at SIGCHLD.
   void reap();
   /// Gives the status, with what each child says of itself within a second.
@@ -67,6 +75,9 @@ class Master {
 
  private:
   void launch(std::size_t place);
+  void exchange(std::size_t a, std::size_t b);
+  void send_signal(SupervisedProcess& process, int signal);
+  void sweep_reloads();
   void on_exit(std::size_t place, const std::string& how);
   void on_child_message(net::Connection& connection, const nlohmann::json& message);
   void check_started();
@@ -81,6 +92,8 @@ class Master {
   JsonLines control_lines_;
   net::TimerId start_timer_;
   bool settled_ = false;
+  std::vector<std::unique_ptr<Reload>> reloads_;  // the last may be undecided; of the others old processes are still leaving
+  std::unique_ptr<GracefulStop> leaving_;
   std::unique_ptr<StopSequence> stopping_;
 };
 

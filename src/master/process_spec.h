@@ -15,6 +15,10 @@ struct ProcessSpec {
   int count = 1;
   /// Those of a lower stage are stopped first; the next stage follows when they have ended.
   int stop_stage = 0;
+  /// A reload replaces it by a process of the program file as it is then; it knows how to prepare, to serve and to leave.
+  bool reloadable = false;
+  /// SIGQUIT tells it to go on with what is there, to take nothing new, and to end then.
+  bool graceful = false;
   /// Per process the listening descriptors that it inherits, in the order in which it expects them. Empty for none.
   std::vector<std::vector<int>> listeners = {};
 };

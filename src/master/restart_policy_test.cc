@@ -16,14 +16,14 @@ TEST(RestartPolicy, PausesGrowToThirtySeconds) {
   RestartPolicy policy;
   (void)policy.pause_after(milliseconds(5));
   for (const int expected : {100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 30000, 30000}) {
-    EXPECT_EQ(policy.pause_after(milliseconds(9'999)), milliseconds(expected));
+    EXPECT_EQ(policy.pause_after(milliseconds(1999)), milliseconds(expected));
   }
 }
 
 TEST(RestartPolicy, ALongLifeIsANewBeginning) {
   RestartPolicy policy;
   for (int i = 0; i < 5; ++i) (void)policy.pause_after(milliseconds(1));
-  EXPECT_EQ(policy.pause_after(milliseconds(10'000)), milliseconds(0));
+  EXPECT_EQ(policy.pause_after(milliseconds(2000)), milliseconds(0));
   EXPECT_EQ(policy.pause_after(milliseconds(1)), milliseconds(100));
 }
 

@@ -99,6 +99,7 @@ nlohmann::ordered_json make_status(const StatusSubject& subject, const std::vect
                                    const ChildQuestions::Answers& answers) {
   Json rows = Json::array();
   for (std::size_t place = 0; place < processes.size(); ++place) {
+    if (processes[place].temporary && !processes[place].is_alive()) continue;
     const auto answer = answers.find(place);
     rows.push_back(describe(processes[place], answer != answers.end() ? &answer->second : nullptr));
   }

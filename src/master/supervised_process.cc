@@ -8,6 +8,7 @@ const char* to_string(SupervisedProcess::State state) {
     case SupervisedProcess::State::running: return "running";
     case SupervisedProcess::State::restarting: return "restarting";
     case SupervisedProcess::State::stopped: return "stopped";
+    case SupervisedProcess::State::leaving: return "leaving";
   }
   return "unknown";
 }

@@ -21,10 +21,13 @@ struct SupervisedProcess {
     running,     // has announced itself
     restarting,  // ended; waits to be started again
     stopped,     // ended, and is not to come back
+    leaving,     // replaced by a reload, and still finishing what it had
   };
 
   const ProcessSpec* spec = nullptr;
   int index = 0;
+  int generation = 0;      // reloads of this place before this process
+  bool temporary = false;  // a place only for the time of a reload: of a process that is to replace another, or of one replaced
   State state = State::stopped;
   pid_t pid = 0;  // 0 when there is none
   net::ConnectionId control = {};
@@ -34,6 +37,7 @@ struct SupervisedProcess {
   std::uint64_t restarts = 0;
   std::string last_exit = {};  // how the last one ended; empty when none has
   bool was_ready = false;      // at any time since the master started
+  std::string complaint = {};  // why it cannot start, in its own words
 
   [[nodiscard]] bool is_alive() const { return pid != 0; }
   /// "gateway web:0", as log lines of the process itself begin.

@@ -17,6 +17,13 @@ bool read_string(const nlohmann::json& object, const char* name, std::string& ou
   return true;
 }
 
+/// 0 when the member is missing or is no number of 32 bits.
+std::uint32_t read_number(const nlohmann::json& object, const char* name) {
+  const auto member = object.find(name);
+  if (member == object.end() || !member->is_number_unsigned() || *member > 0xffffffffU) return 0;
+  return member->get<std::uint32_t>();
+}
+
 bool says_gatehouse(const nlohmann::json& object) {
   const auto member = object.find("gatehouse");
   return member != object.end() && member->is_number_unsigned() && *member >= 1U;
@@ -80,12 +87,16 @@ void append_gateway_frame(std::string& out, const GatewayHeader& header, std::st
   out += body;
 }
 
-std::string worker_connect_body(std::string_view worker_key, std::string_view secret_key, bool announce_extension) {
+std::string worker_connect_body(std::string_view worker_key, std::string_view secret_key, bool announce_extension,
+                                Delivery delivery) {
   std::string out = "{\"worker_key\":";
   append_json_string(out, worker_key);
   out += ",\"secret_key\":";
   append_json_string(out, secret_key);
   if (announce_extension) out += ",\"gatehouse\":1";
+  if (delivery != Delivery::unacknowledged) {
+    out += delivery == Delivery::at_least_once ? ",\"delivery\":\"at_least_once\"" : ",\"delivery\":\"at_most_once\"";
+  }
   out += '}';
   return out;
 }
@@ -103,19 +114,30 @@ bool parse_connect_body(std::string_view body, ConnectBody& out) {
     return false;
   }
   out.extension = says_gatehouse(json);
+  std::string delivery;
+  if (!read_string(json, "delivery", delivery)) return false;
+  out.delivery = !out.extension || delivery.empty() ? Delivery::unacknowledged
+                 : delivery == "at_most_once"       ? Delivery::at_most_once
+                                                    : Delivery::at_least_once;
   return true;
 }
 
-std::string hello_body(std::string_view version) {
+std::string hello_body(std::string_view version, const Hello& hello) {
   std::string out = "{\"gatehouse\":1,\"version\":";
   append_json_string(out, version);
+  if (hello.link != 0) {
+    out += ",\"link\":" + std::to_string(hello.link) + ",\"timeout_ms\":" + std::to_string(hello.timeout_ms);
+  }
   out += '}';
   return out;
 }
 
-bool is_hello_body(std::string_view body) {
+bool parse_hello_body(std::string_view body, Hello& out) {
   const nlohmann::json json = parse_peer_json(body);
-  return json.is_object() && says_gatehouse(json);
+  if (!json.is_object() || !says_gatehouse(json)) return false;
+  out.link = read_number(json, "link");
+  out.timeout_ms = read_number(json, "timeout_ms");
+  return true;
 }
 
 }  // namespace gatehouse::wire

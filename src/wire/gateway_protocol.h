@@ -51,6 +51,10 @@ enum class Command : std::uint8_t {
   kick_uid = 241,
   set_ping_interval = 244,  // connection_id; ext_data: milliseconds, 0 for none, empty for the gateway's own
   merge_session = 245,      // connection_id; ext_data: serialized list of what to remove and of what to update
+  // Between a gateway and a worker that acknowledges its events (ConnectBody::delivery, Hello::link).
+  finished = 246,  // worker to gateway, on the command connection: these events are done with
+  begun = 247,     // the same: a redelivered event is about to be handled
+  leaving = 248,   // worker to gateway, on the event connection: send nothing more; it is closed when all is finished
 };
 
 /// Bits of the flag byte. Those of the extension appear only between roles that announced it to each other.
@@ -60,6 +64,7 @@ inline constexpr std::uint8_t kRaw = 0x02;          // send without the client p
 inline constexpr std::uint8_t kBinary = 0x10;       // extension: a binary message, on_message and all sends
 inline constexpr std::uint8_t kAddress = 0x20;      // extension: ext_data begins with the client's 16-byte IPv6 address
 inline constexpr std::uint8_t kCloseReason = 0x40;  // extension: the body of on_close is cause (1), code (2), reason text
+inline constexpr std::uint8_t kRedelivered = 0x80;  // extension: another worker was given this event before and did not finish it
 }  // namespace flag
 
 /// The fixed part of a frame of the inner port. Addresses in host order.
@@ -125,8 +130,16 @@ inline void write_gateway_header(char* out, const GatewayHeader& header, std::si
 /// Appends a whole frame to `out`.
 void append_gateway_frame(std::string& out, const GatewayHeader& header, std::string_view ext_data, std::string_view body);
 
-/// The body of worker_connect. `announce_extension` adds our key, which PHP gateways ignore.
-std::string worker_connect_body(std::string_view worker_key, std::string_view secret_key, bool announce_extension);
+/// Whether a worker acknowledges the events that it has finished, and what becomes of those that it has not when it is gone.
+enum class Delivery : std::uint8_t {
+  unacknowledged,  // it says nothing (PHP): what it had been sent is not known any more
+  at_most_once,
+  at_least_once,
+};
+
+/// The body of worker_connect. `announce_extension` adds our keys, which PHP gateways ignore.
+std::string worker_connect_body(std::string_view worker_key, std::string_view secret_key, bool announce_extension,
+                                Delivery delivery = Delivery::unacknowledged);
 std::string gateway_client_connect_body(std::string_view secret_key);
 
 /// A worker_connect or gateway_client_connect body, read.
@@ -134,12 +147,19 @@ struct ConnectBody {
   std::string worker_key;
   std::string secret_key;
   bool extension = false;
+  Delivery delivery = Delivery::unacknowledged;
 };
 /// False when `body` is not a JSON object with strings where strings belong.
 bool parse_connect_body(std::string_view body, ConnectBody& out);
 
-/// The body of the extension's hello: {"gatehouse":1,"version":"0.1.0"}.
-std::string hello_body(std::string_view version);
-bool is_hello_body(std::string_view body);
+/// The extension's hello: {"gatehouse":1,"version":"0.1.0"}, and for a worker that acknowledges
+/// {...,"link":7,"timeout_ms":60000}.
+struct Hello {
+  std::uint32_t link = 0;  // names the event connection in the worker's finished and begun; 0: nothing is to be acknowledged
+  std::uint32_t timeout_ms = 0;  // the worker is taken for hung when nothing was heard of it for so long; 0: never
+};
+std::string hello_body(std::string_view version, const Hello& hello = {});
+/// False when it is no hello.
+bool parse_hello_body(std::string_view body, Hello& out);
 
 }  // namespace gatehouse::wire

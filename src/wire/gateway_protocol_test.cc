@@ -181,9 +181,38 @@ TEST(GatewayProtocol, ExtensionIsAnnounced) {
   EXPECT_EQ(connect.worker_key, "");
 
   EXPECT_EQ(hello_body("0.1.0"), R"({"gatehouse":1,"version":"0.1.0"})");
-  EXPECT_TRUE(is_hello_body(hello_body("0.1.0")));
+  Hello hello;
+  EXPECT_TRUE(parse_hello_body(hello_body("0.1.0"), hello));
+  EXPECT_EQ(hello.link, 0U);
   for (const char* text : {"", "{}", "[]", "{\"gatehouse\":0}", "{\"gatehouse\":\"1\"}", "{\"gatehouse\":1"}) {
-    EXPECT_FALSE(is_hello_body(text)) << text;
+    EXPECT_FALSE(parse_hello_body(text, hello)) << text;
+  }
+}
+
+TEST(GatewayProtocol, AcknowledgingIsAgreedUpon) {
+  ConnectBody connect;
+  ASSERT_TRUE(parse_connect_body(worker_connect_body("a:0", "", true), connect));
+  EXPECT_EQ(connect.delivery, Delivery::unacknowledged);
+  for (const Delivery delivery : {Delivery::at_most_once, Delivery::at_least_once}) {
+    ASSERT_TRUE(parse_connect_body(worker_connect_body("a:0", "", true, delivery), connect));
+    EXPECT_EQ(connect.delivery, delivery);
+    // Without the extension it means nothing.
+    ASSERT_TRUE(parse_connect_body(worker_connect_body("a:0", "", false, delivery), connect));
+    EXPECT_EQ(connect.delivery, Delivery::unacknowledged);
+  }
+  EXPECT_EQ(worker_connect_body("a:0", "", true, Delivery::at_least_once),
+            R"({"worker_key":"a:0","secret_key":"","gatehouse":1,"delivery":"at_least_once"})");
+  EXPECT_FALSE(parse_connect_body(R"({"worker_key":"a:0","gatehouse":1,"delivery":7})", connect));
+
+  EXPECT_EQ(hello_body("0.1.0", {.link = 7, .timeout_ms = 60'000}),
+            R"({"gatehouse":1,"version":"0.1.0","link":7,"timeout_ms":60000})");
+  Hello hello;
+  ASSERT_TRUE(parse_hello_body(hello_body("0.1.0", {.link = 0xffffffffU, .timeout_ms = 1}), hello));
+  EXPECT_EQ(hello.link, 0xffffffffU);
+  EXPECT_EQ(hello.timeout_ms, 1U);
+  for (const char* link : {"-1", "4294967296", "1.5", "\"1\"", "null"}) {
+    ASSERT_TRUE(parse_hello_body(std::string(R"({"gatehouse":1,"link":)") + link + "}", hello));
+    EXPECT_EQ(hello.link, 0U) << link;
   }
 }
 
@@ -194,7 +223,8 @@ TEST(GatewayProtocol, RefusesMalformedConnectBodies) {
     EXPECT_FALSE(parse_connect_body(text, connect)) << text;
   }
   EXPECT_FALSE(parse_connect_body(std::string(100'000, '['), connect));
-  EXPECT_FALSE(is_hello_body(std::string(100'000, '[')));
+  Hello hello;
+  EXPECT_FALSE(parse_hello_body(std::string(100'000, '['), hello));
 }
 
 TEST(GatewayProtocol, StatusesAreDescribed) {

@@ -21,6 +21,7 @@ inline constexpr std::uint16_t kNoStatus = 1005;  // never on the wire: a close 
 inline constexpr std::uint16_t kInvalidData = 1007;
 inline constexpr std::uint16_t kPolicy = 1008;
 inline constexpr std::uint16_t kTooBig = 1009;
+inline constexpr std::uint16_t kInternalError = 1011;
 inline constexpr std::uint16_t kTryLater = 1013;
 }  // namespace close_code
 

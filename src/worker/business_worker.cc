@@ -15,14 +15,17 @@ namespace gatehouse {
 namespace {
 
 constexpr int kStopPollMs = 10;
-constexpr std::uint64_t kEventsEndMs = 500;     // for the gateways to end the event connections
+constexpr std::uint64_t kEventsEndMs = 500;     // for the gateways to end the event connections, when nothing comes any more
 constexpr std::uint64_t kHandlersEndMs = 2000;  // for suspended handlers to finish
+constexpr std::uint64_t kConnectMs = 5000;      // for gateways that cannot be reached, when there are others
 
-ClusterCalls::Settings call_settings(const WorkerOptions& options, int index) {
+ClusterCalls::Settings call_settings(const WorkerOptions& options, int index, int generation) {
   ClusterCalls::Settings settings;
   settings.register_addresses = options.register_addresses;
   settings.secret_key = options.secret_key;
   settings.worker_key = options.name + ":" + std::to_string(index);
+  if (generation > 0) settings.worker_key += "~" + std::to_string(generation);
+  settings.delivery = options.delivery == Delivery::at_least_once ? wire::Delivery::at_least_once : wire::Delivery::at_most_once;
   return settings;
 }
 
@@ -30,32 +33,45 @@ ClusterCalls::Settings call_settings(const WorkerOptions& options, int index) {
 
 class BusinessWorker::State {
  public:
-  State(net::Loop& loop, WorkerOptions options, int index)
+  State(net::Loop& loop, WorkerOptions options, int index, int generation)
       : loop_(loop),
         options_(std::move(options)),
         scheduler_(loop),
-        calls_(loop, call_settings(options_, index)),
+        calls_(loop, call_settings(options_, index, generation)),
         cluster_(calls_),
         context_(loop, cluster_, scheduler_, options_.name, index) {}
 
   ~State() {
     loop_.cancel(poll_);
+    loop_.cancel(connecting_);
     calls_.forget_events();
     context_.clear_tasks();
   }
 
-  void start(std::function<void()> failed) {
+  void start(std::function<void()> failed, std::function<void()> ready, bool only_prepare) {
     failed_ = std::move(failed);
+    ready_ = std::move(ready);
+    only_prepare_ = only_prepare;
     calls_.start();
     if (!context_.guard("making the Events", [this] { make_events(); })) return fail();
     run(start_task_, "on_worker_start", [this] { return events_->on_worker_start(worker_); }, &State::on_started);
   }
 
-  void stop(std::function<void()> stopped) {
+  void serve(std::function<void()> serving) {
     if (stopping_) return;
-    stopping_ = true;
+    ready_ = std::move(serving);
+    calls_.open_events(*dispatcher_);
+    when_connected(&ClusterCalls::count_taking_events);
+  }
+
+  [[nodiscard]] const std::string& failure() const { return context_.last_error(); }
+
+  void stop(std::function<void()> stopped, bool gracefully) {
+    // Whoever lost patience is heard, though what has been waited for already counts.
+    graceful_ = gracefully;
+    if (std::exchange(stopping_, true)) return;
     stopped_ = std::move(stopped);
-    stop_began_ms_ = loop_.now_ms();
+    stop_began_ms_ = last_busy_ms_ = loop_.now_ms();
     calls_.close_events();
     poll_ = loop_.every(std::chrono::milliseconds(kStopPollMs), [this] { poll_stop(); });
   }
@@ -93,7 +109,24 @@ class BusinessWorker::State {
     if (!well) return fail();
     started_ = true;
     if (stopping_) return;
+    if (only_prepare_) return when_connected(&ClusterCalls::count_taking_commands);
     calls_.open_events(*dispatcher_);
+    be_ready();
+  }
+
+  void be_ready() {
+    loop_.cancel(connecting_);
+    const std::function<void()> ready = std::exchange(ready_, nullptr);
+    if (ready && !stopping_) ready();
+  }
+
+  /// Calls be_ready() when all gateways are counted by `count`; after some time those that are not there do not matter.
+  void when_connected(std::size_t (ClusterCalls::*count)() const) {
+    connecting_ = loop_.every(std::chrono::milliseconds(kStopPollMs), [this, count, began_ms = loop_.now_ms()] {
+      const std::size_t connected = (calls_.*count)();
+      const bool all = calls_.is_known() && connected == calls_.gateway_count();
+      if (all || (connected > 0 && loop_.now_ms() - began_ms >= kConnectMs)) be_ready();
+    });
   }
 
   void fail() {
@@ -102,10 +135,14 @@ class BusinessWorker::State {
   }
 
   void poll_stop() {
-    const std::uint64_t waited_ms = loop_.now_ms() - stop_began_ms_;
-    const bool events_ended = calls_.event_connections() == 0 || waited_ms >= kEventsEndMs;
+    const std::uint64_t now_ms = loop_.now_ms();
     const bool handlers_ended = start_task_.done() && (!dispatcher_ || dispatcher_->busy() == 0);
-    if (!events_ended || (!handlers_ended && waited_ms < kHandlersEndMs)) return;
+    const std::uint64_t events = dispatcher_ ? dispatcher_->events() : 0;
+    if (!handlers_ended || std::exchange(last_events_, events) != events) last_busy_ms_ = now_ms;
+    // A gateway ends its connection when all that it had sent is finished; one that does not is not waited for.
+    const bool events_ended = calls_.event_connections() == 0 || now_ms - last_busy_ms_ >= kEventsEndMs;
+    const bool in_time = graceful_ || now_ms - stop_began_ms_ < kHandlersEndMs;
+    if (in_time && !(handlers_ended && events_ended)) return;
     loop_.cancel(poll_);
     calls_.forget_events();
     if (!handlers_ended) {
@@ -140,21 +177,39 @@ class BusinessWorker::State {
   RootTask start_task_;
   RootTask stop_task_;
   std::function<void()> failed_;
+  std::function<void()> ready_;
   std::function<void()> stopped_;
   net::TimerId poll_;
+  net::TimerId connecting_;
   std::uint64_t stop_began_ms_ = 0;
+  std::uint64_t last_busy_ms_ = 0;  // while stopping: when an event came or a handler had not finished
+  std::uint64_t last_events_ = 0;
+  bool only_prepare_ = false;
   bool started_ = false;
   bool stopping_ = false;
+  bool graceful_ = false;
 };
 
-BusinessWorker::BusinessWorker(net::Loop& loop, WorkerOptions options, int index)
-    : state_(std::make_unique<State>(loop, std::move(options), index)) {}
+BusinessWorker::BusinessWorker(net::Loop& loop, WorkerOptions options, int index, int generation)
+    : state_(std::make_unique<State>(loop, std::move(options), index, generation)) {}
 
 BusinessWorker::~BusinessWorker() = default;
 
-void BusinessWorker::start(std::function<void()> failed) { state_->start(std::move(failed)); }
+void BusinessWorker::start(std::function<void()> failed, std::function<void()> ready) {
+  state_->start(std::move(failed), std::move(ready), false);
+}
 
-void BusinessWorker::stop(std::function<void()> stopped) { state_->stop(std::move(stopped)); }
+void BusinessWorker::prepare(std::function<void()> failed, std::function<void()> ready) {
+  state_->start(std::move(failed), std::move(ready), true);
+}
+
+void BusinessWorker::serve(std::function<void()> serving) { state_->serve(std::move(serving)); }
+
+const std::string& BusinessWorker::failure() const { return state_->failure(); }
+
+void BusinessWorker::stop(std::function<void()> stopped) { state_->stop(std::move(stopped), false); }
+
+void BusinessWorker::stop_gracefully(std::function<void()> stopped) { state_->stop(std::move(stopped), true); }
 
 RoleStatus BusinessWorker::status() const { return state_->status(); }
 

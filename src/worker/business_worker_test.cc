@@ -11,6 +11,7 @@
 
 #include "link/testing.h"
 #include "wire/client_id.h"
+#include "wire/event_ranges.h"
 #include "worker/testing.h"
 
 namespace gatehouse {
@@ -37,6 +38,29 @@ class BusinessWorkerTest : public ::testing::Test {
     };
     worker_.emplace(loop_, std::move(options), 3);
     worker_->start([this] { failed_ = true; });
+  }
+  /// With a gateway that wants to know what has been finished.
+  void start_and_acknowledge(std::uint32_t timeout_ms = 0) {
+    gateway_.native = true;
+    start();
+    ASSERT_TRUE(arrives(Command::worker_connect));
+    gateway_.hello({.link = 77, .timeout_ms = timeout_ms});
+  }
+  /// The numbers of the events that were said to be finished, in that order.
+  std::vector<std::uint64_t> finished(Command command = Command::finished) {
+    std::vector<std::uint64_t> out;
+    for (const auto& frame : gateway_.with(command)) {
+      EXPECT_EQ(frame.header.connection_id, 77U);
+      std::string_view ranges = frame.body;
+      wire::EventRange range;
+      while (wire::take_event_range(ranges, range)) {
+        for (std::uint32_t i = 0; i < range.count; ++i) out.push_back(range.first + i);
+      }
+    }
+    return out;
+  }
+  bool finishes(std::size_t count) {
+    return run_until(loop_, [&] { return finished().size() >= count; });
   }
   void start_and_connect() {
     start();
@@ -217,6 +241,160 @@ TEST_F(BusinessWorkerTest, StopDoesNotWaitForEverForAHandler) {
   ASSERT_TRUE(run_until(loop_, [this] { return worker_->status().messages_in == 1; }));
   EXPECT_TRUE(stop());
   EXPECT_THAT(seen_, ElementsAre("stop"));
+}
+
+TEST_F(BusinessWorkerTest, SaysWhatIsFinishedBehindItsCommands) {
+  script_.on_message = [](Client& client, Message message) -> Task<> {
+    EXPECT_FALSE(message.redelivered());
+    if (message.text() == "slow") co_await sleep(30ms);
+    client.send(message.text());
+    client.session() = {{"said", message.text()}};
+    if (message.text() == "bad") throw std::runtime_error("bad");
+  };
+  start_and_acknowledge();
+  gateway_.event(Command::on_message, 8, {}, "slow");
+  gateway_.event(Command::on_message, 9, {}, "quick");
+  gateway_.event(Command::on_message, 8, {}, "behind it");
+  gateway_.event(Command::ping, 0, {}, {});
+  gateway_.event(Command::on_message, 10, {}, "bad");
+  gateway_.event(Command{99}, 10, {}, "unknown");
+  gateway_.event(Command::on_close, 9, {}, {});
+  ASSERT_TRUE(finishes(4));
+  EXPECT_THAT(finished(), ElementsAre(1, 3, 4, 5)) << "all but the ping counts";
+  gateway_.on_frame = [this](const FakeGateway::Received& frame) {
+    if (frame.header.command == Command::get_session_by_client_id)
+      gateway_.answer(frame.connection, "a:1:{s:4:\"said\";s:1:\"x\";}");
+  };
+  ASSERT_TRUE(finishes(6));
+  EXPECT_THAT(finished(), ElementsAre(1, 3, 4, 5, 0, 2));
+  // On the connection of the commands, and behind those of the handler.
+  std::vector<std::string> order;
+  for (const auto& frame : gateway_.frames) {
+    if (frame.connection != gateway_.commands()) continue;
+    if (frame.header.command == Command::send_to_one) order.push_back(frame.body);
+    if (frame.header.command == Command::set_session) order.emplace_back("saved");
+    if (frame.header.command == Command::finished) order.emplace_back("finished");
+  }
+  EXPECT_THAT(order,
+              ElementsAre("quick", "saved", "bad", "finished", "slow", "saved", "finished", "behind it", "saved", "finished"));
+}
+
+TEST_F(BusinessWorkerTest, TellsHandlersWhatIsRedeliveredAndTheGatewayThatItBegins) {
+  script_.on_message = [this](Client&, Message message) -> Task<> {
+    seen_.push_back(message.redelivered() ? "again" : "new");
+    return {};
+  };
+  start_and_acknowledge();
+  for (const std::uint8_t flag : {wire::flag::kRedelivered, wire::flag::kRedelivered, std::uint8_t{0}}) {
+    gateway_.event(Command::on_message, 8, {}, "x", static_cast<std::uint8_t>(wire::flag::kScalar | flag));
+  }
+  ASSERT_TRUE(finishes(3));
+  EXPECT_THAT(seen_, ElementsAre("again", "again", "new"));
+  EXPECT_THAT(finished(Command::begun), ElementsAre(0, 1));
+  std::vector<Command> order;
+  for (const auto& frame : gateway_.frames) order.push_back(frame.header.command);
+  order.erase(order.begin(), order.end() - 5);
+  EXPECT_THAT(order, ElementsAre(Command::begun, Command::finished, Command::begun, Command::finished, Command::finished));
+}
+
+TEST_F(BusinessWorkerTest, AGatewayThatDoesNotAskIsToldNothing) {
+  start_and_connect();
+  gateway_.hello();
+  gateway_.event(Command::on_message, 8, {}, "x", wire::flag::kScalar | wire::flag::kRedelivered);
+  ASSERT_TRUE(run_until(loop_, [this] { return worker_->status().messages_in == 1; }));
+  run_for(loop_, 10);
+  EXPECT_EQ(gateway_.count(Command::finished) + gateway_.count(Command::begun), 0U);
+}
+
+TEST_F(BusinessWorkerTest, ShowsThatItLives) {
+  start_and_acknowledge(60);
+  EXPECT_TRUE(arrives(Command::ping, 3));
+}
+
+TEST_F(BusinessWorkerTest, LosingTheCommandsItLetsGoOfTheEvents) {
+  script_.on_message = [](Client&, Message) -> Task<> { co_await sleep(50ms); };
+  start_and_acknowledge();
+  gateway_.event(Command::on_message, 8, {}, "x");
+  ASSERT_TRUE(run_until(loop_, [this] { return worker_->status().messages_in == 1; }));
+  loop_.find(gateway_.commands())->destroy();
+  ASSERT_TRUE(arrives(Command::worker_connect, 2)) << "the gateway is to give its events to somebody";
+  gateway_.hello({.link = 77});
+  gateway_.event(Command::on_message, 8, {}, "y");
+  ASSERT_TRUE(finishes(1));
+  EXPECT_THAT(finished(), ElementsAre(0)) << "the first one is of a connection that is gone";
+}
+
+TEST_F(BusinessWorkerTest, LeavesAndFinishesWhatItHas) {
+  script_.on_message = [this](Client& client, Message message) -> Task<> {
+    co_await sleep(30ms);
+    client.send(message.text());
+    seen_.emplace_back(message.text());
+  };
+  start_and_acknowledge();
+  gateway_.event(Command::on_message, 8, {}, "1");
+  gateway_.event(Command::on_message, 8, {}, "2");
+  gateway_.on_frame = [this](const FakeGateway::Received& frame) {
+    // What was on its way when the gateway read this.
+    if (frame.header.command == Command::leaving) gateway_.event(Command::on_message, 9, {}, "3");
+    net::Connection* events = finished().size() == 3 ? loop_.find(gateway_.events()) : nullptr;
+    if (events != nullptr) events->close();
+  };
+  ASSERT_TRUE(run_until(loop_, [this] { return worker_->status().messages_in == 2; }));
+  ASSERT_TRUE(stop());
+  EXPECT_THAT(seen_, ElementsAre("1", "3", "2"));
+  EXPECT_EQ(gateway_.count(Command::leaving), 1U);
+  EXPECT_EQ(gateway_.with(Command::leaving).at(0).connection, gateway_.events());
+  EXPECT_EQ(gateway_.count(Command::send_to_one), 3U);
+}
+
+TEST_F(BusinessWorkerTest, PreparesWithoutTakingEventsThenServes) {
+  script_.on_worker_start = [](Worker&) -> Task<> { co_await sleep(20ms); };
+  gateway_.native = true;
+  register_.list = {gateway_.address()};
+  WorkerOptions options;
+  options.name = "Test";
+  options.register_addresses = {register_.address()};
+  options.events = [this] { return std::make_unique<testing::ScriptedEvents>(script_); };
+  worker_.emplace(loop_, std::move(options), 3, 2);
+  bool ready = false;
+  bool serving = false;
+  worker_->prepare([this] { failed_ = true; }, [&] { ready = true; });
+  ASSERT_TRUE(run_until(loop_, [&] { return ready; }));
+  EXPECT_EQ(worker_->status().connections, 1U);
+  EXPECT_EQ(gateway_.count(Command::worker_connect), 0U);
+  worker_->serve([&] { serving = true; });
+  ASSERT_TRUE(arrives(Command::worker_connect));
+  wire::ConnectBody body;
+  ASSERT_TRUE(wire::parse_connect_body(gateway_.with(Command::worker_connect)[0].body, body));
+  EXPECT_EQ(body.worker_key, "Test:3~2");
+  EXPECT_EQ(body.delivery, wire::Delivery::at_least_once);
+  run_for(loop_, 30);
+  EXPECT_FALSE(serving);
+  gateway_.hello({.link = 77});
+  ASSERT_TRUE(run_until(loop_, [&] { return serving; }));
+}
+
+TEST_F(BusinessWorkerTest, SaysWhyItFails) {
+  script_.on_worker_start = [](Worker&) -> Task<> {
+    co_await sleep(5ms);
+    throw std::runtime_error("no database");
+  };
+  start();
+  ASSERT_TRUE(run_until(loop_, [this] { return failed_; }));
+  EXPECT_EQ(worker_->failure(), "on_worker_start failed: no database");
+}
+
+TEST_F(BusinessWorkerTest, PatienceCanBeLost) {
+  script_.on_message = [](Client&, Message) -> Task<> { co_await sleep(1h); };
+  start_and_connect();
+  gateway_.event(Command::on_message, 8, {}, "x");
+  ASSERT_TRUE(run_until(loop_, [this] { return worker_->status().messages_in == 1; }));
+  bool stopped = false;
+  worker_->stop_gracefully([&] { stopped = true; });
+  run_for(loop_, 2200);
+  EXPECT_FALSE(stopped);
+  worker_->stop([] { FAIL() << "who called first is called back"; });
+  ASSERT_TRUE(run_until(loop_, [&] { return stopped; }, 1000));
 }
 
 TEST_F(BusinessWorkerTest, StopsAlsoWhileItStarts) {

@@ -27,8 +27,9 @@ void put_hex(char* out, std::uint32_t number, int digits) {
 
 }  // namespace
 
-void ClientContext::assign(const wire::GatewayFrame& frame, bool native) {
+void ClientContext::assign(const wire::GatewayFrame& frame, bool native, const link::EventTicket& ticket) {
   header_ = frame.header;
+  ticket_ = ticket;
   native_ = native;
   client_id_ = {header_.local_ip, header_.local_port, header_.connection_id};
   bytes_.assign(frame.ext_data);
@@ -53,14 +54,17 @@ void ClientContext::clear() {
   question = 0;
 }
 
-Message ClientContext::message() const { return Message(body_, native_ && (header_.flags & wire::flag::kBinary) != 0); }
+Message ClientContext::message() const {
+  return Message(body_, native_ && (header_.flags & wire::flag::kBinary) != 0, is_redelivered());
+}
 
 CloseReason ClientContext::close_reason() const {
   constexpr std::size_t kFixedSize = 3;  // cause and code
   if (!native_ || (header_.flags & wire::flag::kCloseReason) == 0 || body_.size() < kFixedSize) return {};
   CloseReason reason;
   const auto cause = static_cast<unsigned char>(body_[0]);
-  if (cause <= static_cast<unsigned char>(CloseReason::Cause::shutdown)) reason.cause = static_cast<CloseReason::Cause>(cause);
+  if (cause <= static_cast<unsigned char>(CloseReason::Cause::undeliverable))
+    reason.cause = static_cast<CloseReason::Cause>(cause);
   reason.code = load_be16(body_.data() + 1);
   reason.text = body_.substr(kFixedSize);
   return reason;

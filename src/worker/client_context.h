@@ -26,13 +26,18 @@ class ClientContext {
   ~ClientContext() { handler.reset(); }  // before what it may look at
 
   /// Copies the event: the bytes must live as long as its handler, which may wait.
-  void assign(const wire::GatewayFrame& frame, bool native);
+  void assign(const wire::GatewayFrame& frame, bool native, const link::EventTicket& ticket);
   /// Lets go of everything that belongs to the event.
   void clear();
 
   [[nodiscard]] wire::Command command() const { return header_.command; }
   [[nodiscard]] const wire::ClientId& client_id() const { return client_id_; }
   [[nodiscard]] std::size_t size() const { return bytes_.size() + sizeof *this; }
+
+  /// For telling the gateway that it is done with.
+  [[nodiscard]] const link::EventTicket& ticket() const { return ticket_; }
+  /// Another worker had it before and did not finish it.
+  [[nodiscard]] bool is_redelivered() const { return native_ && (header_.flags & wire::flag::kRedelivered) != 0; }
 
   [[nodiscard]] Message message() const;
   [[nodiscard]] CloseReason close_reason() const;
@@ -69,6 +74,7 @@ class ClientContext {
   Cluster& cluster_;
   wire::GatewayHeader header_;
   wire::ClientId client_id_;
+  link::EventTicket ticket_;
   bool native_ = false;
   std::string bytes_;         // ext_data and body, one after the other
   std::string_view address_;  // of an IPv6 client, else empty

@@ -49,7 +49,7 @@ class EventCost : public ::testing::Test {
     for (int i = -10; i < times; ++i) {
       if (i == 0) before = allocations;
       frame.header.connection_id = static_cast<std::uint32_t>(i + 11);
-      dispatcher.on_event(frame, true);
+      dispatcher.on_event(frame, true, {});
     }
     EXPECT_EQ(dispatcher.remembered(), 0U);
     return allocations - before;

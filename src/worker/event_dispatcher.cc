@@ -25,18 +25,19 @@ EventDispatcher::EventDispatcher(net::Loop& loop, ClusterCalls& calls, Cluster& 
                                  Limits limits)
     : loop_(loop), calls_(calls), cluster_(cluster), scheduler_(scheduler), events_(events), limits_(limits) {}
 
-void EventDispatcher::on_event(const wire::GatewayFrame& frame, bool native) {
+void EventDispatcher::on_event(const wire::GatewayFrame& frame, bool native, const link::EventTicket& ticket) {
   if (ended_) return;
   if (name_of(frame.header.command) == nullptr) {
     if (bad_events_.allow(loop_.now_ms())) {
       loop_.log().warning("an event of the unknown kind {} was passed over (and {} like it before)",
                           static_cast<int>(frame.header.command), bad_events_.take_suppressed());
     }
+    calls_.event_finished({frame.header.local_ip, frame.header.local_port}, ticket, false);
     return;
   }
   ++event_count_;
   Event event = take();
-  event->assign(frame, native);
+  event->assign(frame, native, ticket);
   const auto found = clients_.find(event->client_id());
   if (found == clients_.end()) {
     begin(std::move(event), nullptr);
@@ -78,6 +79,7 @@ bool EventDispatcher::begin(Event event, SessionRecord* session) {
 }
 
 bool EventDispatcher::run(Event event) {
+  if (event->is_redelivered()) calls_.event_begun(link::GatewayKey::of(event->client_id()), event->ticket());
   try {
     if (!event->handler.start(call_handler(*event), scheduler_)) {
       ClientContext* suspended = event.get();
@@ -179,6 +181,13 @@ void EventDispatcher::finish(ClientContext& event) {
     report(event, std::current_exception());
   }
   if (event.command() == wire::Command::on_close) forget(event.client_id());
+  acknowledge(event);
+}
+
+/// One that was with another worker before is told at once: if the next one is what ends workers, this one is not to be done
+/// again.
+void EventDispatcher::acknowledge(const ClientContext& event) {
+  calls_.event_finished(link::GatewayKey::of(event.client_id()), event.ticket(), event.is_redelivered());
 }
 
 void EventDispatcher::save_session(ClientContext& event) {

@@ -32,7 +32,7 @@ class EventDispatcher final : public ClusterCalls::EventHandler {
       : EventDispatcher(loop, calls, cluster, scheduler, events, Limits{}) {}
   ~EventDispatcher() override { clear(); }
 
-  void on_event(const wire::GatewayFrame& frame, bool native) override;
+  void on_event(const wire::GatewayFrame& frame, bool native, const link::EventTicket& ticket) override;
   void on_events_lost(link::GatewayKey gateway) override;
 
   /// Destroys every suspended handler and every event that waits. Takes no more events.
@@ -73,6 +73,7 @@ class EventDispatcher final : public ClusterCalls::EventHandler {
   Event resume(ClientContext& event);
   void finish(ClientContext& event);
   void save_session(ClientContext& event);
+  void acknowledge(const ClientContext& event);
   void forget(const wire::ClientId& client);
   void run_waiting(const wire::ClientId& client);
   void hold(const ClientContext& event);

@@ -33,6 +33,8 @@ class WorkerContext {
   /// Destroys the spawned tasks that have not finished.
   void clear_tasks();
   [[nodiscard]] std::uint64_t errors() const { return error_count_; }
+  /// As it was logged.
+  [[nodiscard]] const std::string& last_error() const { return last_error_; }
 
   /// Calls `work`; an exception that leaves it is logged as one of `what`, and counted. False then.
   template <class Work>
@@ -41,10 +43,11 @@ class WorkerContext {
       work();
       return true;
     } catch (const std::exception& error) {
-      loop_.log().error("{} failed: {}", what, error.what());
+      last_error_ = std::string(what) + " failed: " + error.what();
     } catch (...) {
-      loop_.log().error("{} failed with an exception that is no std::exception", what);
+      last_error_ = std::string(what) + " failed with an exception that is no std::exception";
     }
+    loop_.log().error("{}", last_error_);
     ++error_count_;
     return false;
   }
@@ -58,6 +61,7 @@ class WorkerContext {
   std::list<RootTask> tasks_;
   std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);  // timers hold it weakly
   std::uint64_t error_count_ = 0;
+  std::string last_error_;
 };
 
 }  // namespace gatehouse

@@ -1,0 +1,363 @@
+#include "gateway/deliveries.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "gateway/gateway_test_support.h"
+#include "wire/event_ranges.h"
+
+namespace gatehouse::gateway {
+namespace {
+
+using namespace testing;
+using std::chrono::milliseconds;
+using wire::Command;
+namespace flag = wire::flag;
+using Strings = std::vector<std::string>;
+
+/// A worker that acknowledges: its event connection, and one for what it says.
+class AckingWorker {
+ public:
+  AckingWorker(TestGateway& test, std::string_view key, wire::Delivery delivery = wire::Delivery::at_least_once)
+      : events(std::make_unique<InnerPeer>(test.inner_endpoint)), commands_(test.commander()) {
+    events->send(Command::worker_connect, 0, {}, wire::worker_connect_body(key, test.secret, true, delivery));
+    EXPECT_TRUE(test.until([&] { return events->count(Command::hello) == 1; }));
+    EXPECT_TRUE(wire::parse_hello_body(events->events(Command::hello).at(0).body, hello));
+    EXPECT_NE(hello.link, 0U);
+  }
+
+  void finish(std::uint64_t first, std::uint32_t count, Command command = Command::finished) {
+    std::string ranges;
+    wire::append_event_range(ranges, {first, count});
+    commands_->send(command, hello.link, {}, ranges);
+    commands_->pump();
+  }
+  /// Everything that it was sent, but the hello.
+  void finish_all() { finish(0, 0xffffffffU); }
+  void leave() { events->send(Command::leaving, 0, {}, {}); }
+  void die() { events->socket.reset(); }
+
+  Strings said() { return events->said(); }
+  /// For each message whether it is marked as redelivered.
+  std::vector<bool> marks() {
+    std::vector<bool> out;
+    for (const auto& frame : events->events(Command::on_message)) out.push_back((frame.header.flags & flag::kRedelivered) != 0);
+    return out;
+  }
+  [[nodiscard]] bool ended() {
+    events->poll();
+    return events->ended();
+  }
+
+  std::unique_ptr<InnerPeer> events;
+  wire::Hello hello;
+
+ private:
+  std::unique_ptr<InnerPeer> commands_;
+};
+
+TEST(Deliveries, WhatADeadWorkerHadNotFinishedGoesToAnotherInOrderAndMarked) {
+  TestGateway test;
+  AckingWorker first(test, "a:0");
+  const auto one = test.client();
+  const auto two = test.client();
+  one->say("1a");
+  ASSERT_TRUE(test.until([&] { return first.said().size() == 1; }));
+  two->say("2a");
+  ASSERT_TRUE(test.until([&] { return first.said().size() == 2; }));
+  first.finish(0, 5);  // on_connect and on_websocket_connect of both, and 1a
+  one->say("1b");
+  one->say("1c");
+  ASSERT_TRUE(test.until([&] { return first.said().size() == 4; }));
+  test.settle();
+  AckingWorker second(test, "b:0");
+  first.die();
+  ASSERT_TRUE(test.until([&] { return second.said() == Strings({"2a", "1b", "1c"}); }));
+  EXPECT_EQ(second.marks(), std::vector<bool>(3, true));
+  EXPECT_EQ(second.events->count(Command::on_connect), 0U);
+  one->say("1d");
+  ASSERT_TRUE(test.until([&] { return second.said() == Strings({"2a", "1b", "1c", "1d"}); }));
+  EXPECT_FALSE(second.marks().back());
+  // The same bytes but the mark, the session of now included.
+  const auto again = second.events->events(Command::on_message)[0];
+  const auto before = first.events->events(Command::on_message)[1];
+  EXPECT_EQ(again.header.flags, before.header.flags | flag::kRedelivered);
+  EXPECT_EQ(again.header.connection_id, before.header.connection_id);
+  EXPECT_EQ(again.header.client_ip, before.header.client_ip);
+  EXPECT_EQ(again.header.client_port, before.header.client_port);
+}
+
+TEST(Deliveries, WithoutAnotherWorkerTheyWaitInFrontOfWhatIsSaidMeanwhile) {
+  TestGateway test;
+  AckingWorker first(test, "a:0");
+  const auto client = test.client();
+  client->say("1");
+  client->say("2");
+  ASSERT_TRUE(test.until([&] { return first.said().size() == 2; }));
+  first.finish(0, 2);
+  first.die();
+  client->say("3");
+  client->say("4");
+  test.settle();
+  AckingWorker second(test, "a:0");
+  ASSERT_TRUE(test.until([&] { return second.said() == Strings({"1", "2", "3", "4"}); }));
+  EXPECT_EQ(second.marks(), std::vector<bool>({true, true, false, false}));
+}
+
+TEST(Deliveries, TheSessionIsTheOneOfNow) {
+  TestGateway test;
+  AckingWorker first(test, "a:0");
+  const auto client = test.client();
+  client->say("x");
+  ASSERT_TRUE(test.until([&] { return first.said().size() == 1; }));
+  const auto commander = test.commander();
+  commander->send(Command::set_session, first.events->events(Command::on_message)[0].header.connection_id, "a:1:{i:0;i:7;}", {});
+  test.settle();
+  first.die();
+  AckingWorker second(test, "b:0");
+  ASSERT_TRUE(test.until([&] { return second.said().size() == 1; }));
+  EXPECT_EQ(second.events->events(Command::on_message)[0].ext_data, "a:1:{i:0;i:7;}");
+}
+
+TEST(Deliveries, OfAClientThatHasGoneEverythingGoesToOneWorker) {
+  TestGateway test;
+  AckingWorker first(test, "a:0");
+  auto client = test.client();
+  client->say("1");
+  client->say("2");
+  ASSERT_TRUE(test.until([&] { return first.said().size() == 2; }));
+  client->socket.close();
+  ASSERT_TRUE(test.until([&] { return first.events->count(Command::on_close) == 1; }));
+  AckingWorker second(test, "b:0");
+  AckingWorker third(test, "c:0");
+  first.die();
+  ASSERT_TRUE(test.until([&] {
+    second.events->poll();
+    third.events->poll();
+    return second.events->frames.size() + third.events->frames.size() == 2 + 5;  // each had a hello
+  }));
+  AckingWorker& heard = second.said().empty() ? third : second;
+  EXPECT_EQ(heard.said(), Strings({"1", "2"}));
+  EXPECT_EQ(heard.events->frames.back().header.command, Command::on_close);
+  EXPECT_EQ(heard.events->frames.back().body[0], 1) << "the reason of its end is still there";
+}
+
+TEST(Deliveries, AtMostOnceIsNeverTwice) {
+  TestGateway test;
+  AckingWorker first(test, "a:0", wire::Delivery::at_most_once);
+  const auto client = test.client();
+  client->say("1");
+  ASSERT_TRUE(test.until([&] { return first.said().size() == 1; }));
+  AckingWorker second(test, "b:0");
+  first.die();
+  test.settle();
+  client->say("2");
+  ASSERT_TRUE(test.until([&] { return second.said().size() == 1; }));
+  EXPECT_EQ(second.said(), Strings({"2"}));
+  EXPECT_EQ(second.events->frames.size(), 2U) << "hello and a message";
+}
+
+TEST(Deliveries, PhpWorkersGetWhatANativeOneHadWithoutAnythingTheyDoNotKnow) {
+  TestGateway test;
+  AckingWorker first(test, "a:0");
+  const auto client = test.client();
+  client->say("1");
+  ASSERT_TRUE(test.until([&] { return first.said().size() == 1; }));
+  const auto php = test.worker("php:0");
+  first.die();
+  ASSERT_TRUE(test.until([&] { return php->said() == Strings({"1"}); }));
+  EXPECT_EQ(php->events(Command::on_message)[0].header.flags, flag::kScalar);
+  // It acknowledges nothing, and what it had goes nowhere.
+  AckingWorker second(test, "b:0");
+  php->socket.reset();
+  test.settle();
+  client->say("2");
+  ASSERT_TRUE(test.until([&] { return second.said() == Strings({"2"}); }));
+}
+
+TEST(Deliveries, ClientsAreNotReadFromWhileTooMuchIsUnfinished) {
+  GatewayOptions options = TestGateway::options();
+  options.unfinished_buffer_size = 100'000;
+  TestGateway test(options);
+  AckingWorker worker(test, "a:0");
+  const auto client = test.client();
+  ASSERT_TRUE(test.until([&] { return worker.events->count(Command::on_websocket_connect) == 1; }));
+  worker.finish_all();
+  std::string all;
+  for (int i = 0; i < 16'000; ++i) all += WebSocketPeer::frame(std::to_string(i) + std::string(1000, '.'));
+  client->write(all);
+  const auto all_heard = [&] {
+    client->pump();
+    return test.gateway->status().messages_in;
+  };
+  std::size_t before = 0;
+  ASSERT_TRUE(test.until([&] {
+    for (int i = 0; i < 100; ++i) (void)all_heard();
+    worker.events->poll();
+    return std::exchange(before, worker.said().size()) == worker.said().size() && before > 50;
+  }));
+  EXPECT_LT(before, 120U);
+  EXPECT_GT(client->unwritten(), 1'000'000U);
+  // Half of it has to be finished before it goes on.
+  worker.finish(2, 10);
+  test.settle();
+  EXPECT_EQ(worker.said().size(), before);
+  ASSERT_TRUE(test.until([&] {
+    worker.finish_all();
+    (void)all_heard();
+    return worker.said().size() == 16'000;
+  }));
+  std::size_t next = 0;
+  for (const std::string& message : worker.said()) ASSERT_TRUE(message.starts_with(std::to_string(next++) + "."));
+}
+
+TEST(Deliveries, AWorkerThatLeavesFinishesWhatItHasBeforeItsClientsGoElsewhere) {
+  TestGateway test;
+  AckingWorker old(test, "a:0");
+  const auto busy = test.client();
+  const auto idle = test.client();
+  busy->say("1");
+  ASSERT_TRUE(test.until([&] { return old.said().size() == 1; }));
+  ASSERT_TRUE(test.until([&] { return old.events->count(Command::on_websocket_connect) == 2; }));
+  old.finish(0, 4);
+  const std::uint64_t unfinished = old.events->events(Command::on_message).size();
+  ASSERT_EQ(unfinished, 1U);
+  test.settle();
+  AckingWorker fresh(test, "a:0~1");
+  old.leave();
+  test.settle();
+  busy->say("2");
+  idle->say("hello");
+  ASSERT_TRUE(test.until([&] { return fresh.said() == Strings({"hello"}); }));
+  EXPECT_FALSE(old.ended());
+  EXPECT_EQ(old.said(), Strings({"1"}));
+  old.finish_all();
+  ASSERT_TRUE(test.until([&] { return fresh.said() == Strings({"hello", "2"}) && old.ended(); }));
+  EXPECT_EQ(fresh.marks(), std::vector<bool>(2, false));
+  busy->say("3");
+  ASSERT_TRUE(test.until([&] { return fresh.said() == Strings({"hello", "2", "3"}); }));
+}
+
+TEST(Deliveries, WhoClosesWhileAWorkerLeavesIsReportedAfterWhatItSaid) {
+  TestGateway test;
+  AckingWorker old(test, "a:0");
+  auto client = test.client();
+  client->say("1");
+  ASSERT_TRUE(test.until([&] { return old.said().size() == 1; }));
+  AckingWorker fresh(test, "b:0");
+  old.leave();
+  test.settle();
+  const auto commander = test.commander();
+  commander->send(Command::destroy, old.events->events(Command::on_message)[0].header.connection_id, {}, {});
+  ASSERT_TRUE(test.until([&] { return client->ended(); }));
+  test.settle();
+  EXPECT_EQ(fresh.events->count(Command::on_close), 0U);
+  old.finish_all();
+  ASSERT_TRUE(test.until([&] { return fresh.events->count(Command::on_close) == 1 && old.ended(); }));
+  EXPECT_EQ(old.events->count(Command::on_close), 0U);
+}
+
+TEST(Deliveries, AWorkerThatDiesWhileItLeavesLosesNothingEither) {
+  TestGateway test;
+  AckingWorker old(test, "a:0");
+  const auto client = test.client();
+  client->say("1");
+  ASSERT_TRUE(test.until([&] { return old.said().size() == 1; }));
+  AckingWorker fresh(test, "b:0");
+  old.leave();
+  client->say("2");
+  test.settle();
+  old.die();
+  ASSERT_TRUE(test.until([&] { return fresh.said() == Strings({"1", "2"}); }));
+  EXPECT_EQ(fresh.marks(), std::vector<bool>({true, false}));
+}
+
+TEST(Deliveries, AWorkerWithoutAnythingToDoIsLetGoAtOnce) {
+  TestGateway test;
+  AckingWorker worker(test, "a:0");
+  worker.leave();
+  ASSERT_TRUE(test.until([&] { return worker.ended(); }));
+  const auto client = std::make_unique<WebSocketPeer>(test.client_endpoint);
+  AckingWorker next(test, "a:0");
+  ASSERT_TRUE(test.until([&] { return next.events->count(Command::on_connect) == 1; }));
+}
+
+TEST(Deliveries, AnEventThatEndsOneWorkerAfterTheOtherCostsItsClientOnly) {
+  TestGateway test;
+  const auto deadly = std::make_unique<WebSocketPeer>(test.client_endpoint);
+  const auto other = std::make_unique<WebSocketPeer>(test.client_endpoint);
+  for (int death = 0; death < 3; ++death) {
+    AckingWorker worker(test, "a:0");
+    if (death == 0) {
+      deadly->shake_hands();
+      other->shake_hands();
+      ASSERT_TRUE(test.until([&] {
+        deadly->poll();
+        other->poll();
+        return deadly->is_open() && other->is_open() && worker.events->count(Command::on_websocket_connect) == 2;
+      }));
+      worker.finish_all();
+      deadly->say("poison");
+      ASSERT_TRUE(test.until([&] { return worker.said().size() == 1; }));
+      other->say("harmless");
+    }
+    ASSERT_TRUE(test.until([&] { return worker.said() == Strings({"poison", "harmless"}); })) << death;
+    if (death > 0) {
+      worker.finish(0, 1, Command::begun);
+      test.settle();
+    }
+    worker.die();
+    test.settle();
+  }
+  AckingWorker last(test, "a:0");
+  ASSERT_TRUE(test.until([&] { return last.said() == Strings({"harmless"}); }));
+  ASSERT_TRUE(test.until([&] { return deadly->ended(); }));
+  EXPECT_EQ(deadly->close_code, 1011);
+  other->say("goes on");
+  ASSERT_TRUE(test.until([&] { return last.said() == Strings({"harmless", "goes on"}); }));
+}
+
+TEST(Deliveries, AWorkerThatHangsIsGivenUp) {
+  GatewayOptions options = TestGateway::options();
+  options.worker_timeout = milliseconds(1500);
+  TestGateway test(options);
+  AckingWorker hung(test, "a:0");
+  EXPECT_EQ(hung.hello.timeout_ms, 1500U);
+  const auto client = test.client();
+  client->say("1");
+  ASSERT_TRUE(test.until([&] { return hung.said().size() == 1; }));
+  AckingWorker alive(test, "b:0");
+  ASSERT_TRUE(test.until([&] {
+    alive.events->send(Command::ping, 0, {}, {});
+    return alive.said() == Strings({"1"});
+  }));
+  ASSERT_TRUE(test.until([&] { return hung.ended(); }));
+  EXPECT_FALSE(alive.ended());
+}
+
+TEST(Deliveries, WhatCannotBeMeantHurtsNobody) {
+  TestGateway test;
+  AckingWorker worker(test, "a:0");
+  const auto client = test.client();
+  client->say("1");
+  ASSERT_TRUE(test.until([&] { return worker.said().size() == 1; }));
+  worker.finish(100, 1);
+  worker.finish(0xffffffffffffffffU, 0xffffffffU);
+  worker.finish(99, 1, Command::begun);
+  const auto commander = test.commander();
+  commander->send(Command::finished, worker.hello.link + 1, {}, std::string(12, 'x'));
+  test.settle();
+  commander->send(Command::finished, worker.hello.link, {}, std::string(13, 'x'));
+  ASSERT_TRUE(test.until([&] { return commander->ended(); }));
+  // One that does not acknowledge cannot leave in this way.
+  const auto plain = test.worker("b:0", true);
+  plain->send(Command::leaving, 0, {}, {});
+  ASSERT_TRUE(test.until([&] { return plain->ended(); }));
+  AckingWorker second(test, "c:0");
+  worker.die();
+  ASSERT_TRUE(test.until([&] { return second.said() == Strings({"1"}); }));
+}
+
+}  // namespace
+}  // namespace gatehouse::gateway
