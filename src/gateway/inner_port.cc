@@ -259,6 +259,14 @@ void InnerPort::end_strangers() {
   }
 }
 
+void InnerPort::describe(const net::Connection& connection, ConnectionRow& row) const {
+  const Peer& peer = peers_[connection.tag];
+  const WorkerLink* worker = workers_.find(peer.worker);
+  row.protocol = "gateway";
+  row.kind = worker != nullptr ? "worker" : peer.authenticated ? "commands" : "peer";
+  if (worker != nullptr) row.peer = worker->key;
+}
+
 void InnerPort::ping_workers() {
   std::string ping;
   wire::append_gateway_frame(ping, {.command = Command::ping}, {}, {});

@@ -33,6 +33,7 @@ class InnerPort : public net::ConnectionHandler {
   std::size_t on_data(net::Connection& connection, std::span<char> bytes, std::size_t seen) override;
   void on_close(net::Connection& connection, net::CloseCause cause, int error) override;
   void on_drain(net::Connection& connection) override;
+  void describe(const net::Connection& connection, ConnectionRow& row) const override;
 
   /// A ping to every worker, so that neither side's firewall forgets the connection.
   void ping_workers();
