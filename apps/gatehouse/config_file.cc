@@ -165,7 +165,8 @@ std::string advice_on_table(std::string_view name, const toml::node& node) {
   if (!node.is_table() && !node.is_array()) {
     return fmt::format("\"{}\" stands outside of the tables; write [register] or [[gateway]] in the line before it", name);
   }
-  const std::string unknown = fmt::format("unknown table \"{}\"{}", name, did_you_mean(name, {"instance", "register", "gateway"}));
+  const std::string unknown =
+      fmt::format("unknown table \"{}\"{}", name, did_you_mean(name, {"instance", "register", "gateway"}));
   const bool worker = name.find("worker") != std::string_view::npos;
   return worker ? unknown + "; business workers are programs of their own, in PHP or C++, and find the gateways by the register"
                 : unknown;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "application/instance_commands.h"
+#include "application/report_problem.h"
 #include "base/log.h"
 #include "master/connection_json.h"
 #include "master/control_socket.h"
@@ -21,7 +22,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 // A child has a second to answer the master.
-constexpr int kTimeoutMs = 5000;
+constexpr int kConnectionsTimeoutMs = 5000;
 
 struct Column {
   const char* title;
@@ -108,11 +109,6 @@ class JsonPrinter {
   bool first_ = true;
 };
 
-int complain(const std::string& line) {
-  std::fputs((line + "\n").c_str(), stderr);
-  return 1;
-}
-
 /// Asks for piece after piece. The exit status.
 template <class Printer>
 int print_all(const Settings& settings) {
@@ -123,10 +119,12 @@ int print_all(const Settings& settings) {
   while (from.is_object()) {
     Json details = from;
     details["filter"] = filter;
-    const auto piece = master::ask_master(settings.socket_path(), "connections", kTimeoutMs, details);
-    if (!piece) return complain(fmt::format("{} is running, but cannot be asked: {}", settings.instance, piece.error().message));
+    const auto piece = master::ask_master(settings.socket_path(), "connections", kConnectionsTimeoutMs, details);
+    if (!piece)
+      return report_problem(fmt::format("{} is running, but cannot be asked: {}", settings.instance, piece.error().message));
     if (!piece->contains("rows") || !piece->contains("next")) {
-      return complain(fmt::format("{} answered: {}", settings.instance, piece->value("error", "nothing that is understood")));
+      return report_problem(
+          fmt::format("{} answered: {}", settings.instance, piece->value("error", "nothing that is understood")));
     }
     if (!printer) printer.emplace();
     const Json& rows = (*piece)["rows"];
@@ -136,13 +134,13 @@ int print_all(const Settings& settings) {
   }
   printer->finish();
   std::fflush(stdout);
-  return silent.empty() ? 0 : complain(fmt::format("not in the list, as they did not answer: {}", silent));
+  return silent.empty() ? 0 : report_problem(fmt::format("not in the list, as they did not answer: {}", silent));
 }
 
 }  // namespace
 
 int show_connections(const Settings& settings) {
-  if (!is_running(settings)) return complain(settings.instance + " is not running");
+  if (!is_running(settings)) return report_problem(settings.instance + " is not running");
   return settings.json ? print_all<JsonPrinter>(settings) : print_all<TablePrinter>(settings);
 }
 

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "application/instance_commands.h"
+#include "application/report_problem.h"
 #include "master/control_socket.h"
 #include "master/status_report.h"
 
@@ -15,15 +16,10 @@ namespace gatehouse {
 namespace {
 
 // The master waits a second for its children.
-constexpr int kTimeoutMs = 5000;
-
-int complain(const std::string& line) {
-  std::fputs((line + "\n").c_str(), stderr);
-  return 1;
-}
+constexpr int kStatusTimeoutMs = 5000;
 
 Result<std::string> status_text(const Settings& settings) {
-  const auto status = master::ask_master(settings.socket_path(), "status", kTimeoutMs);
+  const auto status = master::ask_master(settings.socket_path(), "status", kStatusTimeoutMs);
   if (!status) return failure(fmt::format("{} is running, but cannot be asked: {}", settings.instance, status.error().message));
   const bool whole = status->contains("processes");
   if (!whole)
@@ -37,17 +33,17 @@ Result<std::string> status_text(const Settings& settings) {
 }  // namespace
 
 int show_status(const Settings& settings) {
-  if (!is_running(settings)) return complain(settings.instance + " is not running");
+  if (!is_running(settings)) return report_problem(settings.instance + " is not running");
   const bool clear = settings.live_seconds > 0 && !settings.json && isatty(STDOUT_FILENO) == 1;
   while (true) {
     const Result<std::string> text = status_text(settings);
-    if (!text) return complain(text.error().message);
+    if (!text) return report_problem(text.error().message);
     if (clear) std::fputs("\x1b[H\x1b[2J", stdout);  // cursor home, erase all (ECMA-48)
     if (!settings.quiet) std::fputs(text->c_str(), stdout);
     std::fflush(stdout);
     if (settings.live_seconds <= 0) return 0;
     std::this_thread::sleep_for(std::chrono::duration<double>(settings.live_seconds));
-    if (!is_running(settings)) return complain(settings.instance + " has ended");
+    if (!is_running(settings)) return report_problem(settings.instance + " has ended");
   }
 }
 

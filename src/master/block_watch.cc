@@ -11,7 +11,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-double seconds(std::chrono::steady_clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
+double in_seconds(std::chrono::steady_clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
 
 /// What runs, for a line of the log.
 std::string who_holds(const BlackBoxReader& box) {
@@ -48,7 +48,7 @@ void BlockWatch::look_at(SupervisedProcess& process, Seen& seen) {
   const auto now = Clock::now();
   if (process.pid != seen.pid || iteration == 0 || iteration != seen.iteration || handler != seen.handler) {
     if (seen.told && seen.pid == process.pid) {
-      loop_.log().info("{} (pid {}) goes on after {:.1f} s", process.label(), process.pid, seconds(now - seen.since));
+      loop_.log().info("{} (pid {}) goes on after {:.1f} s", process.label(), process.pid, in_seconds(now - seen.since));
     }
     seen = {.pid = process.pid, .iteration = iteration, .handler = handler, .since = now};
     return;
@@ -66,8 +66,8 @@ void BlockWatch::look_at(SupervisedProcess& process, Seen& seen) {
     seen.killed = true;
     if (!std::exchange(seen.counted, true)) ++process.blocked;
     seen.told = true;
-    loop_.log().error("{} (pid {}) has been held for {:.1f} s by {} and is killed", process.label(), process.pid, seconds(held),
-                      who_holds(*process.box));
+    loop_.log().error("{} (pid {}) has been held for {:.1f} s by {} and is killed", process.label(), process.pid,
+                      in_seconds(held), who_holds(*process.box));
     kill(process.pid, SIGKILL);
   }
 }
@@ -80,7 +80,7 @@ void BlockWatch::look_for_report(const SupervisedProcess& process, Seen& seen, C
   seen.told = true;
   // Told with what runs now: when the backtrace has been read it may be something else.
   const std::string what = fmt::format("{} (pid {}) has been held for {:.1f} s by {}", process.label(), process.pid,
-                                       seconds(held), who_holds(*process.box));
+                                       in_seconds(held), who_holds(*process.box));
   if (!reported) return loop_.log().warning("{}; it does not say where it is", what);
   symbolizer_.symbolize(*process.box,
                         [this, what](const std::string& text) { loop_.log().warning("{}; it is at\n{}", what, text); });

@@ -10,7 +10,7 @@
 namespace gatehouse::master {
 namespace {
 
-std::optional<unsigned> to_number(const std::string& text) {
+std::optional<unsigned> to_id(const std::string& text) {
   unsigned value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
@@ -20,13 +20,13 @@ std::optional<unsigned> to_number(const std::string& text) {
 // One thread only, before anything has been started: the plain look-ups will do.
 const passwd* find_user(const std::string& user) {
   if (const passwd* found = getpwnam(user.c_str())) return found;  // NOLINT(concurrency-mt-unsafe)
-  const auto number = to_number(user);
+  const auto number = to_id(user);
   return number ? getpwuid(*number) : nullptr;  // NOLINT(concurrency-mt-unsafe)
 }
 
 const group* find_group(const std::string& name) {
   if (const group* found = getgrnam(name.c_str())) return found;  // NOLINT(concurrency-mt-unsafe)
-  const auto number = to_number(name);
+  const auto number = to_id(name);
   return number ? getgrgid(*number) : nullptr;  // NOLINT(concurrency-mt-unsafe)
 }
 

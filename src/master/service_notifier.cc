@@ -15,14 +15,14 @@
 namespace gatehouse::master {
 namespace {
 
-std::string take_variable(const char* name) {
+std::string take_from_environment(const char* name) {
   const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): before any thread exists
   std::string copy = value != nullptr ? value : "";
   unsetenv(name);
   return copy;
 }
 
-std::optional<long long> to_number(const std::string& text) {
+std::optional<long long> to_integer(const std::string& text) {
   long long value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
@@ -41,9 +41,9 @@ std::string one_line(std::string text) {
 
 ServiceNotifier ServiceNotifier::from_environment() {
   ServiceNotifier notifier;
-  notifier.socket_ = take_variable("NOTIFY_SOCKET");
-  const auto usec = to_number(take_variable("WATCHDOG_USEC"));
-  const auto pid = to_number(take_variable("WATCHDOG_PID"));
+  notifier.socket_ = take_from_environment("NOTIFY_SOCKET");
+  const auto usec = to_integer(take_from_environment("WATCHDOG_USEC"));
+  const auto pid = to_integer(take_from_environment("WATCHDOG_PID"));
   // sd_watchdog_enabled(3): meant for this process, or for whoever reads it when no pid is named.
   if (usec && *usec > 0 && (!pid || *pid == getpid())) notifier.watchdog_timeout_ = std::chrono::microseconds(*usec);
   return notifier;

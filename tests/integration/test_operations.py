@@ -262,12 +262,12 @@ class ContainerTest(OperationsTest):
             # What others leave behind becomes its child, and must not stay as a zombie.
             subprocess.run(["nsenter", "--pid", "--target", str(master), "sh", "-c", "(sleep 0.05 &) ; exit"], check=True, timeout=30)
 
-            def zombies():
+            def has_others():
                 with open(f"/proc/{master}/task/{master}/children") as children:
                     pids = children.read().split()
-                return [pid for pid in pids if " Z " in open(f"/proc/{pid}/stat").read()] or len(pids) != 3
+                return len(pids) != 3
 
-            wait_until(lambda: not zombies(), what="only its three processes are its children")
+            wait_until(lambda: not has_others(), what="only its three processes are its children")
             os.kill(master, signal.SIGTERM)
             self.assertEqual(process.wait(30), 0)
         finally:
@@ -307,7 +307,7 @@ class FailuresTest(OperationsTest):
         port = free_ports(3)[0]
         return self.daemon("failing_worker", "--port", port, *extra), port
 
-    def fail(self, program, client, word):
+    def make_it_fail(self, program, client, word):
         """The pid that it cost; returns when another worker answers, on the same connection."""
         old = program.pids("worker")[0]
         client.send(word)
@@ -323,16 +323,16 @@ class FailuresTest(OperationsTest):
             client.receive()
             rows = json.loads(program.run("connections", "--json").stdout)
             name = next(row["client_id"] for row in rows if row["kind"] == "client")
-            old = self.fail(program, client, "segv")
+            old = self.make_it_fail(program, client, "segv")
         worker = program.processes("worker")[0]
         self.assertGreaterEqual(worker["restarts"], 1)
         if SANITIZED:
             return
         self.assertEqual(worker["last_exit"].split()[0], "SIGSEGV")
         self.assertRegex(self.log_of(program), rf"worker Worker:0 \(pid {old}\) ended: SIGSEGV.* in on_message of client {name}")
-        wait_until(lambda: re.search(r"write_to_nowhere\(int volatile\*\) at .*main\.cc:\d+", self.log_of(program)), 30, "its backtrace")
+        wait_until(lambda: re.search(r"write_to_nowhere\(int volatile\*\).* at .*main\.cc:\d+", self.log_of(program)), 30, "its backtrace")
         trace = self.log_of(program).split("ended at", 1)[1]
-        self.assertRegex(trace, r"^\n    #0 write_to_nowhere")
+        self.assertRegex(trace, r"^\n    #0 .*write_to_nowhere")
         self.assertRegex(trace, r"#1 .*Failing::on_message")
 
     def test_an_exit_is_explained(self):
@@ -340,7 +340,7 @@ class FailuresTest(OperationsTest):
         with LineClient(port) as client:
             client.send("print")
             client.receive()
-            self.fail(program, client, "exit")
+            self.make_it_fail(program, client, "exit")
         self.assertIn("ended: exit status 7 in on_message of client", self.log_of(program))
 
     def test_one_that_crashes_at_once(self):
@@ -363,7 +363,7 @@ class FailuresTest(OperationsTest):
         pattern = r"worker Worker:0 \(pid \d+\) has been held for \d\.\d s by on_message of client [0-9a-f]{20}; it is at"
         wait_until(lambda: re.search(pattern, self.log_of(program)), 30, self.log_of(program))
         self.assertRegex(self.log_of(program), r"#\d+ .*work_for_long\(.*main\.cc:\d+")
-        self.assertIn("goes on after", self.log_of(program))
+        wait_until(lambda: "goes on after" in self.log_of(program), what="the end of it in the log")
         worker = program.processes("worker")[0]
         self.assertEqual((worker["blocked"], worker["restarts"]), (1, 0))
         self.assertIn("1 times blocked", program.run("status").stdout)
@@ -373,7 +373,7 @@ class FailuresTest(OperationsTest):
         with LineClient(port) as client:
             client.send("print")
             client.receive()
-            self.fail(program, client, "block 60000")
+            self.make_it_fail(program, client, "block 60000")
         self.assertRegex(self.log_of(program), r"held for \d+\.\d s by on_message of client [0-9a-f]{20} and is killed")
         self.assertEqual(program.processes("worker")[0]["last_exit"], "SIGKILL")
 
