@@ -16,6 +16,7 @@
 #include "application/start_command.h"
 #include "application/status_command.h"
 #include "master/child_environment.h"
+#include "master/identity.h"
 #include "master/run_directory.h"
 
 namespace gatehouse {
@@ -75,6 +76,9 @@ int ApplicationState::run(const std::vector<std::string>& arguments) {
 int ApplicationState::restart(const std::vector<std::string>& arguments) {
   // A mistake in the options must not cost the instance that runs.
   if (const auto problem = check_options(program)) return complain(program.name, to_line(*problem, program));
+  if (const auto identity = master::find_identity(settings.user, settings.group); !identity) {
+    return complain(program.name, identity.error().message);
+  }
   if (is_running(settings)) {
     if (const int status = stop_instance(settings); status != 0) return status;
   }

@@ -36,6 +36,7 @@ BlockWatch::BlockWatch(net::Loop& loop, std::vector<SupervisedProcess>& processe
 BlockWatch::~BlockWatch() { loop_.cancel(timer_); }
 
 void BlockWatch::look() {
+  seen_.resize(processes_.size());
   for (std::size_t place = 0; place < processes_.size(); ++place) {
     if (processes_[place].is_alive() && processes_[place].box != nullptr) look_at(processes_[place], seen_[place]);
   }

@@ -19,7 +19,7 @@ namespace gatehouse::master {
 /// Thread rule: the loop's thread.
 class BlockWatch {
  public:
-  /// `processes` does not grow any more, and lives longer than this.
+  /// `processes` lives longer than this; each place stays that of the same process and of those that follow it.
   BlockWatch(net::Loop& loop, std::vector<SupervisedProcess>& processes, Symbolizer& symbolizer);
   BlockWatch(const BlockWatch&) = delete;
   BlockWatch& operator=(const BlockWatch&) = delete;
