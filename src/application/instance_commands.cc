@@ -62,7 +62,7 @@ int reload_instance(const Settings& settings) {
                          : fmt::format("{} has been reloaded: {} workers replaced", settings.instance, count("replaced"));
   if (count("leaving") > 0) text += fmt::format(", {} old ones are still finishing", count("leaving"));
   if (count("cut_short") > 0) text += fmt::format(", {} old ones were not done in time", count("cut_short"));
-  std::fputs((text + "\n").c_str(), stdout);
+  if (!settings.quiet) std::fputs((text + "\n").c_str(), stdout);
   return 0;
 }
 

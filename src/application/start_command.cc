@@ -121,7 +121,7 @@ class Instance {
     // As upstream's: reload, and the same two with patience.
     loop_.on_signal(SIGQUIT, [this] { stop_gracefully(); });
     for (const int signal : {SIGUSR1, SIGUSR2}) {
-      loop_.on_signal(signal, [this, signal] { master_.reload(signal == SIGUSR2, [](const master::ReloadOutcome&) {}); });
+      loop_.on_signal(signal, [this, signal] { reload(signal == SIGUSR2, [](const nlohmann::ordered_json&) {}); });
     }
     struct sigaction hangup{};
     if (sigaction(SIGHUP, nullptr, &hangup) == 0 && hangup.sa_handler != SIG_IGN) loop_.on_signal(SIGHUP, [this] { stop(); });
@@ -158,11 +158,15 @@ class Instance {
       const PlannedListener& listener = prepared_.plan[i];
       if (listener.kind == RoleKind::gateway && listener.index == PlannedListener::kShared) prepared_.sockets[i] = net::Socket();
     }
+    notifier_.stopping();
     master_.stop_gracefully(settings_.graceful_timeout());
   }
 
   void reload(bool gracefully, master::ControlSocket::Answer answer) {
-    master_.reload(gracefully, [answer = std::move(answer)](const master::ReloadOutcome& outcome) {
+    notifier_.reloading();
+    master_.reload(gracefully, [this, answer = std::move(answer)](const master::ReloadOutcome& outcome) {
+      notifier_.ready(getpid(), fmt::format("{} processes{}", master_.processes().size(),
+                                            outcome.failure.empty() ? "" : "; the last reload failed: " + outcome.failure));
       if (!outcome.failure.empty()) return answer({{"error", outcome.failure}});
       answer({{"replaced", outcome.replaced}, {"leaving", outcome.leaving}, {"cut_short", outcome.cut_short}});
     });

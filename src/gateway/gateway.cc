@@ -101,10 +101,9 @@ void Gateway::State::build(std::uint16_t port, std::uint16_t inner_port) {
                                     options_.listen.substr(0, options_.listen.find("://"))});
   inner_port_ = std::make_unique<gateway::InnerPort>(
       loop_, workers_, *forwarder_, *commands_, *questions_,
-      gateway::InnerPort::Settings{
-          .secret_key = options_.secret_key,
-          .max_frame_bytes = std::max(kLeastInnerFrame, options_.max_package_size + kSessionRoom),
-          .worker_silence_ms = milliseconds(options_.worker_timeout)});
+      gateway::InnerPort::Settings{.secret_key = options_.secret_key,
+                                   .max_frame_bytes = std::max(kLeastInnerFrame, options_.max_package_size + kSessionRoom),
+                                   .worker_silence_ms = milliseconds(options_.worker_timeout)});
 }
 
 void Gateway::State::serve(net::Socket clients, net::Socket inner) {

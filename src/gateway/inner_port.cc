@@ -39,8 +39,11 @@ void InnerPort::on_open(net::Connection& connection) {
   }
   connection.tag = free_.back();
   free_.pop_back();
-  peers_[connection.tag] = Peer{
-      .authenticated = settings_.secret_key.empty(), .connection = connection.id(), .since_ms = loop_.now_ms(), .worker = {}, .delivery = nullptr};
+  peers_[connection.tag] = Peer{.authenticated = settings_.secret_key.empty(),
+                                .connection = connection.id(),
+                                .since_ms = loop_.now_ms(),
+                                .worker = {},
+                                .delivery = nullptr};
 }
 
 std::size_t InnerPort::on_data(net::Connection& connection, std::span<char> bytes, std::size_t /*seen*/) {

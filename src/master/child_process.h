@@ -27,9 +27,9 @@ inline constexpr int kFirstDescriptor = 3;
 
 /// Executes `request` in a new process and returns its pid. Fails, with no child left behind, when the file cannot be executed.
 ///
-/// The child begins with no signal blocked, all at their default except SIGINT, SIGTSTP, SIGQUIT and SIGHUP, which are ignored: a Ctrl-C
-/// reaches the whole foreground process group, and it is the master that decides what it means. SIGPIPE is ignored too. Its
-/// standard input is /dev/null.
+/// The child begins with no signal blocked, all at their default except SIGINT, SIGTSTP, SIGQUIT and SIGHUP, which are ignored: a
+/// Ctrl-C reaches the whole foreground process group, and it is the master that decides what it means. SIGPIPE is ignored too.
+/// Its standard input is /dev/null.
 Result<pid_t> spawn(const SpawnRequest& request);
 
 }  // namespace gatehouse::master

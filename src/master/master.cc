@@ -32,7 +32,7 @@ Result<ControlChannel> make_control_channel() {
 
 /// `prepare`: it is not to serve before it is told to.
 SpawnRequest make_request(const Master::Options& options, const SupervisedProcess& process, int control_fd, int black_box_fd,
-                           bool prepare) {
+                          bool prepare) {
   const ProcessSpec& spec = *process.spec;
   const Reference reference = parse_reference(spec.reference);
   ChildEnvironment told{.kind = reference.kind,

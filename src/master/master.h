@@ -45,7 +45,7 @@ class Master {
     std::vector<std::string> arguments;  // with argv[0], the same for all children
     std::chrono::milliseconds stop_timeout{5000};
     std::chrono::milliseconds reload_timeout{30'000};  // for those that a reload replaces, to finish what they have
-    std::optional<Identity> identity = {};  // that children become
+    std::optional<Identity> identity = {};             // that children become
   };
   struct Callbacks {
     std::function<void(const StartOutcome& outcome)> on_started;
