@@ -2,16 +2,18 @@
 # and pkg-config need to find them.
 include(CMakePackageConfigHelpers)
 
-install(TARGETS gatehouse gatehouse_client_archive EXPORT gatehouse-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(DIRECTORY include/gatehouse DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
-install(EXPORT gatehouse-targets NAMESPACE gatehouse:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/gatehouse)
+install(TARGETS gatehouse gatehouse_client_archive EXPORT gatehouse-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+        COMPONENT development)
+install(DIRECTORY include/gatehouse DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development FILES_MATCHING PATTERN "*.h")
+install(EXPORT gatehouse-targets NAMESPACE gatehouse:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/gatehouse
+        COMPONENT development)
 
 configure_package_config_file(cmake/gatehouse-config.cmake.in gatehouse-config.cmake
                               INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/gatehouse)
 # Before 1.0 a minor version may change the interface.
 write_basic_package_version_file(gatehouse-config-version.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/gatehouse-config.cmake ${PROJECT_BINARY_DIR}/gatehouse-config-version.cmake
-        DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/gatehouse)
+        DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/gatehouse COMPONENT development)
 
 # The .pc file names its places relative to itself, so that `cmake --install --prefix` may put the tree anywhere.
 file(RELATIVE_PATH GATEHOUSE_PC_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
@@ -21,13 +23,13 @@ function(gatehouse_pc name library description)
   set(GATEHOUSE_PC_LIBRARY ${library})
   set(GATEHOUSE_PC_DESCRIPTION "${description}")
   configure_file(cmake/gatehouse.pc.in ${name}.pc @ONLY)
-  install(FILES ${PROJECT_BINARY_DIR}/${name}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+  install(FILES ${PROJECT_BINARY_DIR}/${name}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)
 endfunction()
 gatehouse_pc(gatehouse gatehouse "${PROJECT_DESCRIPTION}")
 gatehouse_pc(gatehouse-client gatehouse_client "GatewayClient alone: sends to and asks a cluster of gatehouse from any program")
 
 if(TARGET gatehouse_program)
-  install(TARGETS gatehouse_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  install(TARGETS gatehouse_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT program)
 endif()
-install(FILES README.md ARCHITECTURE.md CHANGELOG.md LICENSE SECURITY.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
-install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md")
+install(FILES README.md ARCHITECTURE.md CHANGELOG.md LICENSE SECURITY.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT program)
+install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT program FILES_MATCHING PATTERN "*.md")

@@ -15,6 +15,7 @@
 #include <system_error>
 #include <variant>
 
+#include "application/instance_settings.h"
 #include "application/nearest_name.h"
 #include "application/option_check.h"
 #include "duration.h"
@@ -30,6 +31,12 @@ using Keys = std::vector<std::pair<std::string, Target>>;
 
 Keys keys_of(RegisterOptions& options) {
   return {{"name", &options.name}, {"listen", &options.listen}, {"secret_key", &options.secret_key}};
+}
+
+Keys keys_of(InstanceOptions& options) {
+  return {{"run_dir", &options.run_dir},   {"pid_file", &options.pid_file},   {"control_socket", &options.control_socket},
+          {"log_file", &options.log_file}, {"log_level", &options.log_level}, {"log_format", &options.log_format},
+          {"user", &options.user},         {"group", &options.group},         {"stop_timeout", &options.stop_timeout}};
 }
 
 Keys keys_of(GatewayOptions& options) {
@@ -158,7 +165,8 @@ std::string advice_on_table(std::string_view name, const toml::node& node) {
   if (!node.is_table() && !node.is_array()) {
     return fmt::format("\"{}\" stands outside of the tables; write [register] or [[gateway]] in the line before it", name);
   }
-  const std::string unknown = fmt::format("unknown table \"{}\"{}", name, did_you_mean(name, {"register", "gateway"}));
+  const std::string unknown =
+      fmt::format("unknown table \"{}\"{}", name, did_you_mean(name, {"instance", "register", "gateway"}));
   const bool worker = name.find("worker") != std::string_view::npos;
   return worker ? unknown + "; business workers are programs of their own, in PHP or C++, and find the gateways by the register"
                 : unknown;
@@ -195,6 +203,8 @@ class ConfigFile::Reader {
         read_register(node);
       } else if (key == "gateway") {
         read_gateways(node);
+      } else if (key == "instance") {
+        read_instance(node);
       } else {
         refuse(line_of(key), advice_on_table(key.str(), node));
       }
@@ -202,6 +212,10 @@ class ConfigFile::Reader {
     if (file_.register_lines_.empty() && file_.gateway_lines_.empty()) {
       refuse(1, "there is nothing to start; it takes a [register] or a [[gateway]]");
     }
+  }
+
+  void read_instance() {
+    if (const toml::node* node = root_.get("instance")) read_instance(*node);
   }
 
  private:
@@ -216,6 +230,14 @@ class ConfigFile::Reader {
     if (node.is_array_of_tables()) refuse(line_of(node), "there is one register at most; write [register]");
     if (!node.is_table()) refuse(line_of(node), fmt::format("register is a table, not {}; write [register]", describe(node)));
     file_.register_lines_.push_back(read_table(*node.as_table(), file_.program_.registers.emplace_back()));
+  }
+
+  void read_instance(const toml::node& node) {
+    if (!node.is_table()) refuse(line_of(node), fmt::format("instance is a table, not {}; write [instance]", describe(node)));
+    const Lines lines = read_table(*node.as_table(), file_.instance_);
+    if (const auto problem = check_instance_options(file_.instance_)) {
+      refuse(lines.at(problem->option), fmt::format("{}: {}", problem->option, problem->message));
+    }
   }
 
   void read_gateways(const toml::node& node) {
@@ -246,7 +268,9 @@ class ConfigFile::Reader {
   const toml::table& root_;
 };
 
-Result<ConfigFile> ConfigFile::load(const std::string& path) {
+namespace {
+
+Result<std::string> read_file(const std::string& path) {
   errno = 0;
   std::ifstream stream(path, std::ios::binary);
   std::stringstream text;
@@ -254,7 +278,32 @@ Result<ConfigFile> ConfigFile::load(const std::string& path) {
   // A directory opens like a file, and fails to be read; an empty file fails too, but with no error behind it.
   if ((!stream || !text) && errno != 0)
     return os_failure(fmt::format("cannot read the configuration file {} (-c chooses another)", path), errno);
-  return parse(text.str(), path);
+  return text.str();
+}
+
+}  // namespace
+
+Result<ConfigFile> ConfigFile::load(const std::string& path) {
+  const Result<std::string> text = read_file(path);
+  if (!text) return tl::unexpected(text.error());
+  return parse(*text, path);
+}
+
+Result<InstanceOptions> ConfigFile::load_instance(const std::string& path) {
+  const Result<std::string> text = read_file(path);
+  if (!text && text.error().os_error == ENOENT) return InstanceOptions{};
+  if (!text) return tl::unexpected(text.error());
+  ConfigFile file;
+  file.path_ = path;
+  try {
+    const toml::table root = toml::parse(*text, path);
+    Reader(file, root).read_instance();
+  } catch (const toml::parse_error& error) {
+    return failure(fmt::format("{}:{}: {}", path, error.source().begin.line, error.description()));
+  } catch (const std::runtime_error& error) {
+    return failure(error.what());
+  }
+  return file.instance_;
 }
 
 Result<ConfigFile> ConfigFile::parse(std::string_view text, const std::string& path) {

@@ -13,7 +13,8 @@
 namespace gatehouse::config {
 
 /// The configuration of the program gatehouse: a register and gateways from a TOML file, and where each key stands in it. Keys
-/// are the options of RegisterOptions and GatewayOptions under the same names, except that `register` is register_addresses.
+/// are the options of RegisterOptions, GatewayOptions and InstanceOptions under the same names, except that `register` is
+/// register_addresses.
 class ConfigFile {
  public:
   /// Fails with "PATH:LINE: what is wrong and what would be right" when the file cannot be read, is no TOML, has a key that is
@@ -23,6 +24,10 @@ class ConfigFile {
   static Result<ConfigFile> parse(std::string_view text, const std::string& path);
 
   [[nodiscard]] const Program& program() const { return program_; }
+  [[nodiscard]] const InstanceOptions& instance() const { return instance_; }
+  /// Only the table [instance] of the file at `path`, for commands that must work whatever else stands there. Nothing when there
+  /// is no such file; fails as load() when the file is no TOML, or that table is wrong.
+  static Result<InstanceOptions> load_instance(const std::string& path);
   /// "1 register and 2 gateways (5 processes)"
   [[nodiscard]] std::string summary() const;
 
@@ -36,6 +41,7 @@ class ConfigFile {
 
   std::string path_;
   Program program_{.name = "gatehouse"};
+  InstanceOptions instance_;
   std::vector<Lines> register_lines_;
   std::vector<Lines> gateway_lines_;
 };

@@ -26,7 +26,18 @@ constexpr const char* kGateway =
 std::string gateway_with(const std::string& line) { return kGateway + line + "\n"; }
 
 TEST(ConfigFile, ReadsEveryKey) {
-  const auto file = ConfigFile::parse(R"([register]
+  const auto file = ConfigFile::parse(R"([instance]
+run_dir = "/srv/run"
+pid_file = "/run/g.pid"
+control_socket = "/run/g.sock"
+log_file = "/var/log/g.log"
+log_level = "debug"
+log_format = "json"
+user = "www-data"
+group = "adm"
+stop_timeout = "20s"
+
+[register]
 name = "Phonebook"
 listen = "text://0.0.0.0:1236"
 secret_key = "s"
@@ -60,6 +71,15 @@ listen = "text://0.0.0.0:8283"
 )",
                                       "g.toml");
   ASSERT_TRUE(file.has_value()) << file.error().message;
+  EXPECT_EQ(file->instance().run_dir, "/srv/run");
+  EXPECT_EQ(file->instance().pid_file, "/run/g.pid");
+  EXPECT_EQ(file->instance().control_socket, "/run/g.sock");
+  EXPECT_EQ(file->instance().log_file, "/var/log/g.log");
+  EXPECT_EQ(file->instance().log_level, "debug");
+  EXPECT_EQ(file->instance().log_format, "json");
+  EXPECT_EQ(file->instance().user, "www-data");
+  EXPECT_EQ(file->instance().group, "adm");
+  EXPECT_EQ(file->instance().stop_timeout, milliseconds(20'000));
   const Program& program = file->program();
   ASSERT_EQ(program.registers.size(), 1U);
   EXPECT_EQ(program.registers[0].name, "Phonebook");
@@ -101,6 +121,8 @@ TEST(ConfigFile, UnknownKeysAndTables) {
   expect_line("\n[gateways]\n", "g.toml:2: unknown table \"gateways\"; did you mean \"gateway\"?");
   expect_line("[register]\ncount = 1\n", "g.toml:2: unknown key \"count\"");
   expect_line("[gateway]\nname = \"web\"\n", "g.toml:1: gateways are a list; write [[gateway]], in double brackets");
+  expect_line("[instance]\n\nlog_format = \"xml\"\n", "g.toml:3: log_format: \"xml\" is none of text, json");
+  expect_line("[instance]\nlogfile = \"x\"\n", "g.toml:2: unknown key \"logfile\"; did you mean \"log_file\"?");
   expect_line("[[register]]\n", "g.toml:1: there is one register at most; write [register]");
   expect_line("register = 1\n", "g.toml:1: register is a table, not 1; write [register]");
   expect_line("listen = \"ws://127.0.0.1:1\"\n",

@@ -36,6 +36,13 @@ int main(int argc, char** argv) {
   app.command("check", "Say whether the configuration file is fine, and what is wrong with it", [&path] { return check(path); });
   app.command("call", "Command or ask a running cluster; \"gatehouse call --help\" lists the calls",
               [] { return complain("gatehouse: call stands before its options, as in \"gatehouse call client_count --json\""); });
+  app.before_command([&](const std::string& command) {
+    const auto instance = ConfigFile::load_instance(path);
+    if (instance) return app.add(*instance);
+    // What runs must be stoppable whatever the file has become. These say themselves what is wrong with it.
+    if (command == "start" || command == "restart" || command == "check") return;
+    complain(instance.error().message + "; going on without its [instance]");
+  });
   if (const auto status = app.parse(argc, argv)) return *status;
 
   const auto file = ConfigFile::load(path);

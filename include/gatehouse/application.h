@@ -14,7 +14,7 @@ namespace gatehouse {
 class ApplicationState;
 
 /// A program made of roles: `app.add(...)` what it consists of, then `return app.run(argc, argv);` gives it the commands
-/// start, stop, restart, reload and status.
+/// start, stop, restart, reload, status and connections.
 ///
 /// `start` runs a master, which executes this same program once per process of each role. So main() runs in every process:
 /// keep it to describing the program, and do the work in Events, which are made only in the worker processes.
@@ -36,14 +36,22 @@ class Application {
   /// May be given several times.
   void option(const std::string& name, std::vector<std::string>& variable, const std::string& help);
 
-  /// A command of your own beside start, stop, restart and status; `run` gives the exit status. Carried out by parse().
+  /// A command of your own beside start, stop, restart, status and connections; `run` gives the exit status. Carried out by
+  /// parse().
   void command(const std::string& name, const std::string& help, std::function<int()> run);
 
   /// Reads the command line. Only needed when options of your own decide what is added; run() does it otherwise. Gives the exit
   /// status when the program is to end at once: after --help or a bad option, and after the commands that need not know what the
-  /// program consists of (stop, status, your own), which are carried out here.
+  /// program consists of (stop, status, connections, your own), which are carried out here.
   [[nodiscard]] std::optional<int> parse(int argc, char** argv);
 
+  /// Called by parse(), with the name of the command, when the command line has been read and before any command is carried out:
+  /// the place to add() InstanceOptions that come from a file which the command line names. What it throws is printed as one
+  /// line.
+  void before_command(std::function<void(const std::string& command)> prepare);
+
+  /// At most once; before parse(), or in before_command().
+  void add(const InstanceOptions& options);
   void add(RegisterOptions options);
   void add(GatewayOptions options);
   void add(WorkerOptions options);

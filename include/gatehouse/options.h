@@ -11,6 +11,25 @@
 
 namespace gatehouse {
 
+/// How a program runs on its machine. All of it may be left out; the command line's options of the same names come before it.
+struct InstanceOptions {
+  /// Where the pid file and the control socket stand (/run/gatehouse for root).
+  std::string run_dir = {};
+  std::string pid_file = {};
+  std::string control_socket = {};
+  /// Standard error when it is empty; of a daemon INSTANCE.log in run_dir.
+  std::string log_file = {};
+  /// debug, info, warning or error; info when it is empty.
+  std::string log_level = {};
+  /// text or json; text when it is empty.
+  std::string log_format = {};
+  /// Started as root: who all processes but the master become, once the ports are open. By name or number.
+  std::string user = {};
+  std::string group = {};
+  /// That all processes together have to stop before they are killed; 0 is 5 s.
+  std::chrono::milliseconds stop_timeout{0};
+};
+
 /// The phone book of a cluster: one process.
 struct RegisterOptions {
   std::string name = "Register";
@@ -84,6 +103,12 @@ struct WorkerOptions {
   std::string secret_key = {};
   /// From native gateways; PHP gateways know nothing but at most once.
   Delivery delivery = Delivery::at_least_once;
+  /// A handler, timer or task that holds the process's thread for longer is logged with the client, the event and a backtrace of
+  /// where it is, and counted (`blocked` in status). 0 is never. The signal that asks for the backtrace makes a blocking call in
+  /// that handler return EINTR.
+  std::chrono::milliseconds blocked_after{5'000};
+  /// One that does so for this long has its process killed, and another started. 0, the default, is never.
+  std::chrono::milliseconds kill_blocked_after{0};
 };
 
 /// A process of any other kind beside the roles, started, watched and stopped with them: a web page, an exporter, a bridge.

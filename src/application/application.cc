@@ -7,12 +7,16 @@
 
 #include "application/child_runner.h"
 #include "application/command_line.h"
+#include "application/connections_command.h"
 #include "application/instance_commands.h"
+#include "application/instance_settings.h"
 #include "application/option_check.h"
 #include "application/program.h"
 #include "application/settings.h"
 #include "application/start_command.h"
+#include "application/status_command.h"
 #include "master/child_environment.h"
+#include "master/identity.h"
 #include "master/run_directory.h"
 
 namespace gatehouse {
@@ -38,6 +42,7 @@ class ApplicationState {
   Program program;
   Settings settings;
   CommandLine command_line;
+  std::function<void(const std::string&)> before_command;
   bool parsed = false;
 
  private:
@@ -47,6 +52,8 @@ class ApplicationState {
 std::optional<int> ApplicationState::parse(int argc, char** argv) {
   parsed = true;
   if (const auto status = command_line.parse(argc, argv)) return status;
+  if (before_command) before_command(command_line.chosen());
+  if (const auto problem = describe_problem(settings)) return complain(program.name, *problem);
   const bool plain = settings.instance.find('/') == std::string::npos && !settings.instance.empty();
   if (!plain)
     return complain(program.name,
@@ -55,6 +62,7 @@ std::optional<int> ApplicationState::parse(int argc, char** argv) {
   if (command_line.chosen() == "stop") return stop_instance(settings);
   if (command_line.chosen() == "reload") return reload_instance(settings);
   if (command_line.chosen() == "status") return show_status(settings);
+  if (command_line.chosen() == "connections") return show_connections(settings);
   return command_line.run_own_command();
 }
 
@@ -68,6 +76,9 @@ int ApplicationState::run(const std::vector<std::string>& arguments) {
 int ApplicationState::restart(const std::vector<std::string>& arguments) {
   // A mistake in the options must not cost the instance that runs.
   if (const auto problem = check_options(program)) return complain(program.name, to_line(*problem, program));
+  if (const auto identity = master::find_identity(settings.user, settings.group); !identity) {
+    return complain(program.name, identity.error().message);
+  }
   if (is_running(settings)) {
     if (const int status = stop_instance(settings); status != 0) return status;
   }
@@ -93,8 +104,20 @@ void Application::command(const std::string& name, const std::string& help, std:
   state_->command_line.command(name, help, std::move(run));
 }
 
-std::optional<int> Application::parse(int argc, char** argv) { return state_->parse(argc, argv); }
+std::optional<int> Application::parse(int argc, char** argv) {
+  try {
+    return state_->parse(argc, argv);
+  } catch (const std::exception& error) {
+    return complain(state_->program.name, error.what());
+  }
+}
 
+void Application::before_command(std::function<void(const std::string&)> prepare) { state_->before_command = std::move(prepare); }
+
+void Application::add(const InstanceOptions& options) {
+  apply_instance_options(options, state_->settings,
+                         [this](const std::string& name) { return state_->command_line.was_given(name); });
+}
 void Application::add(RegisterOptions options) { state_->program.registers.push_back(std::move(options)); }
 void Application::add(GatewayOptions options) { state_->program.gateways.push_back(std::move(options)); }
 void Application::add(WorkerOptions options) { state_->program.workers.push_back(std::move(options)); }

@@ -5,9 +5,11 @@
 
 #include <csignal>
 
+#include "application/activity_meter.h"
 #include "application/option_problem.h"
 #include "application/process_runner.h"
 #include "application/role_process.h"
+#include "base/black_box.h"
 #include "master/child_control.h"
 #include "net/loop.h"
 
@@ -28,13 +30,18 @@ std::string role_name(const Program& program, const master::ChildEnvironment& ch
 }
 
 int run_role(const Program& program, const Settings& settings, const master::ChildEnvironment& child, const Log& log) {
+  BlackBox box(child.black_box_fd);
+  box.answer_signals();
   net::Loop loop(log);
+  loop.show_progress(box.page().iteration);
   const std::unique_ptr<RoleProcess> role = make_role_process(program, child, loop);
   if (!role) {
     log.error("this program has no {} number {} with {} sockets; was its file replaced by another program?", child.kind,
               child.number, child.listen_fds.size());
     return 1;
   }
+  role->record_in(box);
+  ActivityMeter meter(loop, [&role] { return role->message_counts(); });
   int exit_status = 0;
   enum class Stage { running, leaving, stopping } stage = Stage::running;
   const auto stop_for = [&](Stage wanted) {
@@ -46,8 +53,14 @@ int run_role(const Program& program, const Settings& settings, const master::Chi
   const auto stop = [&] { stop_for(Stage::stopping); };
   loop.on_signal(SIGTERM, stop);
   loop.on_signal(SIGQUIT, [&] { stop_for(Stage::leaving); });
+  loop.on_signal(kReopenLogSignal, [&] { reopen_log(settings, log); });
   master::ChildControl control(
-      loop, child.control_fd, [&role] { return role->status(); },
+      loop, child.control_fd,
+      [&role, &meter] {
+        RoleStatus status = role->status();
+        meter.add_rates(status);
+        return status;
+      },
       [&] {
         log.warning("the master is gone; stopping");
         // Nobody is left who would kill this process if it hangs.
@@ -76,7 +89,9 @@ int run_child(const Program& program, const Settings& settings, const master::Ch
   const Log log = make_log(settings, fmt::format("{} {}:{}", child.kind, role_name(program, child), child.index));
   const auto number = static_cast<std::size_t>(child.number);
   if (child.kind == to_string(RoleKind::process) && number < program.processes.size()) {
-    return run_process(program.processes[number], child.control_fd, settings.stop_timeout(), log);
+    BlackBox box(child.black_box_fd);
+    box.answer_signals();
+    return run_process(program.processes[number], child.control_fd, settings, log);
   }
   return run_role(program, settings, child, log);
 }

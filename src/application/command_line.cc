@@ -41,15 +41,25 @@ CommandLine::CommandLine(const std::string& program, Settings& settings)
   app_->add_option("--instance", settings.instance, "Name of this instance, so that several can run side by side")
       ->capture_default_str();
   app_->add_option("--run-dir", settings.run_dir, "Directory of the pid file and the control socket")->capture_default_str();
+  app_->add_option("--pid-file", settings.pid_file, "The pid file (INSTANCE.pid in the run directory)");
+  app_->add_option("--control-socket", settings.control_socket,
+                   "The socket through which status and connections ask (INSTANCE.sock in the run directory)");
   app_->add_option("--log-file", settings.log_file,
                    "Append the log to this file (standard error; with -d: INSTANCE.log in the run directory)");
   app_->add_option("--log-level", settings.log_level, "What is logged")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
       ->capture_default_str();
+  app_->add_option("--log-format", settings.log_format, "How it is written: for people, or a JSON object on each line")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
+  app_->add_option("--user", settings.user, "Started as root: the user that all processes but the master become");
+  app_->add_option("--group", settings.group, "The same for the group (the user's own)");
   app_->add_option("--stop-timeout", settings.stop_timeout_seconds,
                    "Seconds that all processes together have to stop before they are killed")
       ->check(CLI::Range(0.1, 86'400.0))
       ->capture_default_str();
+
+  app_->add_flag("-q,--quiet", settings.quiet, "Print nothing but what is wrong; the exit status says the rest");
 
   CLI::App& start = add_command(*app_, "start", "Start all processes and watch over them; Ctrl-C stops them");
   start.add_flag("-d,--daemon", settings.daemon, "In the background; returns when all processes are ready");
@@ -71,6 +81,16 @@ CommandLine::CommandLine(const std::string& program, Settings& settings)
   restart.add_flag("-g,--graceful", settings.graceful, "Before it is stopped, wait until its clients have gone");
   CLI::App& status = add_command(*app_, "status", "Show what the running instance's processes are doing");
   status.add_flag("--json", settings.json, "As JSON, for programs");
+  status.add_option("--live", settings.live_seconds, "Again and again, until Ctrl-C; a number of seconds may follow")
+      ->expected(0, 1)
+      ->default_str("1")
+      ->check(CLI::Range(0.1, 86'400.0));
+  CLI::App& connections = add_command(*app_, "connections", "Show every client and inner connection of the running instance");
+  connections.add_flag("--json", settings.json, "As JSON, for programs");
+  connections.add_option("--client", settings.filter.client_id, "Only the client of this id");
+  connections.add_option("--uid", settings.filter.uid, "Only the clients that this uid is bound to");
+  connections.add_option("--group", settings.filter.group, "Only the clients in this group");
+  connections.add_option("--address", settings.filter.address, "Only what comes from this IP, or IP:PORT");
 }
 
 CommandLine::~CommandLine() = default;
@@ -131,6 +151,8 @@ std::optional<int> CommandLine::run_own_command() const {
   }
   return std::nullopt;
 }
+
+bool CommandLine::was_given(const std::string& option) const { return app_->get_option(option)->count() > 0; }
 
 int CommandLine::complain(const std::string& line) const {
   std::fputs(fmt::format("{}: {} (\"{} --help\" shows what there is)\n", program_, line, program_).c_str(), stderr);

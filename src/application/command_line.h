@@ -34,6 +34,8 @@ class CommandLine {
   /// is wrong.
   std::optional<int> parse(int argc, const char* const* argv);
 
+  /// Whether the command line has it, as in "--run-dir".
+  [[nodiscard]] bool was_given(const std::string& option) const;
   /// The command that was given.
   [[nodiscard]] const std::string& chosen() const { return chosen_; }
   /// Runs the chosen command if it is one of the program's own.

@@ -9,9 +9,7 @@
 #include <optional>
 #include <thread>
 
-#include "master/control_socket.h"
 #include "master/pid_file.h"
-#include "master/status_report.h"
 
 namespace gatehouse {
 namespace {
@@ -64,7 +62,7 @@ int reload_instance(const Settings& settings) {
                          : fmt::format("{} has been reloaded: {} workers replaced", settings.instance, count("replaced"));
   if (count("leaving") > 0) text += fmt::format(", {} old ones are still finishing", count("leaving"));
   if (count("cut_short") > 0) text += fmt::format(", {} old ones were not done in time", count("cut_short"));
-  std::fputs((text + "\n").c_str(), stdout);
+  if (!settings.quiet) std::fputs((text + "\n").c_str(), stdout);
   return 0;
 }
 
@@ -86,23 +84,8 @@ int stop_instance(const Settings& settings) {
     }
     std::this_thread::sleep_for(kPoll);
   }
-  std::fputs((settings.instance + " has been stopped\n").c_str(), stdout);
+  if (!settings.quiet) std::fputs((settings.instance + " has been stopped\n").c_str(), stdout);
   std::fflush(stdout);
-  return 0;
-}
-
-int show_status(const Settings& settings) {
-  if (!is_running(settings)) return not_running(settings);
-  // The master waits a second for its children.
-  constexpr int kTimeoutMs = 5000;
-  const auto status = master::ask_master(settings.socket_path(), "status", kTimeoutMs);
-  if (!status) return complain(fmt::format("{} is running, but cannot be asked: {}", settings.instance, status.error().message));
-  const bool whole = status->contains("processes");
-  if (!whole)
-    return complain(fmt::format("{} answered: {}", settings.instance, status->value("error", "nothing that is understood")));
-  const std::string text = settings.json ? status->dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n"
-                                         : master::format_status(*status);
-  std::fputs(text.c_str(), stdout);
   return 0;
 }
 

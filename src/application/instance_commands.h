@@ -14,7 +14,4 @@ int reload_instance(const Settings& settings);
 /// Whether the instance runs.
 bool is_running(const Settings& settings);
 
-/// `status`: asks the running instance and prints what it says.
-int show_status(const Settings& settings);
-
 }  // namespace gatehouse

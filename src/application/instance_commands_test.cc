@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "application/status_command.h"
 #include "master/pid_file.h"
 
 namespace gatehouse {

@@ -137,6 +137,8 @@ void check(Checker& checker, const WorkerOptions& options) {
   checker.require(static_cast<bool>(options.events), "events",
                   "they are missing; such as .events = gatehouse::make_events<MyEvents>()");
   checker.registers(options.register_addresses);
+  checker.duration("blocked_after", options.blocked_after, true);
+  checker.duration("kill_blocked_after", options.kill_blocked_after, true);
 }
 
 void check(Checker& checker, const ProcessOptions& options) {

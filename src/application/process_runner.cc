@@ -45,7 +45,7 @@ class StopCallbacks {
 };
 
 /// The second thread.
-void serve_control(net::Loop& loop, const ProcessOptions& options, int control_fd, std::chrono::milliseconds stop_timeout,
+void serve_control(net::Loop& loop, const ProcessOptions& options, int control_fd, const Settings& settings,
                    StopCallbacks& stop) {
   const auto call_all = [&] {
     try {
@@ -55,11 +55,12 @@ void serve_control(net::Loop& loop, const ProcessOptions& options, int control_f
     }
   };
   loop.on_signal(SIGTERM, call_all);
+  loop.on_signal(kReopenLogSignal, [&] { reopen_log(settings, loop.log()); });
   master::ChildControl control(
       loop, control_fd, [&] { return RoleStatus{.listening = options.listen}; },
       [&] {
         loop.log().warning("the master is gone; stopping");
-        loop.after(stop_timeout, [] { _exit(1); });
+        loop.after(settings.stop_timeout(), [] { _exit(1); });
         call_all();
       });
   control.announce_ready();
@@ -68,16 +69,17 @@ void serve_control(net::Loop& loop, const ProcessOptions& options, int control_f
 
 }  // namespace
 
-int run_process(const ProcessOptions& options, int control_fd, std::chrono::milliseconds stop_timeout, const Log& log) {
-  // Before the second thread exists, so that none of the threads that the user starts gets it either.
-  sigset_t term;
-  sigemptyset(&term);
-  sigaddset(&term, SIGTERM);
-  pthread_sigmask(SIG_BLOCK, &term, nullptr);
+int run_process(const ProcessOptions& options, int control_fd, const Settings& settings, const Log& log) {
+  // Before the second thread exists, so that none of the threads that the user starts gets them either.
+  sigset_t handled;
+  sigemptyset(&handled);
+  sigaddset(&handled, SIGTERM);
+  sigaddset(&handled, kReopenLogSignal);
+  pthread_sigmask(SIG_BLOCK, &handled, nullptr);
 
   StopCallbacks stop;
   net::Loop loop(log);
-  std::thread control([&] { serve_control(loop, options, control_fd, stop_timeout, stop); });
+  std::thread control([&] { serve_control(loop, options, control_fd, settings, stop); });
   int status = 1;
   std::string thrown;
   try {

@@ -31,7 +31,8 @@ class ProcessRunnerTest : public testing::Test {
   ~ProcessRunnerTest() override { pthread_sigmask(SIG_SETMASK, &mask_, nullptr); }
 
   int run(decltype(ProcessOptions::run) function) {
-    return run_process({.name = "page", .listen = "127.0.0.1:8080", .run = std::move(function)}, child_fd_, seconds(5), log_);
+    return run_process({.name = "page", .listen = "127.0.0.1:8080", .run = std::move(function)}, child_fd_,
+                       {.instance = "test", .run_dir = "/nonexistent"}, log_);
   }
   std::string read_line() {
     std::string line;

@@ -42,7 +42,11 @@ std::vector<master::ProcessSpec> make_process_specs(const Program& program, cons
   for (std::size_t i = 0; i < program.gateways.size(); ++i) {
     add(RoleKind::gateway, i, program.gateways[i].listen, program.gateways[i].count, kStopGateways);
   }
-  for (std::size_t i = 0; i < program.workers.size(); ++i) add(RoleKind::worker, i, "", program.workers[i].count, kStopWorkers);
+  for (std::size_t i = 0; i < program.workers.size(); ++i) {
+    add(RoleKind::worker, i, "", program.workers[i].count, kStopWorkers);
+    specs.back().blocked_after = program.workers[i].blocked_after;
+    specs.back().kill_blocked_after = program.workers[i].kill_blocked_after;
+  }
   for (std::size_t i = 0; i < program.processes.size(); ++i) add(RoleKind::process, i, program.processes[i].listen, 1, kStopRest);
   return specs;
 }

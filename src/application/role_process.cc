@@ -26,6 +26,7 @@ class RegisterProcess : public RoleProcess {
     register_.stop();
     stopped();
   }
+  [[nodiscard]] MessageCounts message_counts() const override { return register_.message_counts(); }
   [[nodiscard]] RoleStatus status() const override {
     RoleStatus status = register_.status();
     status.listening = listening_;
@@ -70,6 +71,7 @@ class GatewayProcess : public RoleProcess {
     if (!gateway_) return stopped();
     gateway_->stop_gracefully(std::move(stopped));
   }
+  [[nodiscard]] MessageCounts message_counts() const override { return gateway_ ? gateway_->message_counts() : MessageCounts{}; }
   [[nodiscard]] RoleStatus status() const override {
     RoleStatus status = gateway_ ? gateway_->status() : RoleStatus{};
     status.listening = options_.listen;
@@ -96,6 +98,8 @@ class WorkerProcess : public RoleProcess {
   void serve(std::function<void()> serving) override { worker_.serve(std::move(serving)); }
   void stop(std::function<void()> stopped) override { worker_.stop(std::move(stopped)); }
   void stop_gracefully(std::function<void()> stopped) override { worker_.stop_gracefully(std::move(stopped)); }
+  void record_in(BlackBox& box) override { worker_.record_in(box); }
+  [[nodiscard]] MessageCounts message_counts() const override { return worker_.message_counts(); }
   [[nodiscard]] RoleStatus status() const override { return worker_.status(); }
 
  private:

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "application/program.h"
+#include "base/black_box.h"
 #include "base/role_status.h"
 #include "master/child_environment.h"
 #include "net/loop.h"
@@ -32,11 +33,15 @@ class RoleProcess {
   /// The same in two steps, for one that is to replace another: first everything that can fail, then, with serve(), the rest.
   virtual void prepare(Callbacks callbacks) { start(std::move(callbacks)); }
   virtual void serve(std::function<void()> serving) { serving(); }
+  /// From now on user code is noted in `box`, which outlives this. To be called before start().
+  virtual void record_in(BlackBox& /*box*/) {}
   /// Ends in order, then calls `stopped`.
   virtual void stop(std::function<void()> stopped) = 0;
   /// The same, when what is there is done. stop() may follow; only one of the two calls back.
   virtual void stop_gracefully(std::function<void()> stopped) { stop(std::move(stopped)); }
   [[nodiscard]] virtual RoleStatus status() const = 0;
+  /// The counters of status() that rates are made of; cheap enough to be asked for every second.
+  [[nodiscard]] virtual MessageCounts message_counts() const = 0;
 };
 
 /// What `child` is to be: a register, gateway or worker of `program`, with the listening sockets that it inherited. Null when the

@@ -2,22 +2,25 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <optional>
 
+#include "application/descriptor_limit.h"
 #include "application/listen_plan.h"
 #include "application/option_check.h"
 #include "application/process_specs.h"
 #include "master/control_socket.h"
 #include "master/daemon.h"
+#include "master/identity.h"
 #include "master/master.h"
 #include "master/pid_file.h"
 #include "master/run_directory.h"
+#include "master/service_notifier.h"
 
 namespace gatehouse {
 namespace {
@@ -34,6 +37,7 @@ struct Prepared {
   std::vector<net::Socket> sockets;
   net::Socket control;
   std::string program_file;
+  std::optional<master::Identity> identity;
 };
 
 Result<Prepared> prepare(const Program& program, const Settings& settings) {
@@ -43,6 +47,8 @@ Result<Prepared> prepare(const Program& program, const Settings& settings) {
   if (!plan) return problem_failure(plan.error());
 
   if (auto made = master::prepare_run_directory(settings.run_dir); !made) return tl::unexpected(made.error());
+  auto identity = master::find_identity(settings.user, settings.group);
+  if (!identity) return tl::unexpected(identity.error());
   auto pid_file = master::PidFile::lock(settings.pid_path());
   if (!pid_file) return tl::unexpected(pid_file.error());
   if (!*pid_file) {
@@ -57,25 +63,20 @@ Result<Prepared> prepare(const Program& program, const Settings& settings) {
   std::error_code error;
   const auto program_file = std::filesystem::read_symlink("/proc/self/exe", error);
   if (error) return os_failure("cannot find the program's own file", error.value());
-  return Prepared{std::move(**pid_file), std::move(*plan), std::move(*sockets), std::move(*control), program_file.string()};
-}
-
-/// A client is a descriptor, and the usual limit is 1024. Children inherit it.
-void raise_descriptor_limit() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  (void)setrlimit(RLIMIT_NOFILE, &limit);
+  return Prepared{std::move(**pid_file), std::move(*plan),      std::move(*sockets),
+                  std::move(*control),   program_file.string(), std::move(*identity)};
 }
 
 /// The master's process from here to its end.
 class Instance {
  public:
   Instance(const Program& program, const Settings& settings, Prepared& prepared, master::StartReport report,
-           const std::vector<std::string>& arguments)
+           const std::vector<std::string>& arguments, master::ServiceNotifier notifier)
       : settings_(settings),
         prepared_(prepared),
+        identity_(prepared.identity),
         report_(std::move(report)),
+        notifier_(std::move(notifier)),
         loop_(make_log(settings, "master")),
         specs_(make_process_specs(program, prepared.plan, prepared.sockets)),
         master_(loop_,
@@ -84,15 +85,22 @@ class Instance {
                  .program = prepared.program_file,
                  .arguments = arguments,
                  .stop_timeout = settings.stop_timeout(),
-                 .reload_timeout = settings.reload_timeout()},
+                 .reload_timeout = settings.reload_timeout(),
+                 .identity = prepared.identity},
                 {.on_started = [this](const master::StartOutcome& outcome) { on_started(outcome); },
                  .on_stopped = [this] { loop_.stop(); }}),
-        control_(loop_, std::move(prepared.control), [this](const std::string& question, master::ControlSocket::Answer answer) {
-          on_question(question, std::move(answer));
-        }) {}
+        control_(loop_, std::move(prepared.control),
+                 [this](const std::string& question, const nlohmann::json& message, master::ControlSocket::Answer answer) {
+                   on_question(question, message, std::move(answer));
+                 }) {}
 
   int run() {
     listen_to_signals();
+    if (const auto timeout = notifier_.watchdog_timeout()) {
+      // Half of it, as sd_watchdog_enabled(3) recommends.
+      loop_.every(std::chrono::duration_cast<std::chrono::milliseconds>(*timeout / 2), [this] { notifier_.alive(); });
+    }
+    share_log();
     master_.start();
     loop_.run();
     if (!started_ && failure_.empty()) failure_ = "it was stopped while it was starting";
@@ -108,19 +116,37 @@ class Instance {
   void listen_to_signals() {
     // Programs that a shell starts with & have SIGINT ignored, and an ignored signal never arrives; a nohup is to be respected.
     for (const int signal : {SIGINT, SIGTERM, SIGQUIT, SIGUSR1, SIGUSR2, SIGCHLD}) ::signal(signal, SIG_DFL);
-    for (const int signal : {SIGINT, SIGTERM}) loop_.on_signal(signal, [this] { stop(); });
+    // Ctrl-Z too, as upstream: a suspended master would leave its children without one.
+    for (const int signal : {SIGINT, SIGTERM, SIGTSTP}) loop_.on_signal(signal, [this] { stop(); });
     // As upstream's: reload, and the same two with patience.
     loop_.on_signal(SIGQUIT, [this] { stop_gracefully(); });
     for (const int signal : {SIGUSR1, SIGUSR2}) {
-      loop_.on_signal(signal, [this, signal] { master_.reload(signal == SIGUSR2, [](const master::ReloadOutcome&) {}); });
+      loop_.on_signal(signal, [this, signal] { reload(signal == SIGUSR2, [](const nlohmann::ordered_json&) {}); });
     }
     struct sigaction hangup{};
     if (sigaction(SIGHUP, nullptr, &hangup) == 0 && hangup.sa_handler != SIG_IGN) loop_.on_signal(SIGHUP, [this] { stop(); });
     loop_.on_signal(SIGCHLD, [this] { master_.reap(); });
+    loop_.on_signal(kReopenLogSignal, [this] {
+      reopen_log(settings_, loop_.log());
+      share_log();
+      loop_.log().info("the log has been opened again");
+      master_.signal_all(kReopenLogSignal);
+    });
+  }
+
+  /// Children that are somebody else must be able to write it, and to open it again.
+  void share_log() {
+    const bool is_file = settings_.daemon || !settings_.log_file.empty();
+    if (!identity_ || !is_file) return;
+    if (chown(settings_.log_path().c_str(), identity_->uid, identity_->gid) != 0) {
+      loop_.log().warning("cannot give the log file {} to {}: {}", settings_.log_path(), settings_.user,
+                          std::generic_category().message(errno));
+    }
   }
 
   void stop() {
     loop_.log().info("stopping {}", settings_.instance);
+    notifier_.stopping();
     master_.stop();
   }
 
@@ -132,11 +158,15 @@ class Instance {
       const PlannedListener& listener = prepared_.plan[i];
       if (listener.kind == RoleKind::gateway && listener.index == PlannedListener::kShared) prepared_.sockets[i] = net::Socket();
     }
+    notifier_.stopping();
     master_.stop_gracefully(settings_.graceful_timeout());
   }
 
   void reload(bool gracefully, master::ControlSocket::Answer answer) {
-    master_.reload(gracefully, [answer = std::move(answer)](const master::ReloadOutcome& outcome) {
+    notifier_.reloading();
+    master_.reload(gracefully, [this, answer = std::move(answer)](const master::ReloadOutcome& outcome) {
+      notifier_.ready(getpid(), fmt::format("{} processes{}", master_.processes().size(),
+                                            outcome.failure.empty() ? "" : "; the last reload failed: " + outcome.failure));
       if (!outcome.failure.empty()) return answer({{"error", outcome.failure}});
       answer({{"replaced", outcome.replaced}, {"leaving", outcome.leaving}, {"cut_short", outcome.cut_short}});
     });
@@ -149,27 +179,35 @@ class Instance {
       failure_ = outcome.failure;
       return master_.stop();
     }
+    notifier_.ready(getpid(),
+                    fmt::format("{} processes{}", master_.processes().size(),
+                                outcome.not_ready.empty() ? "" : fmt::format(", {} not ready", outcome.not_ready.size())));
     std::string text = master::format_start_table(specs_) + "\n";
     if (!outcome.not_ready.empty()) text += fmt::format("not ready yet: {}\n", fmt::join(outcome.not_ready, ", "));
-    if (settings_.daemon) {
+    if (settings_.daemon && settings_.quiet) {
+      report_.finish(0);
+    } else if (settings_.daemon) {
       report_.print(text + fmt::format("started, pid {}, log in {}\n", getpid(), settings_.log_path()));
       report_.finish(0);
-    } else {
+    } else if (!settings_.quiet) {
       std::fputs((text + "Press Ctrl-C to stop.\n").c_str(), stdout);
       std::fflush(stdout);
     }
   }
 
-  void on_question(const std::string& question, master::ControlSocket::Answer answer) {
+  void on_question(const std::string& question, const nlohmann::json& message, master::ControlSocket::Answer answer) {
     if (question == "status") return master_.status(std::move(answer));
     if (question == "reload" || question == "reload -g") return reload(question == "reload -g", std::move(answer));
     if (question == "graceful timeout") return answer({{"milliseconds", settings_.graceful_timeout().count()}});
+    if (question == "connections") return master_.connections(message, std::move(answer));
     answer({{"error", "this master does not know the question \"" + question + "\""}});
   }
 
   const Settings& settings_;
   Prepared& prepared_;
+  const std::optional<master::Identity> identity_;
   master::StartReport report_;
+  master::ServiceNotifier notifier_;
   net::Loop loop_;
   std::vector<master::ProcessSpec> specs_;
   master::Master master_;
@@ -183,7 +221,8 @@ class Instance {
 int start_instance(const Program& program, const Settings& settings, const std::vector<std::string>& arguments) {
   Result<Prepared> prepared = prepare(program, settings);
   if (!prepared) return complain(program, prepared.error().message);
-  raise_descriptor_limit();
+  const std::uint64_t descriptors = raise_descriptor_limit();
+  auto notifier = master::ServiceNotifier::from_environment();
   ::signal(SIGPIPE, SIG_IGN);
   master::StartReport report;
   if (settings.daemon) {
@@ -192,7 +231,10 @@ int start_instance(const Program& program, const Settings& settings, const std::
     report = std::move(*daemon);
   }
   if (const auto written = prepared->pid_file.write(getpid()); !written) return complain(program, written.error().message);
-  return Instance(program, settings, *prepared, std::move(report), arguments).run();
+  if (const auto low = program.gateways.empty() ? std::nullopt : describe_low_limit(descriptors)) {
+    make_log(settings, "master").warning("{}", *low);
+  }
+  return Instance(program, settings, *prepared, std::move(report), arguments, std::move(notifier)).run();
 }
 
 }  // namespace gatehouse

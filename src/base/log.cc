@@ -1,12 +1,14 @@
 #include "base/log.h"
 
+#include <fcntl.h>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/base_sink.h>
-#include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/null_sink.h>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
+
+#include <cerrno>
+#include <utility>
 
 #include <stdexcept>
 
@@ -44,6 +46,52 @@ class FunctionSink final : public spdlog::sinks::base_sink<spdlog::details::null
   void flush_() override {}
 
   std::function<void(LogLevel, std::string_view)> write_;
+};
+
+/// Each line in one write(), so that the lines of several processes in one file stay whole. What cannot be written (a full disk)
+/// is lost: there is nobody to tell.
+class DescriptorSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
+ public:
+  /// Standard error, which may be another file tomorrow.
+  DescriptorSink() : fd_(STDERR_FILENO) {}
+  /// Closes `fd` in the end. `path` is where it was opened.
+  DescriptorSink(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
+  ~DescriptorSink() override {
+    if (!path_.empty()) close(fd_);
+  }
+  DescriptorSink(const DescriptorSink&) = delete;
+  DescriptorSink& operator=(const DescriptorSink&) = delete;
+
+  static Result<int> open_file(const std::string& path) {
+    const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    if (fd < 0) return os_failure("cannot write the log file " + path, errno);
+    return fd;
+  }
+
+  Result<void> reopen() {
+    if (path_.empty()) return {};
+    const Result<int> fd = open_file(path_);
+    if (!fd) return tl::unexpected(fd.error());
+    close(std::exchange(fd_, *fd));
+    return {};
+  }
+
+ private:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    spdlog::memory_buf_t line;
+    formatter_->format(message, line);
+    std::size_t done = 0;
+    while (done < line.size()) {
+      const ssize_t written = ::write(fd_, line.data() + done, line.size() - done);
+      if (written < 0 && errno == EINTR) continue;
+      if (written <= 0) return;
+      done += static_cast<std::size_t>(written);
+    }
+  }
+  void flush_() override {}
+
+  int fd_;
+  const std::string path_;
 };
 
 void append_escaped(std::string& out, unsigned char c) { out += fmt::format("\\x{:02x}", c); }
@@ -127,6 +175,7 @@ struct Log::Shared {
 
   spdlog::logger logger;
   std::string process;
+  std::shared_ptr<DescriptorSink> file = {};  // of to_file()
   bool json = false;
 };
 
@@ -135,15 +184,18 @@ Log::Log(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {
   set_format(LogFormat::text);
 }
 
-Log::Log(std::string_view process) : Log(std::make_shared<Shared>(std::make_shared<spdlog::sinks::stderr_sink_st>(), process)) {}
+Log::Log(std::string_view process) : Log(std::make_shared<Shared>(std::make_shared<DescriptorSink>(), process)) {}
 
 Log Log::to_file(const std::string& path, std::string_view process) {
-  try {
-    return Log(std::make_shared<Shared>(std::make_shared<spdlog::sinks::basic_file_sink_st>(path, false), process));
-  } catch (const spdlog::spdlog_ex& error) {
-    throw std::runtime_error("cannot write the log file " + path + ": " + error.what());
-  }
+  const Result<int> fd = DescriptorSink::open_file(path);
+  if (!fd) throw std::runtime_error(fd.error().message);
+  auto sink = std::make_shared<DescriptorSink>(*fd, path);
+  auto shared = std::make_shared<Shared>(sink, process);
+  shared->file = std::move(sink);
+  return Log(std::move(shared));
 }
+
+Result<void> Log::reopen() const { return shared_->file == nullptr ? Result<void>() : shared_->file->reopen(); }
 
 Log Log::to_function(std::function<void(LogLevel, std::string_view)> write) {
   return Log(std::make_shared<Shared>(std::make_shared<FunctionSink>(std::move(write)), ""));

@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/result.h"
+
 namespace gatehouse {
 
 enum class LogLevel { debug, info, warning, error };
@@ -23,12 +25,17 @@ class Log {
   /// Writes to standard error, from `info` up, as the process `process` ("gateway web:0", "master").
   explicit Log(std::string_view process = "gatehouse");
 
-  /// Appends to `path` instead; throws std::runtime_error with the reason when that file cannot be opened.
+  /// Appends to `path` instead, one write() for each line; throws std::runtime_error with the reason when that file cannot be
+  /// opened. It is made with mode 0640 and closed on exec.
   static Log to_file(const std::string& path, std::string_view process);
 
   /// Hands each message, from `info` up and escaped as above, to `write`.
   static Log to_function(std::function<void(LogLevel level, std::string_view message)> write);
   static Log silent();
+
+  /// Opens the file of to_file() again by its name, for whoever moved it away. When it cannot be opened the old one is used on.
+  /// Nothing for other logs.
+  Result<void> reopen() const;
 
   void set_level(LogLevel level);
   void set_format(LogFormat format);

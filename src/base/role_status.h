@@ -5,6 +5,12 @@
 
 namespace gatehouse {
 
+/// Messages that have come in and gone out since the process began; what they are in each role stands below.
+struct MessageCounts {
+  std::uint64_t in = 0;
+  std::uint64_t out = 0;
+};
+
 /// What one process reports of itself for `status`. Counters run from the start of the process.
 struct RoleStatus {
   std::string listening;                // "websocket://0.0.0.0:7272", or "" for a worker
@@ -14,7 +20,12 @@ struct RoleStatus {
   std::uint64_t messages_out = 0;       // messages to clients (gateway), commands and questions (worker), lines (register)
   std::uint64_t send_failures = 0;      // messages that could not be sent: receiver gone, or its buffer full
   std::uint64_t queued_bytes = 0;       // waiting to be written, all connections together
+  std::uint64_t unread_bytes = 0;       // received, and parts of messages that are not complete
   std::uint64_t handler_errors = 0;     // exceptions that left user code
+  // Over the last few seconds.
+  std::uint64_t messages_in_per_second = 0;
+  std::uint64_t messages_out_per_second = 0;
+  std::uint64_t busy_percent = 0;  // of the time of its thread: 100 is a processor of its own
 };
 
 }  // namespace gatehouse

@@ -182,6 +182,12 @@ void ClientPort::refuse_stream(std::uint32_t client, Cause cause, const std::str
   clients_.destroy(client, cause);
 }
 
+void ClientPort::describe(const net::Connection& connection, ConnectionRow& row) const {
+  row.kind = "client";
+  row.protocol = settings_.scheme;
+  if (connection.tag != Clients::kNobody) clients_.describe(connection.tag, row);
+}
+
 void ClientPort::end_late_handshakes() {
   while (!handshakes_.empty() && handshakes_.front().at_ms <= loop_.now_ms()) {
     const std::uint32_t id = handshakes_.front().connection_id;

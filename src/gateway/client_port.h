@@ -21,6 +21,7 @@ class ClientPort : public net::ConnectionHandler {
     std::uint16_t port = 0;
     std::size_t max_message_bytes = 1024 * 1024;
     std::uint64_t handshake_ms = 10'000;
+    std::string scheme = {};  // "websocket", for `connections`
   };
 
   ClientPort(net::Loop& loop, ClientTable& table, Clients& clients, ClientFraming& framing, wire::WebSocketReader& websockets,
@@ -29,6 +30,7 @@ class ClientPort : public net::ConnectionHandler {
   void on_open(net::Connection& connection) override;
   std::size_t on_data(net::Connection& connection, std::span<char> bytes, std::size_t seen) override;
   void on_close(net::Connection& connection, net::CloseCause cause, int error) override;
+  void describe(const net::Connection& connection, ConnectionRow& row) const override;
 
   /// Ends those whose handshake is not done in time. Called about once a second.
   void end_late_handshakes();

@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "gateway/heartbeat.h"
+#include "wire/client_id.h"
 
 namespace gatehouse::gateway {
 namespace {
@@ -99,6 +100,25 @@ void Clients::open(std::uint32_t client) {
   if (held == nullptr || connection == nullptr) return;
   for (const net::SharedBytes& message : held->messages) connection->send(message);
   messages_sent_ += held->messages.size();
+}
+
+void Clients::describe(std::uint32_t client, ConnectionRow& row) const {
+  const ClientRecord& record = table_[client];
+  const EventForwarder::Settings& gateway = forwarder_.settings();
+  row.client_id = wire::format_client_id({gateway.local_ip, gateway.local_port, record.id});
+  row.uid = directory_.uid_of(record);
+  if (record.stage == ClientRecord::Stage::handshake) row.state = "handshake";
+  std::size_t bytes = 0;
+  for (std::size_t i = 0; record.groups != nullptr && i < record.groups->size(); ++i) {
+    const std::string_view group = directory_.groups().name((*record.groups)[i].list);
+    bytes += group.size();
+    if (bytes <= ConnectionRow::kMaxGroupBytes) {
+      row.groups.emplace_back(group);
+    } else {
+      ++row.more_groups;
+    }
+  }
+  if (const WorkerLink* worker = workers_.find(record.worker)) row.peer = worker->key;
 }
 
 void Clients::close(std::uint32_t client, CloseReason::Cause cause, std::uint16_t code, std::string_view words) {

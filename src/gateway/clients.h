@@ -78,6 +78,9 @@ class Clients {
   /// Passes an event on; ends the client when it cannot be.
   void forward(std::uint32_t client, const EventForwarder::Event& event);
 
+  /// Adds what is known of the client to what `connections` shows of its connection.
+  void describe(std::uint32_t client, ConnectionRow& row) const;
+
   /// Ends the clients that do not read what is sent to them. Called after a command, never while a member list is walked.
   void end_slow_consumers();
 

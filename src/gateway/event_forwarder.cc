@@ -20,7 +20,12 @@ bool is_essential(wire::Command command) { return command == wire::Command::on_c
 
 EventForwarder::EventForwarder(net::Loop& loop, ClientTable& clients, WorkerTable& workers, EventRouter& router,
                                Settings settings)
-    : loop_(loop), clients_(clients), workers_(workers), router_(router), settings_(settings), deliveries_(std::random_device{}()) {}
+    : loop_(loop),
+      clients_(clients),
+      workers_(workers),
+      router_(router),
+      settings_(settings),
+      deliveries_(std::random_device{}()) {}
 
 EventForwarder::Outcome EventForwarder::forward(std::uint32_t client, const Event& event) {
   ClientRecord& record = clients_[client];
@@ -150,7 +155,8 @@ void EventForwarder::deliver_held() {
       // It may have changed since: by the worker that this event is taken back from, say.
       event.session.assign(clients_[client].session.view());
     }
-    WorkerLink* worker = client == ClientTable::kNone ? workers_.find(homes[event.connection_id]) : router_.route(clients_[client], event.peer, event.command, event.body);
+    WorkerLink* worker = client == ClientTable::kNone ? workers_.find(homes[event.connection_id])
+                                                      : router_.route(clients_[client], event.peer, event.command, event.body);
     if (!fits(*worker, event.session.size(), event.body.size())) {
       event.session.clear();
       if (!is_essential(event.command)) {

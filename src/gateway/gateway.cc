@@ -48,6 +48,7 @@ class Gateway::State {
   void stop(std::function<void()> stopped);
   void stop_gracefully(std::function<void()> stopped);
   [[nodiscard]] RoleStatus status() const;
+  [[nodiscard]] MessageCounts message_counts() const;
 
  private:
   void build(std::uint16_t port, std::uint16_t inner_port);
@@ -96,13 +97,13 @@ void Gateway::State::build(std::uint16_t port, std::uint16_t inner_port) {
   questions_ = std::make_unique<gateway::Questions>(table_, directory_);
   client_port_ = std::make_unique<gateway::ClientPort>(
       loop_, table_, *clients_, framing_, websockets_,
-      gateway::ClientPort::Settings{port, options_.max_package_size, milliseconds(options_.handshake_timeout)});
+      gateway::ClientPort::Settings{port, options_.max_package_size, milliseconds(options_.handshake_timeout),
+                                    options_.listen.substr(0, options_.listen.find("://"))});
   inner_port_ = std::make_unique<gateway::InnerPort>(
       loop_, workers_, *forwarder_, *commands_, *questions_,
-      gateway::InnerPort::Settings{
-          .secret_key = options_.secret_key,
-          .max_frame_bytes = std::max(kLeastInnerFrame, options_.max_package_size + kSessionRoom),
-          .worker_silence_ms = milliseconds(options_.worker_timeout)});
+      gateway::InnerPort::Settings{.secret_key = options_.secret_key,
+                                   .max_frame_bytes = std::max(kLeastInnerFrame, options_.max_package_size + kSessionRoom),
+                                   .worker_silence_ms = milliseconds(options_.worker_timeout)});
 }
 
 void Gateway::State::serve(net::Socket clients, net::Socket inner) {
@@ -178,6 +179,10 @@ void Gateway::State::stop(std::function<void()> stopped) {
   });
 }
 
+MessageCounts Gateway::State::message_counts() const {
+  return client_port_ == nullptr ? MessageCounts{} : MessageCounts{client_port_->messages(), clients_->messages_sent()};
+}
+
 RoleStatus Gateway::State::status() const {
   RoleStatus status;
   status.listening = options_.listen;
@@ -186,7 +191,10 @@ RoleStatus Gateway::State::status() const {
   status.messages_in = client_port_->messages();
   status.messages_out = clients_->messages_sent();
   status.send_failures = clients_->send_failures();
-  loop_.for_each_connection([&](net::Connection& connection) { status.queued_bytes += connection.queued_bytes(); });
+  loop_.for_each_connection([&](net::Connection& connection) {
+    status.queued_bytes += connection.queued_bytes();
+    status.unread_bytes += connection.unread_bytes();
+  });
   return status;
 }
 
@@ -202,5 +210,7 @@ void Gateway::stop(std::function<void()> stopped) { state_->stop(std::move(stopp
 void Gateway::stop_gracefully(std::function<void()> stopped) { state_->stop_gracefully(std::move(stopped)); }
 
 RoleStatus Gateway::status() const { return state_->status(); }
+
+MessageCounts Gateway::message_counts() const { return state_->message_counts(); }
 
 }  // namespace gatehouse

@@ -29,6 +29,8 @@ class Gateway {
   /// of the two was called first is forgotten.
   void stop_gracefully(std::function<void()> stopped);
   [[nodiscard]] RoleStatus status() const;
+  /// The two counters of status() that rates are made of, without looking at every connection.
+  [[nodiscard]] MessageCounts message_counts() const;
 
  private:
   class State;

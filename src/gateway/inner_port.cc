@@ -39,8 +39,11 @@ void InnerPort::on_open(net::Connection& connection) {
   }
   connection.tag = free_.back();
   free_.pop_back();
-  peers_[connection.tag] = Peer{
-      .authenticated = settings_.secret_key.empty(), .connection = connection.id(), .since_ms = loop_.now_ms(), .worker = {}, .delivery = nullptr};
+  peers_[connection.tag] = Peer{.authenticated = settings_.secret_key.empty(),
+                                .connection = connection.id(),
+                                .since_ms = loop_.now_ms(),
+                                .worker = {},
+                                .delivery = nullptr};
 }
 
 std::size_t InnerPort::on_data(net::Connection& connection, std::span<char> bytes, std::size_t /*seen*/) {
@@ -257,6 +260,14 @@ void InnerPort::end_strangers() {
                       settings_.secret_ms);
     connection->destroy();
   }
+}
+
+void InnerPort::describe(const net::Connection& connection, ConnectionRow& row) const {
+  const Peer& peer = peers_[connection.tag];
+  const WorkerLink* worker = workers_.find(peer.worker);
+  row.protocol = "gateway";
+  row.kind = worker != nullptr ? "worker" : peer.authenticated ? "commands" : "peer";
+  if (worker != nullptr) row.peer = worker->key;
 }
 
 void InnerPort::ping_workers() {

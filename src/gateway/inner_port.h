@@ -22,7 +22,7 @@ class InnerPort : public net::ConnectionHandler {
   struct Settings {
     std::string secret_key;
     std::size_t max_frame_bytes = 16 * 1024 * 1024;
-    std::uint64_t secret_ms = 10'000;  // to show the secret in, where there is one
+    std::uint64_t secret_ms = 10'000;          // to show the secret in, where there is one
     std::uint64_t worker_silence_ms = 60'000;  // of a worker that acknowledges, until it is given up; 0: never
   };
 
@@ -33,6 +33,7 @@ class InnerPort : public net::ConnectionHandler {
   std::size_t on_data(net::Connection& connection, std::span<char> bytes, std::size_t seen) override;
   void on_close(net::Connection& connection, net::CloseCause cause, int error) override;
   void on_drain(net::Connection& connection) override;
+  void describe(const net::Connection& connection, ConnectionRow& row) const override;
 
   /// A ping to every worker, so that neither side's firewall forgets the connection.
   void ping_workers();
@@ -49,7 +50,7 @@ class InnerPort : public net::ConnectionHandler {
     bool authenticated = false;
     net::ConnectionId connection;
     std::uint64_t since_ms = 0;
-    WorkerRef worker;  // set when it takes events
+    WorkerRef worker;                    // set when it takes events
     WorkerDelivery* delivery = nullptr;  // set when it acknowledges them
   };
 

@@ -170,6 +170,12 @@ void GatewayLink::on_open(net::Connection& connection) {
   }
 }
 
+void GatewayLink::describe(const net::Connection& connection, ConnectionRow& row) const {
+  row.kind = connection.tag == kEvents ? "events" : "commands";
+  row.protocol = "gateway";
+  row.peer = endpoint_.to_string();
+}
+
 std::size_t GatewayLink::on_data(net::Connection& connection, std::span<char> bytes, std::size_t /*seen*/) {
   const std::string_view view(bytes.data(), bytes.size());
   reading_ = true;

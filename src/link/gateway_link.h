@@ -126,6 +126,7 @@ class GatewayLink final : private net::ConnectionHandler {
   void on_open(net::Connection& connection) override;
   std::size_t on_data(net::Connection& connection, std::span<char> bytes, std::size_t seen) override;
   void on_close(net::Connection& connection, net::CloseCause cause, int error) override;
+  void describe(const net::Connection& connection, ConnectionRow& row) const override;
 
   Side& side(std::uint32_t tag) { return tag == kEvents ? events_ : commands_; }
   void dial(std::uint32_t tag);

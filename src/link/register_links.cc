@@ -34,6 +34,12 @@ class RegisterLinks::Line final : public net::ConnectionHandler {
     connection_ = loop_.dial(endpoint_, *this);
   }
 
+  void describe(const net::Connection& /*connection*/, ConnectionRow& row) const override {
+    row.kind = "register";
+    row.protocol = "text";
+    row.peer = address_;
+  }
+
   /// Lets go of the owner; nothing but on_close comes afterwards.
   void stop() {
     owner_ = nullptr;

@@ -1,5 +1,6 @@
 #include "master/child_control.h"
 
+#include "master/connection_pages.h"
 #include "master/role_status_json.h"
 
 namespace gatehouse::master {
@@ -7,10 +8,12 @@ namespace gatehouse::master {
 ChildControl::ChildControl(net::Loop& loop, int control_fd, std::function<RoleStatus()> status,
                            std::function<void()> on_master_lost)
     : loop_(loop),
-      status_(std::move(status)),
       lines_([this](net::Connection& connection, const nlohmann::json& message) { on_message(connection, message); },
              [lost = std::move(on_master_lost)](net::Connection&) { lost(); }),
-      connection_(loop.adopt(net::Socket(control_fd), lines_)) {}
+      connection_(loop.adopt(net::Socket(control_fd), lines_)) {
+  answer("status", [status = std::move(status)](const nlohmann::json& /*message*/) { return to_json(status()); });
+  answer("connections", [this](const nlohmann::json& message) { return connection_page(loop_, message); });
+}
 
 void ChildControl::announce_ready() { JsonLines::send(loop_.find(connection_), {{"ready", true}}); }
 
@@ -27,7 +30,10 @@ void ChildControl::on_message(net::Connection& connection, const nlohmann::json&
   const auto id = message.find("id");
   if (id == message.end()) return;
   nlohmann::ordered_json answer = nullptr;
-  if (message.value("ask", "") == "status") answer = to_json(status_());
+  const auto ask = message.find("ask");
+  if (ask == message.end() || !ask->is_string()) return;
+  const auto answerer = answerers_.find(ask->get<std::string>());
+  if (answerer != answerers_.end()) answer = answerer->second(message);
   JsonLines::send(&connection, {{"id", id->get<std::uint64_t>()}, {"answer", answer}});
 }
 

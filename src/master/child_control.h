@@ -2,6 +2,10 @@
 
 #include <functional>
 
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+
 #include "base/role_status.h"
 #include "master/json_lines.h"
 #include "net/loop.h"
@@ -14,7 +18,7 @@ namespace gatehouse::master {
 ///   child to master   {"failed":"why"}                    it cannot start, and ends
 ///   master to child   {"serve":true}                      to one that is started by a reload: all are ready
 ///   child to master   {"serving":true}
-///   master to child   {"ask":"status","id":7}
+///   master to child   {"ask":"status","id":7}             or another question, with what belongs to it beside its name
 ///   child to master   {"id":7,"answer":{...}}             answers may be late; the master gives up after a second
 ///
 /// The end of the channel means that the master is gone: the child is to stop.
@@ -32,12 +36,17 @@ class ChildControl {
   /// `serve` is called when the master says so.
   void on_serve(std::function<void()> serve) { serve_ = std::move(serve); }
 
+  /// Gives the answer to a question, which is the whole message that asked.
+  using Answerer = std::function<nlohmann::ordered_json(const nlohmann::json& message)>;
+  /// From now on `answerer` answers the question `name`. One that nobody answers is answered null.
+  void answer(const std::string& name, Answerer answerer) { answerers_[name] = std::move(answerer); }
+
  private:
   void on_message(net::Connection& connection, const nlohmann::json& message);
 
   net::Loop& loop_;
-  std::function<RoleStatus()> status_;
   std::function<void()> serve_;
+  std::map<std::string, Answerer> answerers_;
   JsonLines lines_;
   net::ConnectionId connection_;
 };

@@ -14,6 +14,7 @@ constexpr const char* kListenFds = "GATEHOUSE_LISTEN_FDS";
 constexpr const char* kControlFd = "GATEHOUSE_CONTROL_FD";
 constexpr const char* kGeneration = "GATEHOUSE_GENERATION";
 constexpr std::string_view kPrepare = ":prepare";
+constexpr const char* kBlackBoxFd = "GATEHOUSE_BLACK_BOX_FD";
 
 std::string take_variable(const char* name) {
   const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): called at the start of main()
@@ -53,6 +54,7 @@ Result<std::optional<ChildEnvironment>> ChildEnvironment::take() {
   const std::string listen_fds = take_variable(kListenFds);
   const std::string control_fd = take_variable(kControlFd);
   const std::string generation = take_variable(kGeneration);
+  const std::string black_box_fd = take_variable(kBlackBoxFd);
   if (child.empty()) return std::nullopt;
 
   const auto malformed = [](const char* name, const std::string& value) {
@@ -75,6 +77,9 @@ Result<std::optional<ChildEnvironment>> ChildEnvironment::take() {
   const std::optional<int> control = to_descriptor(control_fd);
   if (!control) return malformed(kControlFd, control_fd);
   result.control_fd = *control;
+  const std::optional<int> black_box = to_descriptor(black_box_fd);
+  if (!black_box) return malformed(kBlackBoxFd, black_box_fd);
+  result.black_box_fd = *black_box;
   std::string_view reloads = generation;
   result.prepare = reloads.ends_with(kPrepare);
   if (result.prepare) reloads.remove_suffix(kPrepare.size());
@@ -89,7 +94,8 @@ std::vector<std::string> ChildEnvironment::variables() const {
   for (const int fd : listen_fds) fds += (fds.empty() ? "" : ",") + std::to_string(fd);
   std::vector<std::string> result = {
       std::string(kChild) + "=" + kind + ":" + std::to_string(number) + ":" + std::to_string(index),
-      std::string(kListenFds) + "=" + fds, std::string(kControlFd) + "=" + std::to_string(control_fd)};
+      std::string(kListenFds) + "=" + fds, std::string(kControlFd) + "=" + std::to_string(control_fd),
+      std::string(kBlackBoxFd) + "=" + std::to_string(black_box_fd)};
   if (generation != 0 || prepare) {
     result.push_back(std::string(kGeneration) + "=" + std::to_string(generation) + std::string(prepare ? kPrepare : ""));
   }
@@ -101,7 +107,7 @@ std::vector<std::string> inherited_environment() {
   for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
     const std::string_view text(*entry);
     bool ours = false;
-    for (const std::string_view name : {kChild, kListenFds, kControlFd, kGeneration}) {
+    for (const std::string_view name : {kChild, kListenFds, kControlFd, kBlackBoxFd, kGeneration}) {
       ours = ours || (text.starts_with(name) && text.substr(name.size()).starts_with('='));
     }
     if (!ours) result.emplace_back(text);

@@ -13,6 +13,7 @@ namespace gatehouse::master {
 ///
 ///   GATEHOUSE_CHILD=gateway:0:1      kind of role, number of its description within the program, index of the process
 ///   GATEHOUSE_LISTEN_FDS=3,4         inherited listening sockets, in the order that the role expects
+///   GATEHOUSE_BLACK_BOX_FD=6         the memory that it shares with the master (base/black_box.h)
 ///   GATEHOUSE_CONTROL_FD=5           its end of the control channel to the master (JSON lines, see child_control.h)
 ///   GATEHOUSE_GENERATION=2:prepare   how many reloads there have been before it; with ":prepare" it is started by one, and does
 ///   not
@@ -23,6 +24,7 @@ struct ChildEnvironment {
   int index = 0;
   std::vector<int> listen_fds;
   int control_fd = -1;
+  int black_box_fd = -1;
   int generation = 0;
   bool prepare = false;
 

@@ -15,7 +15,8 @@ void set(const std::string& assignment) {
 }
 
 TEST(ChildEnvironment, IsReadBackAsWrittenAndRemoved) {
-  const ChildEnvironment told{.kind = "gateway", .number = 2, .index = 7, .listen_fds = {0, 1}, .control_fd = 2};
+  const ChildEnvironment told{
+      .kind = "gateway", .number = 2, .index = 7, .listen_fds = {0, 1}, .control_fd = 2, .black_box_fd = 1};
   for (const std::string& variable : told.variables()) set(variable);
 
   const auto environment = inherited_environment();
@@ -30,6 +31,7 @@ TEST(ChildEnvironment, IsReadBackAsWrittenAndRemoved) {
   EXPECT_EQ((*taken)->index, 7);
   EXPECT_EQ((*taken)->listen_fds, (std::vector{0, 1}));
   EXPECT_EQ((*taken)->control_fd, 2);
+  EXPECT_EQ((*taken)->black_box_fd, 1);
 
   const Result<std::optional<ChildEnvironment>> again = ChildEnvironment::take();
   ASSERT_TRUE(again.has_value());
@@ -77,6 +79,9 @@ TEST(ChildEnvironment, RefusesDescriptorsThatAreNotOpen) {
   EXPECT_FALSE(ChildEnvironment::take().has_value());
   setenv("GATEHOUSE_CHILD", "gateway:0:0", 1);
   EXPECT_FALSE(ChildEnvironment::take().has_value()) << "the control channel is missing";
+  setenv("GATEHOUSE_CHILD", "gateway:0:0", 1);
+  setenv("GATEHOUSE_CONTROL_FD", "2", 1);
+  EXPECT_FALSE(ChildEnvironment::take().has_value()) << "the black box is missing";
 }
 
 TEST(Reference, IsKindAndNumber) {

@@ -21,6 +21,7 @@ struct Prepared {
   std::vector<int> descriptors;
   int null_input = -1;
   int report = -1;
+  const Identity* identity = nullptr;
 };
 
 std::vector<char*> pointers(const std::vector<std::string>& strings) {
@@ -33,7 +34,7 @@ std::vector<char*> pointers(const std::vector<std::string>& strings) {
 
 void reset_signals() {
   for (int signal = 1; signal < NSIG; ++signal) ::signal(signal, SIG_DFL);
-  for (const int signal : {SIGINT, SIGHUP, SIGQUIT, SIGPIPE}) ::signal(signal, SIG_IGN);
+  for (const int signal : {SIGINT, SIGTSTP, SIGHUP, SIGQUIT, SIGPIPE}) ::signal(signal, SIG_IGN);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -62,6 +63,7 @@ int place_descriptors(Prepared& prepared) {
 [[noreturn]] void become(const char* program, Prepared& prepared) {
   const int unmoved_report = prepared.report;
   int error = place_descriptors(prepared);
+  if (error == 0 && prepared.identity != nullptr) error = become_identity(*prepared.identity);
   if (error == 0) {
     reset_signals();
     execve(program, prepared.argv.data(), prepared.envp.data());
@@ -95,7 +97,8 @@ Result<pid_t> spawn(const SpawnRequest& request) {
                     .envp = pointers(request.environment),
                     .descriptors = request.descriptors,
                     .null_input = null_input.fd(),
-                    .report = writing.fd()};
+                    .report = writing.fd(),
+                    .identity = request.identity ? &*request.identity : nullptr};
 
   const pid_t pid = fork();
   if (pid < 0) return os_failure("cannot start a process", errno);

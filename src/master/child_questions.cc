@@ -11,14 +11,16 @@ ChildQuestions::~ChildQuestions() {
 }
 
 void ChildQuestions::ask(const std::string& question, const std::vector<Receiver>& receivers, std::chrono::milliseconds timeout,
-                         Done done) {
+                         Done done, const nlohmann::ordered_json& details) {
   const std::uint64_t id = next_id_++;
   Question& asked = questions_[id];
   asked.done = std::move(done);
   for (const Receiver& receiver : receivers) {
     net::Connection* connection = loop_.find(receiver.control);
     if (connection == nullptr || !connection->is_open()) continue;
-    JsonLines::send(connection, {{"ask", question}, {"id", id}});
+    nlohmann::ordered_json message = {{"ask", question}, {"id", id}};
+    message.update(details);
+    JsonLines::send(connection, message);
     asked.waiting.push_back(receiver.place);
   }
   if (asked.waiting.empty()) return finish(id);

@@ -30,7 +30,9 @@ class ChildQuestions {
   ChildQuestions& operator=(const ChildQuestions&) = delete;
 
   /// `done` is called in any case, once; at once when nobody is asked.
-  void ask(const std::string& question, const std::vector<Receiver>& receivers, std::chrono::milliseconds timeout, Done done);
+  /// `details` are further keys of the message.
+  void ask(const std::string& question, const std::vector<Receiver>& receivers, std::chrono::milliseconds timeout, Done done,
+           const nlohmann::ordered_json& details = nlohmann::ordered_json::object());
   /// A message of the child at `place` that has an "id". An answer to no question (any more) is ignored.
   void on_answer(std::size_t place, const nlohmann::json& message);
   /// The child at `place` ended: nobody waits for it any longer.

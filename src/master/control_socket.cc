@@ -86,7 +86,7 @@ void ControlSocket::on_message(net::Connection& connection, const nlohmann::json
   const auto ask = message.find("ask");
   if (ask == message.end() || !ask->is_string()) return connection.destroy();
   const net::ConnectionId asker = connection.id();
-  on_question_(ask->get<std::string>(), [&loop = loop_, asker](const nlohmann::ordered_json& answer) {
+  on_question_(ask->get<std::string>(), message, [&loop = loop_, asker](const nlohmann::ordered_json& answer) {
     net::Connection* found = loop.find(asker);
     if (found == nullptr) return;
     JsonLines::send(found, answer);
@@ -94,13 +94,16 @@ void ControlSocket::on_message(net::Connection& connection, const nlohmann::json
   });
 }
 
-Result<nlohmann::ordered_json> ask_master(const std::string& path, const std::string& question, int timeout_ms) {
+Result<nlohmann::ordered_json> ask_master(const std::string& path, const std::string& question, int timeout_ms,
+                                          const nlohmann::ordered_json& details) {
   const auto address = unix_address(path);
   if (!address) return tl::unexpected(address.error());
   const net::Socket socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!socket.valid()) return os_failure("cannot make a socket", errno);
   if (connect(socket.fd(), generic(*address), sizeof *address) != 0) return os_failure("cannot connect to " + path, errno);
-  const std::string line = nlohmann::json{{"ask", question}}.dump() + "\n";
+  nlohmann::ordered_json message = {{"ask", question}};
+  message.update(details);
+  const std::string line = message.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
   if (send(socket.fd(), line.data(), line.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(line.size())) {
     return os_failure("cannot write to " + path, errno);
   }

@@ -18,7 +18,8 @@ class ControlSocket {
  public:
   /// Gives the answer to a question; may be called later, once. It goes nowhere when whoever asked is gone.
   using Answer = std::function<void(const nlohmann::ordered_json& answer)>;
-  using OnQuestion = std::function<void(const std::string& question, Answer answer)>;
+  /// `message` is the whole question, with what belongs to it beside its name.
+  using OnQuestion = std::function<void(const std::string& question, const nlohmann::json& message, Answer answer)>;
 
   /// Opens the socket file at `path`, replacing one left behind. REQUIRES: the caller holds the pid file's lock.
   static Result<net::Socket> open(const std::string& path);
@@ -39,7 +40,8 @@ class ControlSocket {
   net::WatchId watch_;
 };
 
-/// Asks the master behind the socket file at `path`, and waits for its answer.
-Result<nlohmann::ordered_json> ask_master(const std::string& path, const std::string& question, int timeout_ms);
+/// Asks the master behind the socket file at `path`, and waits for its answer. `details` are further keys of the question.
+Result<nlohmann::ordered_json> ask_master(const std::string& path, const std::string& question, int timeout_ms,
+                                          const nlohmann::ordered_json& details = nlohmann::ordered_json::object());
 
 }  // namespace gatehouse::master

@@ -31,9 +31,10 @@ TEST_F(ControlSocketTest, CarriesAQuestionAndItsAnswer) {
   ASSERT_EQ(stat(path_.c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777U, 0600U);
 
-  const ControlSocket control(loop_, std::move(*listener), [this](const std::string& question, ControlSocket::Answer answer) {
-    loop_.after(std::chrono::milliseconds(5), [question, answer] { answer({{"asked", question}}); });
-  });
+  const ControlSocket control(loop_, std::move(*listener),
+                              [this](const std::string& question, const nlohmann::json&, ControlSocket::Answer answer) {
+                                loop_.after(std::chrono::milliseconds(5), [question, answer] { answer({{"asked", question}}); });
+                              });
   Result<nlohmann::ordered_json> answer = failure("never asked");
   std::thread asker([&] {
     answer = ask_master(path_, "status", 5000);
@@ -56,8 +57,9 @@ TEST_F(ControlSocketTest, AnAnswerToSomebodyWhoLeftIsHarmless) {
   auto listener = ControlSocket::open(path_);
   ASSERT_TRUE(listener.has_value());
   ControlSocket::Answer kept;
-  const ControlSocket control(loop_, std::move(*listener),
-                              [&](const std::string&, ControlSocket::Answer answer) { kept = std::move(answer); });
+  const ControlSocket control(
+      loop_, std::move(*listener),
+      [&](const std::string&, const nlohmann::json&, ControlSocket::Answer answer) { kept = std::move(answer); });
   Result<nlohmann::ordered_json> answer = failure("never asked");
   std::thread asker([&] {
     answer = ask_master(path_, "status", 50);

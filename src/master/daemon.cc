@@ -36,7 +36,25 @@ constexpr char kEnd = '\0';
   _exit(exit_status);
 }
 
+Result<net::Socket> open_log(const std::string& path) {
+  net::Socket file(open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640));
+  if (!file.valid()) return os_failure("cannot write the log file " + path, errno);
+  return file;
+}
+
+void become_output(const net::Socket& file) {
+  dup2(file.fd(), STDOUT_FILENO);
+  dup2(file.fd(), STDERR_FILENO);
+}
+
 }  // namespace
+
+Result<void> redirect_output(const std::string& log_file) {
+  const Result<net::Socket> file = open_log(log_file);
+  if (!file) return tl::unexpected(file.error());
+  become_output(*file);
+  return {};
+}
 
 void StartReport::print(const std::string& text) {
   if (pipe_.valid()) (void)!::write(pipe_.fd(), text.data(), text.size());
@@ -50,8 +68,8 @@ void StartReport::finish(int exit_status) {
 }
 
 Result<StartReport> daemonize(const std::string& log_file) {
-  const net::Socket output(open(log_file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
-  if (!output.valid()) return os_failure("cannot write the log file " + log_file, errno);
+  Result<net::Socket> output = open_log(log_file);
+  if (!output) return tl::unexpected(output.error());
   const net::Socket input(open("/dev/null", O_RDONLY | O_CLOEXEC));
   if (!input.valid()) return os_failure("cannot open /dev/null", errno);
   std::array<int, 2> ends{};
@@ -68,8 +86,7 @@ Result<StartReport> daemonize(const std::string& log_file) {
   }
   setsid();
   dup2(input.fd(), STDIN_FILENO);
-  dup2(output.fd(), STDOUT_FILENO);
-  dup2(output.fd(), STDERR_FILENO);
+  become_output(*output);
   return StartReport(std::move(writing));
 }
 

@@ -22,8 +22,11 @@ class StartReport {
   net::Socket pipe_;
 };
 
+/// Makes `log_file` standard output and standard error, appending (mode 0640 when new).
+Result<void> redirect_output(const std::string& log_file);
+
 /// Goes on as a daemon: in a session of its own, standard input from /dev/null, standard output and error to `log_file`
-/// (appended; mode 0600 when new). Returns in the daemon only; the process that was called waits for the report and exits.
+/// (redirect_output). Returns in the daemon only; the process that was called waits for the report and exits.
 /// REQUIRES: one thread, no loop yet.
 Result<StartReport> daemonize(const std::string& log_file);
 

@@ -31,7 +31,8 @@ Result<ControlChannel> make_control_channel() {
 }
 
 /// `prepare`: it is not to serve before it is told to.
-SpawnRequest make_request(const Master::Options& options, const SupervisedProcess& process, int control_fd, bool prepare) {
+SpawnRequest make_request(const Master::Options& options, const SupervisedProcess& process, int control_fd, int black_box_fd,
+                          bool prepare) {
   const ProcessSpec& spec = *process.spec;
   const Reference reference = parse_reference(spec.reference);
   ChildEnvironment told{.kind = reference.kind,
@@ -40,15 +41,30 @@ SpawnRequest make_request(const Master::Options& options, const SupervisedProces
                         .listen_fds = {},
                         .generation = process.generation,
                         .prepare = prepare};
-  SpawnRequest request{
-      .program = options.program, .arguments = options.arguments, .environment = inherited_environment(), .descriptors = {}};
+  SpawnRequest request{.program = options.program,
+                       .arguments = options.arguments,
+                       .environment = inherited_environment(),
+                       .descriptors = {},
+                       .identity = options.identity};
   if (!spec.listeners.empty()) request.descriptors = spec.listeners[static_cast<std::size_t>(process.index)];
   int next = kFirstDescriptor;
   for (std::size_t i = 0; i < request.descriptors.size(); ++i) told.listen_fds.push_back(next++);
-  told.control_fd = next;
+  told.control_fd = next++;
   request.descriptors.push_back(control_fd);
+  told.black_box_fd = next;
+  request.descriptors.push_back(black_box_fd);
   for (std::string& variable : told.variables()) request.environment.push_back(std::move(variable));
   return request;
+}
+
+std::size_t number_of(const nlohmann::json& json, const char* key) {
+  const auto found = json.find(key);
+  return found != json.end() && found->is_number_unsigned() ? found->get<std::size_t>() : 0;
+}
+
+nlohmann::ordered_json filter_of(const nlohmann::json& question) {
+  const auto found = question.find("filter");
+  return found != question.end() ? nlohmann::ordered_json(*found) : nlohmann::ordered_json::object();
 }
 
 }  // namespace
@@ -58,6 +74,7 @@ Master::Master(net::Loop& loop, Options options, Callbacks callbacks)
       options_(std::move(options)),
       callbacks_(std::move(callbacks)),
       started_(std::chrono::system_clock::now()),
+      symbolizer_(loop, options_.arguments.empty() ? options_.program : options_.arguments.front()),
       questions_(loop),
       control_lines_(
           [this](net::Connection& connection, const nlohmann::json& message) { on_child_message(connection, message); },
@@ -89,6 +106,7 @@ void Master::start() {
     settle(std::move(outcome));
   });
   for (std::size_t place = 0; place < processes_.size(); ++place) launch(place);
+  block_watch_.emplace(loop_, processes_, symbolizer_);
 }
 
 void Master::launch(std::size_t place) {
@@ -96,8 +114,16 @@ void Master::launch(std::size_t place) {
   process.started = SupervisedProcess::Clock::now();
   process.complaint.clear();
   auto channel = make_control_channel();
-  const Result<pid_t> pid = channel ? spawn(make_request(options_, process, channel->child_end.fd(), process.temporary))
-                                    : Result<pid_t>(tl::unexpected(channel.error()));
+  const auto box = BlackBoxReader::make(options_.program);
+  Result<pid_t> pid = 0;
+  if (!channel) {
+    pid = tl::unexpected(channel.error());
+  } else if (!box) {
+    pid = tl::unexpected(box.error());
+  } else {
+    process.box = *box;
+    pid = spawn(make_request(options_, process, channel->child_end.fd(), (*box)->fd(), process.temporary));
+  }
   if (!pid) return on_exit(place, pid.error().message);
   process.pid = *pid;
   process.state = SupervisedProcess::State::starting;
@@ -134,11 +160,32 @@ void Master::reap() {
     const pid_t pid = processes_[place].pid;
     if (pid != 0 && waitpid(pid, &status, WNOHANG) == pid) on_exit(place, describe_exit(status));
   }
+  symbolizer_.reap();
+  if (getpid() == 1) reap_adopted();
   sweep_reloads();
   if (stopping_) {
     stopping_->advance();
   } else if (leaving_) {
     leaving_->advance();
+  }
+}
+
+void Master::reap_adopted() {
+  siginfo_t info{};
+  // Looked at first: the exit of a child of our own that has just ended must be left for the next time.
+  while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0) {
+    const bool ours =
+        symbolizer_.owns(info.si_pid) ||
+        std::any_of(processes_.begin(), processes_.end(), [&](const auto& process) { return process.pid == info.si_pid; });
+    if (ours) return;
+    (void)waitpid(info.si_pid, nullptr, WNOHANG);
+    info = {};
+  }
+}
+
+void Master::signal_all(int signal) {
+  for (const SupervisedProcess& process : processes_) {
+    if (process.is_alive()) kill(process.pid, signal);
   }
 }
 
@@ -162,7 +209,10 @@ void Master::on_exit(std::size_t place, const std::string& how) {
   const auto pause = process.restart_policy.pause_after(lifetime);
   const std::string when = pause.count() == 0 ? "" : fmt::format(" in {:.1f} s", static_cast<double>(pause.count()) / 1000);
   if (pid != 0) {
-    loop_.log().error("{} (pid {}) ended: {}; it is started again{}", process.label(), pid, how, when);
+    const std::string activity = process.box->activity();
+    loop_.log().error("{} (pid {}) ended: {}{}; it is started again{}", process.label(), pid, how,
+                      activity.empty() ? "" : " in " + activity, when);
+    if (process.box->page().signal != 0) log_backtrace(process, pid);
   } else {
     loop_.log().error("{} could not be started: {}; it is tried again{}", process.label(), how, when);
   }
@@ -173,6 +223,12 @@ void Master::on_exit(std::size_t place, const std::string& how) {
             .failure =
                 fmt::format("{} ended {} times while starting, the last time with {}", process.label(), process.restarts, how)});
   }
+}
+
+void Master::log_backtrace(const SupervisedProcess& process, pid_t pid) {
+  symbolizer_.symbolize(*process.box, [this, label = process.label(), pid](const std::string& text) {
+    if (!text.empty()) loop_.log().error("{} (pid {}) ended at\n{}", label, pid, text);
+  });
 }
 
 void Master::check_started() {
@@ -258,6 +314,7 @@ void Master::stop_gracefully(std::chrono::milliseconds timeout) {
 void Master::stop() {
   if (stopping_) return;
   if (!reloads_.empty()) reloads_.back()->fail("it is being stopped");
+  block_watch_.reset();
   for (SupervisedProcess& process : processes_) {
     loop_.cancel(process.restart_timer);
     if (!process.is_alive()) process.state = SupervisedProcess::State::stopped;
@@ -278,6 +335,33 @@ void Master::status(std::function<void(const nlohmann::ordered_json& status)> do
   questions_.ask("status", receivers, kAnswerTimeout, [this, done = std::move(done)](const ChildQuestions::Answers& answers) {
     done(make_status({.name = options_.name, .pid = getpid(), .started = started_}, processes_, answers));
   });
+}
+
+void Master::connections(const nlohmann::json& question, std::function<void(const nlohmann::ordered_json& piece)> done) {
+  std::size_t place = number_of(question, "place");
+  std::size_t from = number_of(question, "from");
+  while (place < processes_.size() && processes_[place].state != SupervisedProcess::State::running) {
+    ++place;
+    from = 0;
+  }
+  if (place >= processes_.size()) {
+    return done({{"process", nullptr}, {"rows", nlohmann::ordered_json::array()}, {"next", nullptr}});
+  }
+  const SupervisedProcess& process = processes_[place];
+  nlohmann::ordered_json piece = {{"process", identity(process)}, {"rows", nullptr}, {"next", nullptr}};
+  if (place + 1 < processes_.size()) piece["next"] = {{"place", place + 1}, {"from", 0}};
+  const auto answered = [place, piece = std::move(piece),
+                         done = std::move(done)](const ChildQuestions::Answers& answers) mutable {
+    const auto answer = answers.find(place);
+    if (answer != answers.end() && answer->second.contains("rows")) {
+      piece["rows"] = answer->second["rows"];
+      const std::size_t next = number_of(answer->second, "next");
+      if (next > 0) piece["next"] = {{"place", place}, {"from", next}};
+    }
+    done(piece);
+  };
+  questions_.ask("connections", {{place, process.control}}, kAnswerTimeout, answered,
+                 {{"from", from}, {"filter", filter_of(question)}});
 }
 
 }  // namespace gatehouse::master

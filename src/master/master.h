@@ -3,17 +3,21 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/log.h"
+#include "master/block_watch.h"
 #include "master/child_questions.h"
 #include "master/graceful_stop.h"
+#include "master/identity.h"
 #include "master/json_lines.h"
 #include "master/reload.h"
 #include "master/status_report.h"
 #include "master/stop_sequence.h"
 #include "master/supervised_process.h"
+#include "master/symbolizer.h"
 #include "net/loop.h"
 
 namespace gatehouse::master {
@@ -41,6 +45,7 @@ class Master {
     std::vector<std::string> arguments;  // with argv[0], the same for all children
     std::chrono::milliseconds stop_timeout{5000};
     std::chrono::milliseconds reload_timeout{30'000};  // for those that a reload replaces, to finish what they have
+    std::optional<Identity> identity = {};             // that children become
   };
   struct Callbacks {
     std::function<void(const StartOutcome& outcome)> on_started;
@@ -63,8 +68,15 @@ class Master {
   void reload(bool gracefully, std::function<void(const ReloadOutcome& outcome)> done);
   /// Looks for children that ended: to be called at SIGCHLD.
   void reap();
+  /// Sends a signal to every process that runs.
+  void signal_all(int signal);
   /// Gives the status, with what each child says of itself within a second.
   void status(std::function<void(const nlohmann::ordered_json& status)> done);
+
+  /// Gives a piece of the connections of all processes, as connection_page() gives one of one process. `question` says where it
+  /// begins, {"place":0,"from":0,"filter":{...}}; the answer is {"process":{...},"rows":[...],"next":{"place":1,"from":0}}, with
+  /// rows null for a process that did not answer, and next null at the end.
+  void connections(const nlohmann::json& question, std::function<void(const nlohmann::ordered_json& piece)> done);
 
   [[nodiscard]] const std::vector<SupervisedProcess>& processes() const { return processes_; }
 
@@ -80,6 +92,9 @@ class Master {
   void sweep_reloads();
   void on_exit(std::size_t place, const std::string& how);
   void on_child_message(net::Connection& connection, const nlohmann::json& message);
+  /// As process 1 (of a container) it inherits what others leave behind, and nobody else waits for those.
+  void reap_adopted();
+  void log_backtrace(const SupervisedProcess& process, pid_t pid);
   void check_started();
   void settle(StartOutcome outcome);
 
@@ -88,6 +103,8 @@ class Master {
   Callbacks callbacks_;
   const std::chrono::system_clock::time_point started_;
   std::vector<SupervisedProcess> processes_;
+  Symbolizer symbolizer_;
+  std::optional<BlockWatch> block_watch_;  // while nothing is being stopped
   ChildQuestions questions_;
   JsonLines control_lines_;
   net::TimerId start_timer_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,9 @@ struct ProcessSpec {
   bool graceful = false;
   /// Per process the listening descriptors that it inherits, in the order in which it expects them. Empty for none.
   std::vector<std::vector<int>> listeners = {};
+  /// See BlockWatch; 0 for never.
+  std::chrono::milliseconds blocked_after{0};
+  std::chrono::milliseconds kill_blocked_after{0};
 };
 
 }  // namespace gatehouse::master

@@ -10,7 +10,11 @@ nlohmann::ordered_json to_json(const RoleStatus& status) {
           {"messages_out", status.messages_out},
           {"send_failures", status.send_failures},
           {"queued_bytes", status.queued_bytes},
-          {"handler_errors", status.handler_errors}};
+          {"unread_bytes", status.unread_bytes},
+          {"handler_errors", status.handler_errors},
+          {"messages_in_per_second", status.messages_in_per_second},
+          {"messages_out_per_second", status.messages_out_per_second},
+          {"busy_percent", status.busy_percent}};
 }
 
 nlohmann::ordered_json unknown_role_status() {

@@ -16,7 +16,7 @@ std::string default_run_directory() {
 }
 
 Result<void> prepare_run_directory(const std::string& path) {
-  if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return os_failure("cannot make the run directory " + path, errno);
+  if (mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) return os_failure("cannot make the run directory " + path, errno);
   struct stat info{};
   if (lstat(path.c_str(), &info) != 0) return os_failure("cannot use the run directory " + path, errno);
   const std::string prefix = "cannot use the run directory " + path + ": ";

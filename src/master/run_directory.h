@@ -10,7 +10,7 @@ namespace gatehouse::master {
 /// $XDG_RUNTIME_DIR/gatehouse, else /tmp/gatehouse-UID.
 std::string default_run_directory();
 
-/// Makes `path` a directory that only this user can write to: creates it (mode 0700) when it is missing, and fails when it is a
+/// Makes `path` a directory that only this user can write to: creates it (mode 0755) when it is missing, and fails when it is a
 /// symbolic link, somebody else's, or writable by others, who could otherwise choose which process `stop` ends.
 Result<void> prepare_run_directory(const std::string& path);
 

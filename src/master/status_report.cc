@@ -44,32 +44,43 @@ Json load_average() {
 
 Json describe(const SupervisedProcess& process, const nlohmann::json* answer) {
   const bool busy = process.state == SupervisedProcess::State::running && answer == nullptr;
-  Json row = {{"role", process.spec->role},
-              {"name", process.spec->name},
-              {"index", process.index},
-              {"pid", process.is_alive() ? Json(process.pid) : Json(nullptr)},
-              {"state", busy ? "busy" : to_string(process.state)},
-              {"restarts", process.restarts},
-              {"last_exit", process.last_exit.empty() ? Json(nullptr) : Json(process.last_exit)},
-              {"memory_kib", process.is_alive() ? Json(memory_kib(process.pid)) : Json(nullptr)},
-              {"uptime_seconds", process.is_alive() ? Json(seconds_since(process.started)) : Json(nullptr)}};
+  Json row = identity(process);
+  row["state"] = busy ? "busy" : to_string(process.state);
+  row["restarts"] = process.restarts;
+  row["blocked"] = process.blocked;
+  row["last_exit"] = process.last_exit.empty() ? Json(nullptr) : Json(process.last_exit);
+  row["memory_kib"] = process.is_alive() ? Json(memory_kib(process.pid)) : Json(nullptr);
+  row["uptime_seconds"] = process.is_alive() ? Json(seconds_since(process.started)) : Json(nullptr);
   row.update(unknown_role_status());
   if (answer != nullptr) row.update(Json(*answer));
   return row;
 }
 
+// What can be added up.
+constexpr std::array kSummed = {"restarts",
+                                "blocked",
+                                "memory_kib",
+                                "inner_connections",
+                                "messages_in",
+                                "messages_out",
+                                "send_failures",
+                                "queued_bytes",
+                                "unread_bytes",
+                                "handler_errors",
+                                "messages_in_per_second",
+                                "messages_out_per_second"};
+
 /// Sums over the processes that answered; a sum over something else would not mean anything.
 Json make_totals(const Json& rows) {
-  Json totals = {{"processes", rows.size()}, {"running", 0}, {"restarts", 0}, {"memory_kib", 0}, {"client_connections", 0}};
-  for (const char* key : {"messages_in", "messages_out", "send_failures", "queued_bytes", "handler_errors"}) totals[key] = 0;
+  Json totals = {{"processes", rows.size()}, {"running", 0}, {"client_connections", 0}};
+  for (const char* key : kSummed) totals[key] = 0;
+  const auto add = [&totals](const char* key, const Json& value) {
+    if (value.is_number()) totals[key] = totals[key].get<std::uint64_t>() + value.get<std::uint64_t>();
+  };
   for (const Json& row : rows) {
     if (row["state"] == "running") totals["running"] = totals["running"].get<int>() + 1;
-    for (auto& [key, sum] : totals.items()) {
-      if (row.contains(key) && row[key].is_number()) sum = sum.get<std::uint64_t>() + row[key].get<std::uint64_t>();
-    }
-    if (row["role"] == "gateway" && row["connections"].is_number()) {
-      totals["client_connections"] = totals["client_connections"].get<std::uint64_t>() + row["connections"].get<std::uint64_t>();
-    }
+    for (const char* key : kSummed) add(key, row[key]);
+    if (row["role"] == "gateway") add("client_connections", row["connections"]);
   }
   return totals;
 }
@@ -83,17 +94,87 @@ std::string number_or_dash(const Json& value, Format format) {
 
 constexpr std::size_t kNameWidth = 15;
 
-/// "web:0"; of a long name only the beginning, but the index whole.
 std::string short_label(const Json& row) {
-  const std::string index = ":" + std::to_string(row["index"].get<int>());
-  std::string name = text_of(row["name"]);
-  if (name.size() + index.size() > kNameWidth) name = name.substr(0, kNameWidth - index.size() - 2) + "..";
-  return name + index;
+  return master::short_label(text_of(row["name"]), row["index"].get<int>(), kNameWidth);
 }
 
 std::string plain(std::uint64_t value) { return std::to_string(value); }
+std::string percent(std::uint64_t value) { return std::to_string(value) + "%"; }
+
+/// Who, and in which state.
+std::string format_processes(const Json& processes) {
+  using enum TextTable::Align;
+  // The widest cells and two spaces between columns are 120 columns; it takes a very long address for more than 100.
+  TextTable table({{"ROLE", left, 8},
+                   {"NAME", left, kNameWidth},
+                   {"STATE", left, 10},
+                   {"PID", right, 7},
+                   {"RESTARTS", right, 8},
+                   {"MEMORY", right, 9},
+                   {"UPTIME", right, 7},
+                   {"BUSY", right, 4},
+                   {"LISTENING", left, 36}});
+  for (const Json& row : processes) {
+    table.add({text_of(row["role"]), short_label(row), text_of(row["state"]), number_or_dash(row["pid"], plain),
+               number_or_dash(row["restarts"], short_number), number_or_dash(row["memory_kib"], short_size),
+               number_or_dash(row["uptime_seconds"], short_duration), number_or_dash(row["busy_percent"], percent),
+               text_of(row["listening"])});
+  }
+  return table.to_string();
+}
+
+/// What goes through them.
+std::string format_traffic(const Json& processes, const Json& totals) {
+  using enum TextTable::Align;
+  TextTable table({{"NAME", left, kNameWidth},
+                   {"CONNS", right, 6},
+                   {"INNER", right, 6},
+                   {"IN", right, 6},
+                   {"OUT", right, 6},
+                   {"IN/S", right, 6},
+                   {"OUT/S", right, 6},
+                   {"QUEUED", right, 9},
+                   {"UNREAD", right, 9},
+                   {"UNSENT", right, 6},
+                   {"ERRORS", right, 6}});
+  const auto add = [&table](const std::string& name, const Json& row, const Json& connections) {
+    table.add({name, number_or_dash(connections, short_number), number_or_dash(row["inner_connections"], short_number),
+               number_or_dash(row["messages_in"], short_number), number_or_dash(row["messages_out"], short_number),
+               number_or_dash(row["messages_in_per_second"], short_number),
+               number_or_dash(row["messages_out_per_second"], short_number), number_or_dash(row["queued_bytes"], short_bytes),
+               number_or_dash(row["unread_bytes"], short_bytes), number_or_dash(row["send_failures"], short_number),
+               number_or_dash(row["handler_errors"], short_number)});
+  };
+  for (const Json& row : processes) add(short_label(row), row, row["connections"]);
+  add("total", totals, totals["client_connections"]);
+  return table.to_string();
+}
+
+/// A line for each process about which there is something to say.
+std::string format_notes(const Json& processes) {
+  std::string notes;
+  for (const Json& row : processes) {
+    std::string note;
+    const auto remark = [&note](const std::string& text) { note += (note.empty() ? "" : ", ") + text; };
+    if (const std::string exit = text_of(row["last_exit"]); !exit.empty()) remark("last exit: " + exit);
+    for (const auto& [key, words] :
+         {std::pair{"send_failures", "messages not sent"}, {"handler_errors", "handler errors"}, {"blocked", "times blocked"}}) {
+      if (row[key].is_number() && row[key] != 0) remark(fmt::format("{} {}", row[key].get<std::uint64_t>(), words));
+    }
+    if (note.empty()) continue;
+    notes += fmt::format("{}:{}: {}", text_of(row["name"]), row["index"].get<int>(), note).substr(0, 120) + "\n";
+  }
+  return notes;
+}
 
 }  // namespace
+
+nlohmann::ordered_json identity(const SupervisedProcess& process) {
+  return {{"role", process.spec->role},
+          {"name", process.spec->name},
+          {"index", process.index},
+          {"pid", process.is_alive() ? Json(process.pid) : Json(nullptr)}};
+}
 
 nlohmann::ordered_json make_status(const StatusSubject& subject, const std::vector<SupervisedProcess>& processes,
                                    const ChildQuestions::Answers& answers) {
@@ -123,41 +204,14 @@ std::string format_status(const nlohmann::ordered_json& status) {
     out +=
         fmt::format("\nload average {:.2f} {:.2f} {:.2f}", load[0].get<double>(), load[1].get<double>(), load[2].get<double>());
   }
-  out += "\n\n";
-
-  using enum TextTable::Align;
-  // The widest cells and two spaces between columns are 100 columns.
-  TextTable table({{"ROLE", left, 8},
-                   {"NAME", left, kNameWidth},
-                   {"STATE", left, 10},
-                   {"PID", right, 7},
-                   {"RESTARTS", right, 8},
-                   {"MEMORY", right, 9},
-                   {"UPTIME", right, 7},
-                   {"CONNS", right, 6},
-                   {"IN", right, 6},
-                   {"OUT", right, 6}});
-  std::string notes;
-  for (const Json& row : status["processes"]) {
-    const std::string label = fmt::format("{}:{}", text_of(row["name"]), row["index"].get<int>());
-    table.add({text_of(row["role"]), short_label(row), text_of(row["state"]), number_or_dash(row["pid"], plain),
-               number_or_dash(row["restarts"], short_number), number_or_dash(row["memory_kib"], short_size),
-               number_or_dash(row["uptime_seconds"], short_duration), number_or_dash(row["connections"], short_number),
-               number_or_dash(row["messages_in"], short_number), number_or_dash(row["messages_out"], short_number)});
-    std::string note;
-    const auto remark = [&note](const std::string& text) { note += (note.empty() ? "" : ", ") + text; };
-    if (const std::string exit = text_of(row["last_exit"]); !exit.empty()) remark("last exit: " + exit);
-    for (const auto& [key, words] : {std::pair{"send_failures", "messages not sent"}, {"handler_errors", "handler errors"}}) {
-      if (row[key].is_number() && row[key] != 0) remark(fmt::format("{} {}", row[key].get<std::uint64_t>(), words));
-    }
-    if (!note.empty()) notes += (label + ": " + note).substr(0, 100) + "\n";
-  }
-  out += table.to_string();
   const Json& totals = status["totals"];
-  out += fmt::format("\n{} of {} processes running, {}, {} client connections\n", totals["running"].get<int>(),
+  out += fmt::format("\n{} of {} processes running, {}, {} client connections\n\n", totals["running"].get<int>(),
                      totals["processes"].get<int>(), short_size(totals["memory_kib"].get<std::uint64_t>()),
                      totals["client_connections"].get<std::uint64_t>());
-  return out + notes;
+  const Json& processes = status["processes"];
+  out += format_processes(processes) + "\n" + format_traffic(processes, totals);
+  const std::string notes = format_notes(processes);
+  return notes.empty() ? out : out + "\n" + notes;
 }
 
 std::string format_start_table(const std::vector<ProcessSpec>& specs) {

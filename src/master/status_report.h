@@ -24,7 +24,10 @@ struct StatusSubject {
 nlohmann::ordered_json make_status(const StatusSubject& subject, const std::vector<SupervisedProcess>& processes,
                                    const ChildQuestions::Answers& answers);
 
-/// The same for people: lines of at most 100 columns.
+/// Which process it is: role, name, index and pid.
+nlohmann::ordered_json identity(const SupervisedProcess& process);
+
+/// The same for people: lines of at most 120 columns.
 std::string format_status(const nlohmann::ordered_json& status);
 
 /// What `start` prints when everything is up: name, role, listening address, count.

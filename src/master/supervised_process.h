@@ -4,8 +4,10 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
 
+#include "master/black_box_reader.h"
 #include "master/process_spec.h"
 #include "master/restart_policy.h"
 #include "net/loop.h"
@@ -35,9 +37,11 @@ struct SupervisedProcess {
   RestartPolicy restart_policy = {};
   net::TimerId restart_timer = {};
   std::uint64_t restarts = 0;
-  std::string last_exit = {};  // how the last one ended; empty when none has
-  bool was_ready = false;      // at any time since the master started
-  std::string complaint = {};  // why it cannot start, in its own words
+  std::uint64_t blocked = 0;                 // times that its thread was held too long (BlockWatch)
+  std::string last_exit = {};                // how the last one ended; empty when none has
+  std::shared_ptr<BlackBoxReader> box = {};  // of the present process, or the last one
+  bool was_ready = false;                    // at any time since the master started
+  std::string complaint = {};                // why it cannot start, in its own words
 
   [[nodiscard]] bool is_alive() const { return pid != 0; }
   /// "gateway web:0", as log lines of the process itself begin.

@@ -55,9 +55,18 @@ std::string TextTable::to_string() const {
   return out;
 }
 
+std::string short_label(const std::string& name, int index, std::size_t widest) {
+  const std::string end = ":" + std::to_string(index);
+  return (name.size() + end.size() > widest ? name.substr(0, widest - end.size() - 2) + ".." : name) + end;
+}
+
 std::string short_number(std::uint64_t value) { return scaled(value, 1000, "", {"", "k", "M", "G", "T"}); }
 
 std::string short_size(std::uint64_t kib) { return scaled(kib, 1024, " ", {"KB", "MB", "GB", "TB"}); }
+
+std::string short_bytes(std::uint64_t bytes) {
+  return bytes == 0 ? "0" : scaled(bytes, 1024, " ", {"B", "KB", "MB", "GB", "TB"});
+}
 
 std::string short_duration(std::uint64_t seconds) {
   if (seconds < 60) return fmt::format("{}s", seconds);

@@ -2,6 +2,7 @@
 
 #include "net/loop.h"
 #include "net/out_queue.h"
+#include "net/socket.h"
 
 namespace gatehouse::net {
 
@@ -35,6 +36,32 @@ std::size_t Connection::queued_bytes() const { return out_ == nullptr ? 0 : out_
 
 void Connection::flush() {
   if (state_ == State::open && !write_blocked_) loop_->flush(*this);
+}
+
+const char* Connection::state_name() const {
+  switch (state_) {
+    case State::connecting: return "connecting";
+    case State::open: return "open";
+    case State::flushing:
+    case State::lingering: return "closing";
+    case State::free:
+    case State::dead: break;
+  }
+  return "closed";
+}
+
+ConnectionRow Connection::describe() const {
+  ConnectionRow row;
+  row.state = state_name();
+  row.local_address = local_address(fd_).to_string();
+  row.remote_address = peer_.to_string();
+  row.unread_bytes = in_size_;
+  row.queued_bytes = queued_bytes();
+  row.bytes_received = bytes_received_;
+  row.bytes_sent = bytes_sent_;
+  row.paused = paused_;
+  if (handler_ != nullptr) handler_->describe(*this, row);
+  return row;
 }
 
 void Connection::pause() { paused_ = true; }

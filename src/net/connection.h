@@ -5,6 +5,7 @@
 #include <span>
 #include <string_view>
 
+#include "base/connection_row.h"
 #include "net/endpoint.h"
 #include "net/shared_bytes.h"
 
@@ -54,6 +55,9 @@ class ConnectionHandler {
 
   /// The queue fell below the mark set by Connection::notify_below().
   virtual void on_drain(Connection& /*connection*/) {}
+
+  /// Adds what it knows of the connection, for `connections`: who is at the other end, what is spoken.
+  virtual void describe(const Connection& /*connection*/, ConnectionRow& /*row*/) const {}
 };
 
 /// One socket of a loop, its unread input and its unwritten output. Lives in the loop's slot table, which owns it; never moves
@@ -97,6 +101,8 @@ class Connection {
   [[nodiscard]] std::uint64_t bytes_received() const { return bytes_received_; }
   [[nodiscard]] std::uint64_t bytes_sent() const { return bytes_sent_; }
   [[nodiscard]] std::size_t unread_bytes() const { return in_size_; }
+  /// Everything there is to say of it, with what its handler knows. Reads the local address from the kernel.
+  [[nodiscard]] ConnectionRow describe() const;
 
   static constexpr int kLingerMs = 2000;
   static constexpr int kMostFlushMs = 30'000;
@@ -113,6 +119,7 @@ class Connection {
     dead,       // to be reported and freed at the end of the iteration
   };
   [[nodiscard]] bool takes_output() const;
+  [[nodiscard]] const char* state_name() const;
 
   Loop* loop_ = nullptr;
   ConnectionHandler* handler_ = nullptr;

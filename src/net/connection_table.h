@@ -30,13 +30,23 @@ class ConnectionTable {
       if (at(slot).state_ != Connection::State::free) visit(at(slot));
     }
   }
+  /// Visits those from slot `first` on, until `visit(Connection&)` is false or `most` slots have been looked at. Returns the slot
+  /// to go on with, which is that of the connection for which it was false; capacity() when there are no more.
+  template <class Visit>
+  std::uint32_t visit_from(std::uint32_t first, std::uint32_t most, Visit visit) {
+    std::uint32_t slot = first;
+    for (; slot < capacity() && slot - first < most; ++slot) {
+      if (at(slot).state_ != Connection::State::free && !visit(at(slot))) return slot;
+    }
+    return slot;
+  }
+  [[nodiscard]] std::uint32_t capacity() const { return static_cast<std::uint32_t>(chunks_.size()) << kChunkBits; }
 
  private:
   static constexpr std::uint32_t kChunkBits = 8;
   static constexpr std::uint32_t kChunk = 1U << kChunkBits;
   static constexpr std::uint32_t kNone = 0xffffffffU;
 
-  [[nodiscard]] std::uint32_t capacity() const { return static_cast<std::uint32_t>(chunks_.size()) << kChunkBits; }
   [[nodiscard]] Connection& at(std::uint32_t slot) { return chunks_[slot >> kChunkBits][slot & (kChunk - 1)]; }
 
   std::vector<std::unique_ptr<Connection[]>> chunks_;

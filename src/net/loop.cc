@@ -86,6 +86,7 @@ void Loop::iterate(int timeout_ms) {
   const std::uint64_t woke_ns = monotonic_ns();
   now_ms_ = woke_ns / 1'000'000;
   ++iterations_;
+  if (progress_ != nullptr) progress_->store(iterations_, std::memory_order_relaxed);
 
   // Who ran out of budget in the last iteration; who does so in this one waits for the next.
   const std::size_t ready_before = ready_.size();
@@ -113,6 +114,7 @@ void Loop::iterate(int timeout_ms) {
   flush_all();
   reap();
   busy_ns_ += monotonic_ns() - woke_ns;
+  if (progress_ != nullptr) progress_->store(0, std::memory_order_relaxed);
 }
 
 std::uint64_t Loop::pack(Kind kind, std::uint32_t index, std::uint32_t generation) {

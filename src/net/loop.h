@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -86,6 +87,14 @@ class Loop {
     });
   }
 
+  /// A part of all connections, open or not, for those who look through very many in pieces: see ConnectionTable::visit_from().
+  template <class Visit>
+  std::uint32_t visit_connections(std::uint32_t first, std::uint32_t most, Visit visit) {
+    return connections_.visit_from(first, most, visit);
+  }
+  /// Slots run below this.
+  [[nodiscard]] std::uint32_t connection_slots() const { return connections_.capacity(); }
+
   /// Watches a descriptor that somebody else owns (level-triggered), until unwatch(), which must come before it is closed.
   WatchId watch(int fd, Readiness interest, std::function<void(Readiness)> callback);
   void unwatch(WatchId id);
@@ -98,6 +107,10 @@ class Loop {
   /// Iterations so far, and time spent outside epoll_wait in nanoseconds: for status and for tests of idleness.
   [[nodiscard]] std::uint64_t iterations() const { return iterations_; }
   [[nodiscard]] std::uint64_t busy_ns() const { return busy_ns_; }
+
+  /// From now on `place` holds the number of the iteration that runs, and 0 while the loop waits: somebody outside may see by it
+  /// that an iteration does not end. `place` must outlive the loop.
+  void show_progress(std::atomic<std::uint64_t>& place) { progress_ = &place; }
 
   [[nodiscard]] const Log& log() const { return log_; }
 
@@ -182,6 +195,7 @@ class Loop {
   std::uint64_t dropped_sends_ = 0;
   std::uint64_t iterations_ = 0;
   std::uint64_t busy_ns_ = 0;
+  std::atomic<std::uint64_t>* progress_ = nullptr;
   std::uint64_t last_shortage_log_ms_ = 0;
   std::uint64_t refused_ = 0;  // connections refused for want of descriptors since the last log line
   bool trimming_ = false;      // a timer for it runs

@@ -47,12 +47,18 @@ class Register::Peers final : public net::ConnectionHandler {
     }
   }
 
+  [[nodiscard]] MessageCounts message_counts() const { return {lines_in_, lines_out_}; }
+
   [[nodiscard]] RoleStatus status() const {
     RoleStatus status;
     status.listening = listening_;
     status.connections = peers_.size();
     status.messages_in = lines_in_;
     status.messages_out = lines_out_;
+    loop_.for_each_connection([&](net::Connection& connection) {
+      status.queued_bytes += connection.queued_bytes();
+      status.unread_bytes += connection.unread_bytes();
+    });
     return status;
   }
 
@@ -105,6 +111,16 @@ class Register::Peers final : public net::ConnectionHandler {
       on_line(connection, peers_[connection.id().slot], line);
     }
     return done;
+  }
+
+  void describe(const net::Connection& connection, ConnectionRow& row) const override {
+    const auto found = peers_.find(connection.id().slot);
+    row.protocol = "text";
+    row.kind = "peer";
+    if (found == peers_.end()) return;
+    if (found->second.is_worker) row.kind = "worker";
+    if (!found->second.address.empty()) row.kind = "gateway";
+    row.peer = found->second.address;
   }
 
   void on_line(net::Connection& connection, Peer& peer, std::string_view text) {
@@ -245,5 +261,7 @@ void Register::serve(net::Socket listener) { peers_->serve(std::move(listener));
 void Register::stop() { peers_->stop(); }
 
 RoleStatus Register::status() const { return peers_->status(); }
+
+MessageCounts Register::message_counts() const { return peers_->message_counts(); }
 
 }  // namespace gatehouse

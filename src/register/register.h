@@ -21,6 +21,7 @@ class Register {
   void serve(net::Socket listener);
   void stop();
   [[nodiscard]] RoleStatus status() const;
+  [[nodiscard]] MessageCounts message_counts() const;
 
   static constexpr int kFirstLineTimeoutMs = 10'000;
   static constexpr std::size_t kMaxLineSize = 64 * 1024;

@@ -48,6 +48,11 @@ class BusinessWorker::State {
     context_.clear_tasks();
   }
 
+  void record_in(BlackBox& box) {
+    box_ = &box;
+    context_.record_in(box);
+  }
+
   void start(std::function<void()> failed, std::function<void()> ready, bool only_prepare) {
     failed_ = std::move(failed);
     ready_ = std::move(ready);
@@ -76,13 +81,16 @@ class BusinessWorker::State {
     poll_ = loop_.every(std::chrono::milliseconds(kStopPollMs), [this] { poll_stop(); });
   }
 
+  [[nodiscard]] MessageCounts message_counts() const { return {dispatcher_ ? dispatcher_->events() : 0, calls_.sent()}; }
+
   [[nodiscard]] RoleStatus status() const {
     RoleStatus status;
     status.connections = calls_.connected();
-    status.messages_in = dispatcher_ ? dispatcher_->events() : 0;
-    status.messages_out = calls_.sent();
+    status.messages_in = message_counts().in;
+    status.messages_out = message_counts().out;
     status.send_failures = calls_.dropped();
     status.queued_bytes = calls_.queued_bytes();
+    loop_.for_each_connection([&](const net::Connection& connection) { status.unread_bytes += connection.unread_bytes(); });
     status.handler_errors = context_.errors() + (dispatcher_ ? dispatcher_->errors() : 0);
     return status;
   }
@@ -93,6 +101,7 @@ class BusinessWorker::State {
     events_ = options_.events();
     if (!events_) throw std::invalid_argument("WorkerOptions::events gave no object");
     dispatcher_.emplace(loop_, calls_, cluster_, scheduler_, *events_);
+    if (box_ != nullptr) dispatcher_->record_in(*box_);
   }
 
   /// Runs one task of the worker's own life; then calls `next` with whether it went well.
@@ -166,6 +175,7 @@ class BusinessWorker::State {
 
   // In this order, for what stands further down refers to what stands above it.
   net::Loop& loop_;
+  BlackBox* box_ = nullptr;
   const WorkerOptions options_;
   LoopScheduler scheduler_;
   ClusterCalls calls_;
@@ -195,6 +205,8 @@ BusinessWorker::BusinessWorker(net::Loop& loop, WorkerOptions options, int index
 
 BusinessWorker::~BusinessWorker() = default;
 
+void BusinessWorker::record_in(BlackBox& box) { state_->record_in(box); }
+
 void BusinessWorker::start(std::function<void()> failed, std::function<void()> ready) {
   state_->start(std::move(failed), std::move(ready), false);
 }
@@ -212,5 +224,7 @@ void BusinessWorker::stop(std::function<void()> stopped) { state_->stop(std::mov
 void BusinessWorker::stop_gracefully(std::function<void()> stopped) { state_->stop(std::move(stopped), true); }
 
 RoleStatus BusinessWorker::status() const { return state_->status(); }
+
+MessageCounts BusinessWorker::message_counts() const { return state_->message_counts(); }
 
 }  // namespace gatehouse

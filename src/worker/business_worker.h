@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "base/black_box.h"
 #include "base/role_status.h"
 #include "net/loop.h"
 
@@ -21,6 +22,8 @@ class BusinessWorker {
   BusinessWorker& operator=(const BusinessWorker&) = delete;
   ~BusinessWorker();
 
+  /// From now on `box` shows which handler runs, and for whom. It must outlive this. To be called before start().
+  void record_in(BlackBox& box);
   /// Makes the Events, runs on_worker_start, then takes events and calls `ready`. `failed` is called instead when making the
   /// Events or on_worker_start throws (the reason has been logged): the process is to end with an error.
   void start(std::function<void()> failed, std::function<void()> ready = {});
@@ -39,6 +42,7 @@ class BusinessWorker {
   /// was called first calls back.
   void stop_gracefully(std::function<void()> stopped);
   [[nodiscard]] RoleStatus status() const;
+  [[nodiscard]] MessageCounts message_counts() const;
 
  private:
   class State;

@@ -19,6 +19,15 @@ const char* name_of(wire::Command command) {
   }
 }
 
+Activity activity_of(wire::Command command) {
+  switch (command) {
+    case wire::Command::on_connect: return Activity::on_connect;
+    case wire::Command::on_message: return Activity::on_message;
+    case wire::Command::on_close: return Activity::on_close;
+    default: return Activity::on_websocket_connect;
+  }
+}
+
 }  // namespace
 
 EventDispatcher::EventDispatcher(net::Loop& loop, ClusterCalls& calls, Cluster& cluster, Scheduler& scheduler, Events& events,
@@ -80,6 +89,8 @@ bool EventDispatcher::begin(Event event, SessionRecord* session) {
 
 bool EventDispatcher::run(Event event) {
   if (event->is_redelivered()) calls_.event_begun(link::GatewayKey::of(event->client_id()), event->ticket());
+  const wire::ClientId& id = event->client_id();
+  const ActivityMark mark(box_, activity_of(event->command()), {id.local_ip, id.local_port, id.connection_id});
   try {
     if (!event->handler.start(call_handler(*event), scheduler_)) {
       ClientContext* suspended = event.get();

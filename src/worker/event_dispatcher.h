@@ -9,6 +9,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/black_box.h"
 #include "link/cluster_calls.h"
 #include "worker/client_context.h"
 #include "worker/log_limit.h"
@@ -31,6 +32,9 @@ class EventDispatcher final : public ClusterCalls::EventHandler {
   EventDispatcher(net::Loop& loop, ClusterCalls& calls, Cluster& cluster, Scheduler& scheduler, Events& events)
       : EventDispatcher(loop, calls, cluster, scheduler, events, Limits{}) {}
   ~EventDispatcher() override { clear(); }
+
+  /// From now on `box` shows which handler runs, and for whom. It must outlive this.
+  void record_in(BlackBox& box) { box_ = &box; }
 
   void on_event(const wire::GatewayFrame& frame, bool native, const link::EventTicket& ticket) override;
   void on_events_lost(link::GatewayKey gateway) override;
@@ -85,6 +89,7 @@ class EventDispatcher final : public ClusterCalls::EventHandler {
   Cluster& cluster_;
   Scheduler& scheduler_;
   Events& events_;
+  BlackBox* box_ = nullptr;
   const Limits limits_;
   Clients clients_;
   std::vector<Event> spare_;

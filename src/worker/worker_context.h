@@ -7,7 +7,9 @@
 #include <list>
 #include <memory>
 #include <string>
+#include <string_view>
 
+#include "base/black_box.h"
 #include "net/loop.h"
 #include "worker/root_task.h"
 
@@ -25,6 +27,9 @@ class WorkerContext {
   [[nodiscard]] Cluster& cluster() const { return cluster_; }
   [[nodiscard]] net::Loop& loop() const { return loop_; }
 
+  /// From now on `box` shows what of user code runs. It must outlive this.
+  void record_in(BlackBox& box) { box_ = &box; }
+
   /// `work`, made safe for the loop: its exceptions are logged, and it is not called when this is gone.
   std::function<void()> guarded(std::function<void()> work);
   /// Expires when this is gone: for callbacks that the loop keeps.
@@ -39,6 +44,7 @@ class WorkerContext {
   /// Calls `work`; an exception that leaves it is logged as one of `what`, and counted. False then.
   template <class Work>
   bool guard(const char* what, Work work) {
+    const ActivityMark mark(box_, activity_of(what));
     try {
       work();
       return true;
@@ -53,7 +59,10 @@ class WorkerContext {
   }
 
  private:
+  static Activity activity_of(std::string_view what);
+
   net::Loop& loop_;
+  BlackBox* box_ = nullptr;
   Cluster& cluster_;
   Scheduler& scheduler_;
   const std::string name_;

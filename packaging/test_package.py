@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+"""Installs the Debian package of a build folder, starts what it brings, and removes it again. As root, where that may be tried:
+
+    packaging/test_package.py build/package
+"""
+import pathlib
+import pwd
+import subprocess
+import sys
+import time
+import unittest
+
+BUILD = pathlib.Path(sys.argv.pop(1) if len(sys.argv) > 1 else "build/package")
+CONFIG = pathlib.Path("/etc/gatehouse/gatehouse.toml")
+OPTIONS = ["-c", str(CONFIG)]
+
+
+def run(*words, check=True):
+    result = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=300)
+    if check and result.returncode != 0:
+        raise AssertionError(f"{' '.join(map(str, words))}: {result.returncode}\n{result.stdout}{result.stderr}")
+    return result
+
+
+def has_user():
+    try:
+        return pwd.getpwnam("gatehouse") is not None
+    except KeyError:
+        return False
+
+
+class PackageTest(unittest.TestCase):
+    def setUp(self):
+        found = sorted(BUILD.glob("gatehouse_*.deb"))
+        self.assertEqual(len(found), 1, f"packages in {BUILD}")
+        self.package = found[0]
+        self.assertFalse(CONFIG.exists(), "it is installed here; this test would purge it")
+        self.addCleanup(run, "dpkg", "--purge", "gatehouse", check=False)
+
+    def test_life(self):
+        run("dpkg", "-i", self.package)
+        self.assertTrue(has_user())
+        run("gatehouse", "check", *OPTIONS)
+        if pathlib.Path("/run/systemd/system").is_dir():
+            self.assertEqual(run("systemctl", "is-active", "gatehouse").stdout.strip(), "active")
+            run("systemctl", "restart", "gatehouse")
+            run("gatehouse", "status", *OPTIONS)
+        else:
+            run("gatehouse", "start", "-d", "--user", "gatehouse", *OPTIONS)
+            uid = pwd.getpwnam("gatehouse").pw_uid
+            children = run("pgrep", "-u", uid, "-x", "gatehouse").stdout.split()
+            self.assertEqual(len(children), 3, "a register and two gateways")
+            run("gatehouse", "stop", *OPTIONS)
+
+        # An upgrade keeps what was changed in the configuration.
+        CONFIG.write_text(CONFIG.read_text() + "# changed\n")
+        run("dpkg", "-i", "--force-confold", self.package)
+        self.assertIn("# changed", CONFIG.read_text())
+
+        run("dpkg", "--remove", "gatehouse")
+        self.assertEqual(run("pgrep", "-x", "gatehouse", check=False).stdout, "")
+        self.assertFalse(pathlib.Path("/usr/bin/gatehouse").exists())
+        self.assertTrue(CONFIG.exists())
+        run("dpkg", "--purge", "gatehouse")
+        end = time.monotonic() + 10
+        while has_user() and time.monotonic() < end:
+            time.sleep(0.1)
+        self.assertFalse(has_user())
+        for path in (CONFIG, pathlib.Path("/lib/systemd/system/gatehouse.service"), pathlib.Path("/etc/logrotate.d/gatehouse"),
+                     pathlib.Path("/usr/share/doc/gatehouse")):
+            self.assertFalse(path.exists(), path)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,90 @@
+#include "master/block_watch.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <csignal>
+#include <utility>
+
+namespace gatehouse::master {
+namespace {
+
+using std::chrono::milliseconds;
+
+double in_seconds(std::chrono::steady_clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
+
+/// What runs, for a line of the log.
+std::string who_holds(const BlackBoxReader& box) {
+  const std::string activity = box.activity();
+  return activity.empty() ? "something outside the handlers' first part, such as what follows a co_await" : activity;
+}
+
+}  // namespace
+
+BlockWatch::BlockWatch(net::Loop& loop, std::vector<SupervisedProcess>& processes, Symbolizer& symbolizer)
+    : loop_(loop), processes_(processes), symbolizer_(symbolizer), seen_(processes.size()) {
+  milliseconds shortest = milliseconds::max();
+  for (const SupervisedProcess& process : processes) {
+    for (const milliseconds limit : {process.spec->blocked_after, process.spec->kill_blocked_after}) {
+      if (limit.count() > 0) shortest = std::min(shortest, limit);
+    }
+  }
+  if (shortest == milliseconds::max()) return;
+  timer_ = loop_.every(std::clamp(shortest / 4, kShortestPeriod, kLongestPeriod), [this] { look(); });
+}
+
+BlockWatch::~BlockWatch() { loop_.cancel(timer_); }
+
+void BlockWatch::look() {
+  seen_.resize(processes_.size());
+  for (std::size_t place = 0; place < processes_.size(); ++place) {
+    if (processes_[place].is_alive() && processes_[place].box != nullptr) look_at(processes_[place], seen_[place]);
+  }
+}
+
+void BlockWatch::look_at(SupervisedProcess& process, Seen& seen) {
+  const BlackBoxPage& page = process.box->page();
+  const std::uint64_t iteration = page.iteration;
+  const std::uint64_t handler = page.handler;
+  const auto now = Clock::now();
+  if (process.pid != seen.pid || iteration == 0 || iteration != seen.iteration || handler != seen.handler) {
+    if (seen.told && seen.pid == process.pid) {
+      loop_.log().info("{} (pid {}) goes on after {:.1f} s", process.label(), process.pid, in_seconds(now - seen.since));
+    }
+    seen = {.pid = process.pid, .iteration = iteration, .handler = handler, .since = now};
+    return;
+  }
+  const auto held = now - seen.since;
+  const ProcessSpec& spec = *process.spec;
+  if (spec.blocked_after.count() > 0 && held >= spec.blocked_after && !seen.counted) {
+    seen.counted = true;
+    ++process.blocked;
+    seen.reports = page.reports;
+    if (page.answers_dump_signal == 1) kill(process.pid, BlackBox::dump_signal());
+  }
+  if (seen.counted && !seen.told) look_for_report(process, seen, held);
+  if (spec.kill_blocked_after.count() > 0 && held >= spec.kill_blocked_after && !seen.killed) {
+    seen.killed = true;
+    if (!std::exchange(seen.counted, true)) ++process.blocked;
+    seen.told = true;
+    loop_.log().error("{} (pid {}) has been held for {:.1f} s by {} and is killed", process.label(), process.pid,
+                      in_seconds(held), who_holds(*process.box));
+    kill(process.pid, SIGKILL);
+  }
+}
+
+void BlockWatch::look_for_report(const SupervisedProcess& process, Seen& seen, Clock::duration held) {
+  const BlackBoxPage& page = process.box->page();
+  const bool reported = page.reports > seen.reports;
+  const bool waits = page.answers_dump_signal == 1 && held <= process.spec->blocked_after + kDumpTime;
+  if (!reported && waits) return;
+  seen.told = true;
+  // Told with what runs now: when the backtrace has been read it may be something else.
+  const std::string what = fmt::format("{} (pid {}) has been held for {:.1f} s by {}", process.label(), process.pid,
+                                       in_seconds(held), who_holds(*process.box));
+  if (!reported) return loop_.log().warning("{}; it does not say where it is", what);
+  symbolizer_.symbolize(*process.box,
+                        [this, what](const std::string& text) { loop_.log().warning("{}; it is at\n{}", what, text); });
+}
+
+}  // namespace gatehouse::master

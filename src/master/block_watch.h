@@ -1,0 +1,58 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <vector>
+
+#include "master/supervised_process.h"
+#include "master/symbolizer.h"
+#include "net/loop.h"
+
+namespace gatehouse::master {
+
+/// Watches for processes whose thread is held: one iteration of the loop, and in it one call of user code, that lasts longer than
+/// ProcessSpec::blocked_after. It is counted and logged with what runs, for which client, and a backtrace of where it is; after
+/// ProcessSpec::kill_blocked_after the process is killed, and the master starts another.
+///
+/// It looks at the black boxes from outside, a few times within that duration, so that being watched costs a process nothing.
+///
+/// Thread rule: the loop's thread.
+class BlockWatch {
+ public:
+  /// `processes` lives longer than this; each place stays that of the same process and of those that follow it.
+  BlockWatch(net::Loop& loop, std::vector<SupervisedProcess>& processes, Symbolizer& symbolizer);
+  BlockWatch(const BlockWatch&) = delete;
+  BlockWatch& operator=(const BlockWatch&) = delete;
+  ~BlockWatch();
+
+  static constexpr std::chrono::milliseconds kLongestPeriod{1000};
+  static constexpr std::chrono::milliseconds kShortestPeriod{20};
+  /// That a process has to answer the signal which asks where it is.
+  static constexpr std::chrono::milliseconds kDumpTime{1000};
+
+ private:
+  using Clock = SupervisedProcess::Clock;
+  /// What was seen of the process at one place of the table.
+  struct Seen {
+    pid_t pid = 0;
+    std::uint64_t iteration = 0;
+    std::uint64_t handler = 0;
+    Clock::time_point since = {};
+    std::uint64_t reports = 0;  // in its black box before it was asked for one more
+    bool counted = false;
+    bool told = false;
+    bool killed = false;
+  };
+
+  void look();
+  void look_at(SupervisedProcess& process, Seen& seen);
+  void look_for_report(const SupervisedProcess& process, Seen& seen, Clock::duration held);
+
+  net::Loop& loop_;
+  std::vector<SupervisedProcess>& processes_;
+  Symbolizer& symbolizer_;
+  std::vector<Seen> seen_;  // by place
+  net::TimerId timer_;
+};
+
+}  // namespace gatehouse::master

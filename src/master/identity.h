@@ -1,0 +1,28 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace gatehouse::master {
+
+/// The user that child processes become, looked up once, before anything is started.
+struct Identity {
+  uid_t uid = 0;
+  gid_t gid = 0;
+  std::vector<gid_t> groups;  // all of them, `gid` too
+};
+
+/// The user `user` with the group `group` (its own when that is empty), by their names or numbers. Nothing when both are empty,
+/// or when they are what this process is already. Fails when there is no such user or group, and when this process may not
+/// change.
+Result<std::optional<Identity>> find_identity(const std::string& user, const std::string& group);
+
+/// Changes to it for good; 0 or the errno. Async-signal-safe: for the time between fork and exec.
+int become_identity(const Identity& identity);
+
+}  // namespace gatehouse::master
