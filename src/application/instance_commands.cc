@@ -9,6 +9,7 @@
 #include <optional>
 #include <thread>
 
+#include "master/control_socket.h"
 #include "master/pid_file.h"
 
 namespace gatehouse {
