@@ -65,6 +65,8 @@ int main(int argc, char** argv) {
       .listen = "text://127.0.0.1:" + std::to_string(port), .start_port = port + 2, .register_addresses = {register_address}});
   app.add(gh::WorkerOptions{.events = gh::make_events<Failing>(at_start),
                             .register_addresses = {register_address},
+                            // What made it fail is not given to the worker that follows.
+                            .delivery = gh::Delivery::at_most_once,
                             .blocked_after = std::chrono::milliseconds(blocked_after_ms),
                             .kill_blocked_after = std::chrono::milliseconds(kill_blocked_after_ms)});
   return app.run(argc, argv);
