@@ -51,8 +51,9 @@ struct RoutedEvent {
 /// comes or goes. Runs in the gateway process and must not block. When it throws, or gives a place that is not there, the event
 /// goes where it would go without a router, and that is logged.
 ///
-/// Events of one client that are sent to different workers may be handled at the same time and in another order; `current` is
-/// there to keep them together.
+/// The events of one client keep their order, and each finds the session as the one before has left it, whatever worker it goes
+/// to: the next is sent when the last has been handled. Not so for workers of PHP, which cannot say when that is, and may handle
+/// two at the same time; `current` is there to keep them together.
 using Router = std::function<std::size_t(const RoutedEvent& event, std::span<const RoutedWorker> workers)>;
 
 /// Any worker for any event: upstream's routerRand.

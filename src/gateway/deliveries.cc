@@ -24,7 +24,7 @@ WorkerDelivery* Deliveries::find(std::uint32_t id) {
 
 std::vector<std::uint32_t> Deliveries::let_leave(WorkerDelivery& link) {
   std::vector<std::uint32_t> clients;
-  if (std::exchange(link.leaving, true)) return clients;
+  if (std::exchange(link.leaving, true) || one_at_a_time_) return clients;  // then they wait already
   link.events.for_each([&](const UnfinishedEvents::Event& event) {
     if (++waiting_[event.connection_id] == 1) clients.push_back(event.connection_id);
   });

@@ -57,6 +57,82 @@ class AckingWorker {
   std::unique_ptr<InnerPeer> commands_;
 };
 
+GatewayOptions in_turn() {
+  GatewayOptions options = TestGateway::options();
+  options.router = route_in_turn();
+  return options;
+}
+
+TEST(Deliveries, WhereEachEventIsRoutedTheNextWaitsUntilTheLastIsFinished) {
+  TestGateway test(in_turn());
+  AckingWorker a(test, "w:0");
+  AckingWorker b(test, "w:1");
+  // The two events of its coming, one after the other.
+  WebSocketPeer client(test.client_endpoint);
+  client.write(WebSocketPeer::request() + WebSocketPeer::frame("1") + WebSocketPeer::frame("2") + WebSocketPeer::frame("3"));
+  ASSERT_TRUE(test.until([&] { return a.events->count(Command::on_connect) == 1; }));
+  test.settle();
+  EXPECT_EQ(b.events->frames.size(), 1U) << "the hello";
+  a.finish(0, 1);
+  ASSERT_TRUE(test.until([&] { return b.events->count(Command::on_websocket_connect) == 1; }));
+  b.finish(0, 1);
+  ASSERT_TRUE(test.until([&] { return a.said() == Strings{"1"}; }));
+  // What its handler writes is there for the next.
+  const std::uint32_t id = a.events->frames.back().header.connection_id;
+  const auto commander = test.commander();
+  commander->send(Command::set_session, id, "a:1:{s:1:\"n\";i:1;}", {});
+  test.settle();
+  EXPECT_EQ(b.said(), Strings());
+  a.finish(1, 1);
+  ASSERT_TRUE(test.until([&] { return b.said() == Strings{"2"}; }));
+  EXPECT_EQ(b.events->frames.back().ext_data, "a:1:{s:1:\"n\";i:1;}");
+  b.finish(1, 1);
+  ASSERT_TRUE(test.until([&] { return a.said() == Strings({"1", "3"}); }));
+  a.finish(2, 1);
+  client.socket.close();
+  ASSERT_TRUE(test.until([&] { return b.events->count(Command::on_close) == 1; }));
+  EXPECT_EQ(a.events->count(Command::on_close), 0U);
+}
+
+TEST(Deliveries, WhereEachEventIsRoutedAClientThatIsDestroyedIsHeardOfByTheWorkerThatHasItsLastEvent) {
+  TestGateway test(in_turn());
+  AckingWorker a(test, "w:0");
+  AckingWorker b(test, "w:1");
+  WebSocketPeer client(test.client_endpoint);
+  ASSERT_TRUE(test.until([&] { return a.events->count(Command::on_connect) == 1; }));
+  const auto commander = test.commander();
+  commander->send(Command::destroy, a.events->frames.back().header.connection_id, {}, {});
+  ASSERT_TRUE(test.until([&] { return a.events->count(Command::on_close) == 1; }));
+  EXPECT_EQ(b.events->count(Command::on_close), 0U);
+  a.finish_all();
+  test.settle();
+  const auto next = std::make_unique<WebSocketPeer>(test.client_endpoint);
+  ASSERT_TRUE(test.until([&] { return b.events->count(Command::on_connect) + a.events->count(Command::on_connect) == 2; }));
+}
+
+TEST(Deliveries, WhereEachEventIsRoutedADeadWorkersEventComesBeforeTheNext) {
+  TestGateway test(in_turn());
+  AckingWorker a(test, "w:0");
+  AckingWorker b(test, "w:1");
+  const auto client = [&] {
+    auto peer = std::make_unique<WebSocketPeer>(test.client_endpoint);
+    peer->write(WebSocketPeer::request() + WebSocketPeer::frame("1") + WebSocketPeer::frame("2"));
+    return peer;
+  }();
+  ASSERT_TRUE(test.until([&] { return a.events->count(Command::on_connect) == 1; }));
+  a.finish(0, 1);
+  ASSERT_TRUE(test.until([&] { return b.events->count(Command::on_websocket_connect) == 1; }));
+  b.finish(0, 1);
+  ASSERT_TRUE(test.until([&] { return a.said() == Strings{"1"}; }));
+  a.die();
+  ASSERT_TRUE(test.until([&] { return b.said() == Strings{"1"}; }));
+  test.settle();
+  EXPECT_EQ(b.said(), Strings{"1"});
+  EXPECT_EQ(b.marks(), std::vector<bool>{true});
+  b.finish(1, 1);
+  ASSERT_TRUE(test.until([&] { return b.said() == Strings({"1", "2"}); }));
+}
+
 TEST(Deliveries, WhatADeadWorkerHadNotFinishedGoesToAnotherInOrderAndMarked) {
   TestGateway test;
   AckingWorker first(test, "a:0");

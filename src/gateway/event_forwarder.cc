@@ -25,15 +25,20 @@ EventForwarder::EventForwarder(net::Loop& loop, ClientTable& clients, WorkerTabl
       workers_(workers),
       router_(router),
       settings_(settings),
-      deliveries_(std::random_device{}()) {}
+      deliveries_(std::random_device{}(), router.routes_events()) {}
 
 EventForwarder::Outcome EventForwarder::forward(std::uint32_t client, const Event& event) {
   ClientRecord& record = clients_[client];
   net::Connection* connection = loop_.find(record.connection);
   static const net::Address kUnknown;
   const net::Address& peer = connection != nullptr ? connection->peer() : kUnknown;
-  if (deliveries_.must_wait(record.id)) return hold(record, peer, event);
-  WorkerLink* worker = router_.route(record, peer, event.command, event.body);
+  WorkerLink* worker = nullptr;
+  if (!deliveries_.must_wait(record.id)) {
+    worker = router_.route(record, peer, event.command, event.body);
+  } else if (router_.routes_events() && event.command == wire::Command::on_close) {
+    // The worker that has the event before it keeps the order, and knows what that has made of the session.
+    worker = workers_.find(record.worker);
+  }
   if (worker == nullptr) return hold(record, peer, event);
   std::string_view session = record.session.view();
   if (!fits(*worker, session.size(), event.body.size())) {
@@ -41,6 +46,7 @@ EventForwarder::Outcome EventForwarder::forward(std::uint32_t client, const Even
     session = {};
   }
   if (!write(*worker, record.id, peer, session, event)) return hold(record, peer, event);
+  if (connection != nullptr && deliveries_.must_wait(record.id)) connection->pause();
   net::Connection& inner = *loop_.find(worker->connection);
   if (is_full(*worker, inner, 1)) wait_for(*worker, inner, record);
   return Outcome::passed;
@@ -87,6 +93,7 @@ bool EventForwarder::write(WorkerLink& worker, std::uint32_t connection_id, cons
   if (worker.delivery != nullptr) {
     const bool redelivered = (header.flags & wire::flag::kRedelivered) != 0;
     worker.delivery->events.add(connection_id, worker.delivery->again ? frame : std::string_view(), event.deaths, redelivered);
+    deliveries_.sent(connection_id);
   }
   ++forwarded_;
   return true;
@@ -128,7 +135,7 @@ void EventForwarder::relieve(WorkerLink& worker) {
 void EventForwarder::resume_clients_of(const std::vector<std::uint32_t>& waiting) {
   for (const std::uint32_t id : waiting) {
     const std::uint32_t client = clients_.find(id);
-    if (client == ClientTable::kNone) continue;
+    if (client == ClientTable::kNone || deliveries_.must_wait(id)) continue;
     if (net::Connection* connection = loop_.find(clients_[client].connection)) connection->resume();
   }
 }
@@ -217,7 +224,7 @@ bool EventForwarder::finish(WorkerDelivery& link, std::string_view ranges) {
   wire::EventRange range;
   while (wire::take_event_range(ranges, range)) {
     link.events.finish(range.first, range.count, [&](std::uint32_t connection_id) {
-      if (link.leaving && deliveries_.finished(connection_id)) released.push_back(connection_id);
+      if (deliveries_.is_awaited(link) && deliveries_.finished(connection_id)) released.push_back(connection_id);
     });
   }
   if (!released.empty()) {
@@ -246,7 +253,7 @@ void EventForwarder::close_delivery(WorkerDelivery& link) {
   std::vector<std::uint32_t> released;
   std::deque<HeldEvent> back;
   link.events.for_each([&](const UnfinishedEvents::Event& event) {
-    if (link.leaving && deliveries_.finished(event.connection_id)) released.push_back(event.connection_id);
+    if (deliveries_.is_awaited(link) && deliveries_.finished(event.connection_id)) released.push_back(event.connection_id);
     if (link.again) take_back(link, event, back);
   });
   if (!link.events.empty()) {

@@ -31,6 +31,8 @@ class EventRouter {
     if (WorkerLink* bound = workers_.find(record.worker)) return bound;
     return workers_.bind(record.worker, workers_.choose(settings_.balancing));
   }
+  /// Each event is routed by itself: two in a row of one client may go to different workers.
+  [[nodiscard]] bool routes_events() const { return static_cast<bool>(settings_.router); }
   /// The worker for events of a client that has gone and is counted as nobody's.
   WorkerRef any() { return workers_.choose(settings_.balancing); }
 

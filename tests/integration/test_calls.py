@@ -3,13 +3,12 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
 import tempfile
 
 import websockets
 
-from program import BIN, ProgramTest, free_ports, wait_until
+from program import BIN, LineClient, ProgramTest, free_ports, wait_until
 
 STRANGER = "7f00000100010000002a"
 
@@ -110,17 +109,36 @@ class CallsTest(ProgramTest):
             self.assertEqual(self.call(*words), [])
 
     async def test_a_heartbeat_of_its_own(self):
-        self.start_cluster("text")
-        one, other = (socket.create_connection(("127.0.0.1", port), timeout=20) for port in self.ports)
-        self.addCleanup(one.close)
-        self.addCleanup(other.close)
-        wait_until(lambda: self.call("client_count") == ["2"])
-        (id_one,) = [client for client in self.call("client_ids") if int(client[8:12], 16) == self.inner[0]]
-        # The echo gateways have no heartbeat, and no limit that would cut anybody: nothing happens to either.
-        self.call("set_ping_interval", id_one, "100ms")
-        self.call("set_ping_interval", id_one, "gateway")
-        self.call("set_ping_interval", STRANGER, "0s")
-        self.assertEqual(self.call("client_count"), ["2"])
+        """On a gateway that has none, but says what one would be like."""
+        register, port, inner = free_ports(3)
+        self.register = f"127.0.0.1:{register}"
+        text = f"""
+[register]
+listen = "text://{self.register}"
+[[gateway]]
+listen = "text://127.0.0.1:{port}"
+start_port = {inner}
+register = "{self.register}"
+ping_not_response_limit = 1
+ping_data = "ping"
+"""
+        with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+            file.write(text)
+            file.flush()
+            program = self.start("gatehouse", "-c", file.name)
+        self.start("native_worker", "--register", self.register)
+        wait_until(lambda: program.processes("gateway")[0]["inner_connections"] == 2, what="the worker at the gateway")
+        with LineClient(port) as one:
+            (id_one,) = wait_until(lambda: self.call("client_ids"), what="the first client")
+            with LineClient(port) as other:
+                wait_until(lambda: self.call("client_count") == ["2"], what="the second client")
+                self.call("set_ping_interval", id_one, "300ms")
+                self.assertEqual(one.receive(), "ping")
+                self.assertTrue(one.is_closed(), "it has not answered")
+                self.call("set_ping_interval", id_one, "300ms")  # of somebody who has gone
+                self.assertEqual(self.call("client_count"), ["1"])
+                other.send("hello")
+                self.assertEqual(other.receive(), "echo hello")
 
     async def test_names_and_questions(self):
         self.start_cluster()

@@ -49,6 +49,7 @@ class ProbesTest(ProgramTest):
         for scheme, port in zip(("websocket", "text", "frame", "tcp"), clients):
             arguments += ["--listen", f"{scheme}://127.0.0.1:{port}"]
         program = self.start("echo", *arguments)
+        wait_until(lambda: program.log().count("connected to the gateway") == 4, what="all that starting has to say")
         with LineClient(clients[1]) as client:
             client.send("Ehello")
             self.assertEqual(client.receive(), "Ehello")
@@ -78,7 +79,8 @@ secret_key = "s3cret"
             file.flush()
             program = self.start("gatehouse", "-c", file.name)
             # Names have been looked up: what is announced is the address.
-            wait_until(lambda: f"gateway 127.0.0.1:{inner} is here" in program.log(), what="the gateway at its register")
+            for line in (f"gateway 127.0.0.1:{inner} is here", "connected to the register"):
+                wait_until(lambda: line in program.log(), what=line)
             self.assertIn("lan_ip localhost is 127.0.0.1", program.log())
             before = self.probe(program, (register, public, inner), http_only=(inner,))
             wait_until(lambda: sum(p["inner_connections"] for p in program.processes("gateway")) == 0, what="the probes are gone")

@@ -33,6 +33,13 @@ class SessionsTest(ProgramTest):
 
     def test_messages_that_arrive_at_once(self):
         self.start_cluster(workers=3)
+        self.count_to_60()
+
+    def test_messages_that_arrive_at_once_and_go_to_different_workers(self):
+        self.start_cluster(workers=3, extra='router = "round_robin"')
+        self.count_to_60()
+
+    def count_to_60(self):
         with LineClient(self.port) as client:
             # Every third handler is suspended, so that others of the same client wait behind it.
             lines = [{"count": 1, "sleep": 2} if i % 3 == 0 else {"count": 1} for i in range(60)]
