@@ -54,6 +54,7 @@ Keys keys_of(GatewayOptions& options) {
           {"select_load_balancing_mode", &options.select_load_balancing_mode},
           {"router", &options.router},
           {"max_package_size", &options.max_package_size},
+          {"max_fragments", &options.max_fragments},
           {"send_to_client_buffer_size", &options.send_to_client_buffer_size},
           {"send_to_worker_buffer_size", &options.send_to_worker_buffer_size},
           {"handshake_timeout", &options.handshake_timeout},

@@ -68,6 +68,8 @@ struct GatewayOptions {
 
   /// The longest message taken from a client, in bytes.
   std::size_t max_package_size = 1024 * 1024;
+  /// The most frames that one WebSocket message may come in; a client that sends more is closed with 1008.
+  int max_fragments = 1024;
   /// How much may wait for a client that does not read; a client over it is disconnected. Bytes.
   std::size_t send_to_client_buffer_size = 1024 * 1024;
   /// How much may wait for a worker before reading from its clients is paused. Bytes.

@@ -121,6 +121,7 @@ void check(Checker& checker, const GatewayOptions& options, const std::vector<st
   checker.require(options.ping_not_response_limit >= 0, "ping_not_response_limit",
                   fmt::format("{} cannot be; 0 (never disconnect) or more", options.ping_not_response_limit));
   checker.size("max_package_size", options.max_package_size);
+  checker.require(options.max_fragments >= 1, "max_fragments", fmt::format("{} cannot be; 1 or more", options.max_fragments));
   checker.size("send_to_client_buffer_size", options.send_to_client_buffer_size);
   checker.size("send_to_worker_buffer_size", options.send_to_worker_buffer_size);
   checker.duration("handshake_timeout", options.handshake_timeout, false);

@@ -194,13 +194,16 @@ void ClientPort::end_late_handshakes() {
     handshakes_.pop_front();
     const std::uint32_t client = table_.find(id);
     if (client == ClientTable::kNone || table_[client].stage != ClientRecord::Stage::handshake) continue;
-    const net::Connection* connection = loop_.find(table_[client].connection);
+    net::Connection* connection = loop_.find(table_[client].connection);
     if (connection != nullptr && connection->is_paused()) {
       // It is we who do not read, for want of a worker: its time starts anew.
       handshakes_.push_back({id, loop_.now_ms() + settings_.handshake_ms});
       continue;
     }
-    clients_.destroy(client, Cause::timeout);
+    clients_.depart(client, {Cause::timeout, 0, {}});
+    if (connection == nullptr) continue;
+    connection->send(wire::http_refusal(408));
+    connection->close();
   }
 }
 

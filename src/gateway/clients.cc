@@ -182,7 +182,12 @@ void Clients::end_slow_consumers() {
                           connection == nullptr ? "?" : connection->peer().to_string(),
                           connection == nullptr ? 0 : connection->queued_bytes(), slow_consumers_);
     }
-    destroy(client, CloseReason::Cause::slow_consumer);
+    // It may only be slow: it gets what waits and is told why, as long as it goes on reading (Connection::close()).
+    if (framing_.is_websocket() && table_[client].stage == ClientRecord::Stage::open) {
+      close(client, CloseReason::Cause::slow_consumer, wire::close_code::kPolicy, "too slow");
+    } else {
+      destroy(client, CloseReason::Cause::slow_consumer);
+    }
   }
 }
 

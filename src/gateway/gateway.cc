@@ -57,7 +57,9 @@ class Gateway::State {
   net::Loop& loop_;
   GatewayOptions options_;
   gateway::ClientFraming framing_;
-  wire::WebSocketReader websockets_{wire::WebSocketReader::Role::server, {.message = options_.max_package_size}};
+  wire::WebSocketReader websockets_{
+      wire::WebSocketReader::Role::server,
+      {.message = options_.max_package_size, .fragments = static_cast<std::uint32_t>(options_.max_fragments)}};
   gateway::ClientTable table_{std::random_device{}()};
   gateway::Directory directory_{table_};
   gateway::WorkerTable workers_;
