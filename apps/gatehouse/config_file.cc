@@ -26,7 +26,7 @@ namespace {
 using std::chrono::milliseconds;
 
 /// What a key sets; the type decides what may stand in the file.
-using Target = std::variant<std::string*, int*, std::size_t*, milliseconds*, std::vector<std::string>*, LoadBalancing*, Router*>;
+using Target = std::variant<std::string*, int*, bool*, std::size_t*, milliseconds*, std::vector<std::string>*, LoadBalancing*, Router*>;
 using Keys = std::vector<std::pair<std::string, Target>>;
 
 Keys keys_of(RegisterOptions& options) {
@@ -57,6 +57,12 @@ Keys keys_of(GatewayOptions& options) {
           {"max_fragments", &options.max_fragments},
           {"send_to_client_buffer_size", &options.send_to_client_buffer_size},
           {"send_to_worker_buffer_size", &options.send_to_worker_buffer_size},
+          {"deflate", &options.deflate},
+          {"deflate_level", &options.deflate_level},
+          {"deflate_threshold", &options.deflate_threshold},
+          {"deflate_window_bits", &options.deflate_window_bits},
+          {"deflate_context_takeover", &options.deflate_context_takeover},
+          {"deflate_context_memory", &options.deflate_context_memory},
           {"handshake_timeout", &options.handshake_timeout},
           {"no_worker_timeout", &options.no_worker_timeout},
           {"no_worker_buffer_size", &options.no_worker_buffer_size},
@@ -84,6 +90,13 @@ Expected take(const toml::node& node, int& target) {
   const auto value = node.value_exact<std::int64_t>();
   if (!value || *value < std::numeric_limits<int>::min() || *value > std::numeric_limits<int>::max()) return "a whole number";
   target = static_cast<int>(*value);
+  return std::nullopt;
+}
+
+Expected take(const toml::node& node, bool& target) {
+  const auto value = node.value_exact<bool>();
+  if (!value) return "true or false";
+  target = *value;
   return std::nullopt;
 }
 

@@ -56,6 +56,8 @@ int main(int argc, char** argv) {
   bool mirror = false;
   int max_message = 1024 * 1024;
   int max_fragments = 1024;
+  bool deflate = false;
+  bool deflate_context_takeover = false;
 
   gh::Application app("echo");
   app.option("--listen", listen, "where clients connect, as in text://127.0.0.1:9001; may be given several times");
@@ -66,6 +68,8 @@ int main(int argc, char** argv) {
   app.option("--mirror", mirror, "send every message back as it came, whatever it begins with");
   app.option("--max-message", max_message, "the longest message taken from a client, in bytes");
   app.option("--max-fragments", max_fragments, "the most frames of one WebSocket message");
+  app.option("--deflate", deflate, "compress messages for clients that offer permessage-deflate");
+  app.option("--deflate-context-takeover", deflate_context_takeover, "keep a context for each such client");
   if (const auto status = app.parse(argc, argv)) return *status;
 
   app.add(gh::RegisterOptions{.listen = "text://" + register_address});
@@ -77,7 +81,9 @@ int main(int argc, char** argv) {
                                .start_port = next_port,
                                .register_addresses = {register_address},
                                .max_package_size = static_cast<std::size_t>(std::max(max_message, 0)),
-                               .max_fragments = max_fragments});
+                               .max_fragments = max_fragments,
+                               .deflate = deflate || deflate_context_takeover,
+                               .deflate_context_takeover = deflate_context_takeover});
     next_port += gateways;
   }
   app.add(gh::WorkerOptions{

@@ -74,6 +74,19 @@ struct GatewayOptions {
   std::size_t send_to_client_buffer_size = 1024 * 1024;
   /// How much may wait for a worker before reading from its clients is paused. Bytes.
   std::size_t send_to_worker_buffer_size = 10 * 1024 * 1024;
+  /// Compresses WebSocket messages for clients that offer permessage-deflate (RFC 7692): one compression for each message,
+  /// however many clients it goes to. An idle client costs no more memory for it, unless contexts are kept.
+  bool deflate = false;
+  int deflate_level = 1;                ///< 1 (quick) to 9 (small)
+  std::size_t deflate_threshold = 256;  ///< bytes; shorter messages are sent plain
+  int deflate_window_bits = 15;         ///< 9 to 15: the window is 2^bits bytes
+  /// Messages to and from one client refer to earlier ones, which makes small ones much smaller, and costs the gateway about 300
+  /// KB for each such client (at 15 window bits; 10 KB at 9). A message to many clients still is compressed once, without a
+  /// context.
+  bool deflate_context_takeover = false;
+  /// What all contexts of a process may take, in bytes; clients beyond it get none.
+  std::size_t deflate_context_memory = 64 * 1024 * 1024;
+
   /// Time for a WebSocket handshake, from the accept.
   std::chrono::milliseconds handshake_timeout{10'000};
   /// How long, and how many bytes of, events wait in a gateway process that has no worker at all.

@@ -103,6 +103,13 @@ void check_inner_side(Checker& checker, const GatewayOptions& options) {
   checker.secret(options.inner_listen.empty() ? "lan_ip" : "inner_listen", *inner, options.secret_key);
 }
 
+void check_deflate(Checker& checker, const GatewayOptions& options) {
+  checker.require(options.deflate_level >= 1 && options.deflate_level <= 9, "deflate_level",
+                  fmt::format("{} cannot be; from 1 (quick) to 9 (small)", options.deflate_level));
+  checker.require(options.deflate_window_bits >= 9 && options.deflate_window_bits <= 15, "deflate_window_bits",
+                  fmt::format("{} cannot be; from 9 (512 bytes) to 15 (32 KB)", options.deflate_window_bits));
+}
+
 void check(Checker& checker, const GatewayOptions& options, const std::vector<std::string>& schemes) {
   checker.name(options.name);
   checker.require(!options.listen.empty(), "listen",
@@ -124,6 +131,7 @@ void check(Checker& checker, const GatewayOptions& options, const std::vector<st
   checker.require(options.max_fragments >= 1, "max_fragments", fmt::format("{} cannot be; 1 or more", options.max_fragments));
   checker.size("send_to_client_buffer_size", options.send_to_client_buffer_size);
   checker.size("send_to_worker_buffer_size", options.send_to_worker_buffer_size);
+  check_deflate(checker, options);
   checker.duration("handshake_timeout", options.handshake_timeout, false);
   checker.duration("no_worker_timeout", options.no_worker_timeout, true);
   checker.require(options.no_worker_buffer_size <= kMaxSize, "no_worker_buffer_size",

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "wire/php_serialize.h"
+#include "wire/utf8.h"
 #include "wire/websocket_handshake.h"
 
 namespace gatehouse::gateway {
@@ -65,12 +66,21 @@ std::size_t ClientPort::shake_hands(net::Connection& connection, std::span<char>
     refuse(connection, client, answer.refusal, answer.reason);
     return bytes.size();
   }
+  std::string extensions;
+  if (Compression* compression = framing_.compression()) {
+    wire::DeflateAnswer deflate = compression->agree(table_[client], head_);
+    if (deflate.kind == wire::DeflateAnswer::Kind::malformed) {
+      refuse(connection, client, wire::http_refusal(400), "malformed Sec-WebSocket-Extensions");
+      return bytes.size();
+    }
+    extensions = std::move(deflate.extensions);
+  }
   const std::string body =
       wire::serialize(wire::handshake_values(head_, connection.peer().ip(), connection.peer().port(), settings_.port));
   table_[client].silent_ticks = -1;
   clients_.forward(client, {wire::Command::on_websocket_connect, body, 0});
   if (connection.tag != client) return bytes.size();
-  connection.send(wire::websocket_acceptance(answer.accept_key));
+  connection.send(wire::websocket_acceptance(answer.accept_key, {}, extensions));
   clients_.open(client);
   return result.size;
 }
@@ -91,7 +101,13 @@ bool ClientPort::take(net::Connection& connection, std::uint32_t client, const w
   const std::string_view payload(event.payload.data(), event.payload.size());
   using Kind = wire::WebSocketEvent::Kind;
   switch (event.kind) {
-    case Kind::message: deliver(client, payload, event.binary); break;
+    case Kind::message:
+      if (event.compressed) {
+        inflate_and_deliver(client, event);
+      } else {
+        deliver(client, payload, event.binary);
+      }
+      break;
     case Kind::fragment: break;
     case Kind::ping: {
       table_[client].silent_ticks = -1;
@@ -115,14 +131,30 @@ bool ClientPort::take(net::Connection& connection, std::uint32_t client, const w
       connection.close();
       return false;
     }
-    case Kind::error:
-      loop_.log().debug("client {}: {}", connection.peer().to_string(), event.reason);
-      clients_.close(client, event.close_code == wire::close_code::kTooBig ? Cause::too_big : Cause::protocol_error,
-                     event.close_code, event.reason);
-      return false;
+    case Kind::error: fail(client, event.close_code, event.reason); return false;
     case Kind::need_more: break;
   }
   return still(connection, client);
+}
+
+void ClientPort::inflate_and_deliver(std::uint32_t client, const wire::WebSocketEvent& event) {
+  Compression& compression = *framing_.compression();
+  const wire::Inflater::Result result =
+      compression.inflate(table_[client], std::string_view(event.payload.data(), event.payload.size()));
+  using Status = wire::Inflater::Status;
+  if (result.status == Status::too_big) return fail(client, wire::close_code::kTooBig, "message over the limit when inflated");
+  if (result.status != Status::complete) return fail(client, wire::close_code::kInvalidData, "compressed data is not deflate's");
+  if (!event.binary && !wire::is_utf8(result.message)) return fail(client, wire::close_code::kInvalidData, "text is not UTF-8");
+  const std::uint32_t id = table_[client].id;
+  deliver(client, result.message, event.binary);
+  if (table_.find(id) == client) compression.trim_inflater(table_[client]);
+}
+
+/// The client broke its protocol: it hears why, and is gone.
+void ClientPort::fail(std::uint32_t client, std::uint16_t code, const char* reason) {
+  const net::Connection* connection = loop_.find(table_[client].connection);
+  loop_.log().debug("client {}: {}", connection == nullptr ? "?" : connection->peer().to_string(), reason);
+  clients_.close(client, code == wire::close_code::kTooBig ? Cause::too_big : Cause::protocol_error, code, reason);
 }
 
 std::size_t ClientPort::read_stream(net::Connection& connection, std::span<char> bytes, std::size_t seen) {

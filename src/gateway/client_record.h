@@ -50,6 +50,8 @@ struct ClientRecord {
   Stage stage = Stage::free;
   bool announced : 1 = false;      // some worker has heard, or will hear, on_connect
   bool own_heartbeat : 1 = false;  // has an interval of its own, and is in Heartbeat's table
+  std::uint8_t deflate_bits = 0;  // window of compressed messages to it (permessage-deflate); 0: none may be sent
+  bool keeps_context = false;     // across compressed messages: it has a context in Compression
 
   static constexpr std::uint32_t kNoUid = 0xffffffffU;
 };

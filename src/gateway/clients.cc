@@ -48,7 +48,7 @@ void Clients::send(std::uint32_t client, std::string_view message, bool binary, 
     if (raw) {
       connection->send(message);
     } else {
-      framing_.write(*connection, message, binary);
+      framing_.write(*connection, table_[client], message, binary);
     }
     ++messages_sent_;
   } catch (const std::exception& error) {
@@ -68,11 +68,29 @@ bool Clients::Broadcast::encode() {
   return !failed_;
 }
 
+/// Null when the client gets the plain form.
+const net::SharedBytes* Clients::Broadcast::deflated_for(const ClientRecord& record) {
+  if (record.deflate_bits == 0 || raw_ || record.stage != ClientRecord::Stage::open) return nullptr;
+  if (!clients_.framing_.compression()->is_worth_it(message_.size())) return nullptr;
+  if (deflated_ == nullptr) deflated_ = std::make_unique<Deflated>();
+  net::SharedBytes& frame = deflated_->by_bits[record.deflate_bits];
+  const auto bit = static_cast<std::uint16_t>(1U << record.deflate_bits);
+  if ((deflated_->tried & bit) == 0) {
+    deflated_->tried = static_cast<std::uint16_t>(deflated_->tried | bit);
+    frame = clients_.framing_.encode_deflated(message_, binary_, record.deflate_bits);
+  }
+  return frame.empty() ? nullptr : &frame;
+}
+
 void Clients::Broadcast::to(std::uint32_t client) {
   ClientRecord& record = clients_.table_[client];
   net::Connection* connection = clients_.ready_for(record);
   if (connection == nullptr) return;
-  if (!encode()) {
+  if (const net::SharedBytes* deflated = deflated_for(record)) {
+    connection->send(*deflated);
+    clients_.framing_.compression()->sent_shared(record);
+    ++clients_.messages_sent_;
+  } else if (!encode()) {
     ++clients_.send_failures_;
   } else if (record.stage == ClientRecord::Stage::handshake) {
     if (record.held == nullptr) record.held = std::make_unique<HeldOutput>();
@@ -150,6 +168,7 @@ void Clients::depart(std::uint32_t client, const CloseReason& reason) {
   directory_.forget(client);
   if (table_[client].own_heartbeat) heartbeat_->forget(table_[client].id);
   websockets_.forget(table_[client].websocket);
+  if (Compression* compression = framing_.compression()) compression->forget(table_[client]);
   ClientRecord& record = table_[client];
   workers_.unbind(record.worker);
   if (net::Connection* connection = loop_.find(record.connection)) connection->tag = kNobody;

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,6 +50,12 @@ class Clients {
   /// One message to many: encoded when the first one needs it, then shared. What a Protocol cannot encode (it throws) is sent to
   /// nobody.
   class Broadcast {
+    /// Its compressed forms, one for each size of window that its receivers agreed on; nearly always that is one size.
+    struct Deflated {
+      std::array<net::SharedBytes, 16> by_bits;  // empty when it is better sent plain
+      std::uint16_t tried = 0;                   // a bit for each
+    };
+
    public:
     Broadcast(Clients& clients, std::string_view message, bool binary, bool raw)
         : clients_(clients), message_(message), binary_(binary), raw_(raw) {}
@@ -55,10 +63,12 @@ class Clients {
 
    private:
     bool encode();
+    const net::SharedBytes* deflated_for(const ClientRecord& record);
 
     Clients& clients_;
     std::string_view message_;
     net::SharedBytes encoded_;
+    std::unique_ptr<Deflated> deflated_;
     bool binary_;
     bool raw_;
     bool tried_ = false;

@@ -31,6 +31,18 @@ std::uint64_t milliseconds(std::chrono::milliseconds duration) {
   return static_cast<std::uint64_t>(std::max<std::chrono::milliseconds::rep>(duration.count(), 0));
 }
 
+/// Null when it is off.
+std::unique_ptr<gateway::Compression> compression_for(const GatewayOptions& options) {
+  if (!options.deflate) return nullptr;
+  gateway::Compression::Settings settings;
+  settings.level = options.deflate_level;
+  settings.threshold_bytes = options.deflate_threshold;
+  settings.rules = {.context_takeover = options.deflate_context_takeover, .window_bits = options.deflate_window_bits};
+  settings.max_message_bytes = options.max_package_size;
+  settings.max_context_bytes = options.deflate_context_memory;
+  return std::make_unique<gateway::Compression>(settings);
+}
+
 std::uint32_t lan_ip_number(const std::string& lan_ip) {
   const auto endpoint = net::Endpoint::resolve(lan_ip + ":0");
   return endpoint ? endpoint->to_address().ipv4() : 0;
@@ -42,7 +54,7 @@ std::uint32_t lan_ip_number(const std::string& lan_ip) {
 class Gateway::State {
  public:
   State(net::Loop& loop, GatewayOptions options, std::unique_ptr<Protocol> protocol)
-      : loop_(loop), options_(std::move(options)), framing_(std::move(protocol)) {}
+      : loop_(loop), options_(std::move(options)), framing_(std::move(protocol), compression_for(options_)) {}
 
   void serve(net::Socket clients, net::Socket inner);
   void stop(std::function<void()> stopped);
@@ -118,6 +130,7 @@ void Gateway::State::serve(net::Socket clients, net::Socket inner) {
     client_port_->end_late_handshakes();
     inner_port_->end_strangers();
     inner_port_->end_silent_workers();
+    if (gateway::Compression* compression = framing_.compression()) compression->free_unused(loop_.now_ms());
     give_up_waiting();
   });
   const net::Address lan = net::Address::from_ipv4(forwarder_->settings().local_ip, inner_port);

@@ -25,8 +25,9 @@ namespace gatehouse::gateway::testing {
 class Parts {
  public:
   /// `protocol` is null for websocket.
-  explicit Parts(std::unique_ptr<Protocol> protocol = nullptr, std::uint32_t first_id = 1)
-      : table(first_id), framing(std::move(protocol)) {
+  explicit Parts(std::unique_ptr<Protocol> protocol = nullptr, std::uint32_t first_id = 1,
+                 std::unique_ptr<Compression> compression = nullptr)
+      : table(first_id), framing(std::move(protocol), std::move(compression)) {
     clients.set_heartbeat(heartbeat);
   }
 
