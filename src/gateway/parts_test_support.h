@@ -99,9 +99,11 @@ class Parts {
   EventForwarder forwarder{loop, table, workers, router, {}};
   ClientFraming framing;
   wire::WebSocketReader websockets{wire::WebSocketReader::Role::server, {}};
-  Clients clients{loop, table, directory, workers, forwarder, framing, websockets, {}};
+  LimitLog limits{loop};
+  Clients clients{loop, table, directory, workers, forwarder, framing, websockets, limits, {}};
   Heartbeat heartbeat{loop, table, clients, {}};
-  Commands commands{loop, table, directory, clients, heartbeat};
+  Handshakes handshakes{loop, table, clients, workers, limits, {}};
+  Commands commands{loop, table, directory, clients, heartbeat, handshakes};
   Questions questions{table, directory};
 
  private:
