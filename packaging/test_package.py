@@ -52,13 +52,14 @@ class PackageTest(unittest.TestCase):
             self.assertEqual(len(children), 3, "a register and two gateways")
             run("gatehouse", "stop", *OPTIONS)
 
+        uid = pwd.getpwnam("gatehouse").pw_uid
         # An upgrade keeps what was changed in the configuration.
         CONFIG.write_text(CONFIG.read_text() + "# changed\n")
         run("dpkg", "-i", "--force-confold", self.package)
         self.assertIn("# changed", CONFIG.read_text())
 
         run("dpkg", "--remove", "gatehouse")
-        self.assertEqual(run("pgrep", "-x", "gatehouse", check=False).stdout, "")
+        self.assertEqual(run("pgrep", "-u", uid, check=False).stdout, "")
         self.assertFalse(pathlib.Path("/usr/bin/gatehouse").exists())
         self.assertTrue(CONFIG.exists())
         run("dpkg", "--purge", "gatehouse")
