@@ -7,6 +7,7 @@ import pathlib
 import pwd
 import subprocess
 import sys
+import tempfile
 import time
 import unittest
 
@@ -46,19 +47,24 @@ class PackageTest(unittest.TestCase):
             run("systemctl", "restart", "gatehouse")
             run("gatehouse", "status", *OPTIONS)
         else:
-            run("gatehouse", "start", "-d", "--user", "gatehouse", *OPTIONS)
+            directory = tempfile.TemporaryDirectory()
+            self.addCleanup(directory.cleanup)
+            there = ["--run-dir", directory.name]
+            run("gatehouse", "start", "-d", "--user", "gatehouse", *there, *OPTIONS)
             uid = pwd.getpwnam("gatehouse").pw_uid
             children = run("pgrep", "-u", uid, "-x", "gatehouse").stdout.split()
             self.assertEqual(len(children), 3, "a register and two gateways")
-            run("gatehouse", "stop", *OPTIONS)
+            run("gatehouse", "status", *there, *OPTIONS)
+            run("gatehouse", "stop", *there, *OPTIONS)
 
+        uid = pwd.getpwnam("gatehouse").pw_uid
         # An upgrade keeps what was changed in the configuration.
         CONFIG.write_text(CONFIG.read_text() + "# changed\n")
         run("dpkg", "-i", "--force-confold", self.package)
         self.assertIn("# changed", CONFIG.read_text())
 
         run("dpkg", "--remove", "gatehouse")
-        self.assertEqual(run("pgrep", "-x", "gatehouse", check=False).stdout, "")
+        self.assertEqual(run("pgrep", "-u", uid, check=False).stdout, "")
         self.assertFalse(pathlib.Path("/usr/bin/gatehouse").exists())
         self.assertTrue(CONFIG.exists())
         run("dpkg", "--purge", "gatehouse")

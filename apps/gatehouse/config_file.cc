@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <fstream>
+#include <initializer_list>
 #include <limits>
 #include <optional>
 #include <sstream>
@@ -26,7 +27,8 @@ namespace {
 using std::chrono::milliseconds;
 
 /// What a key sets; the type decides what may stand in the file.
-using Target = std::variant<std::string*, int*, std::size_t*, milliseconds*, std::vector<std::string>*, LoadBalancing*, Router*>;
+using Target = std::variant<std::string*, int*, bool*, std::size_t*, milliseconds*, std::vector<std::string>*, LoadBalancing*,
+                            Router*, RateAction*, SendBufferPolicy*>;
 using Keys = std::vector<std::pair<std::string, Target>>;
 
 Keys keys_of(RegisterOptions& options) {
@@ -54,8 +56,32 @@ Keys keys_of(GatewayOptions& options) {
           {"select_load_balancing_mode", &options.select_load_balancing_mode},
           {"router", &options.router},
           {"max_package_size", &options.max_package_size},
+          {"max_fragments", &options.max_fragments},
           {"send_to_client_buffer_size", &options.send_to_client_buffer_size},
           {"send_to_worker_buffer_size", &options.send_to_worker_buffer_size},
+          {"deflate", &options.deflate},
+          {"deflate_level", &options.deflate_level},
+          {"deflate_threshold", &options.deflate_threshold},
+          {"deflate_window_bits", &options.deflate_window_bits},
+          {"deflate_context_takeover", &options.deflate_context_takeover},
+          {"deflate_context_memory", &options.deflate_context_memory},
+          {"send_buffer_policy", &options.send_buffer_policy},
+          {"subprotocols", &options.subprotocols},
+          {"handshake_by_worker", &options.handshake_by_worker},
+          {"allowed_origins", &options.allowed_origins},
+          {"max_header_size", &options.max_header_size},
+          {"max_header_fields", &options.max_header_fields},
+          {"max_connections", &options.max_connections},
+          {"max_connections_per_address", &options.max_connections_per_address},
+          {"max_new_connections_per_second", &options.max_new_connections_per_second},
+          {"ipv6_prefix_bits", &options.ipv6_prefix_bits},
+          {"max_memory", &options.max_memory},
+          {"first_bind_timeout", &options.first_bind_timeout},
+          {"max_messages_per_second", &options.max_messages_per_second},
+          {"max_bytes_per_second", &options.max_bytes_per_second},
+          {"over_rate", &options.over_rate},
+          {"unfinished_messages_size", &options.unfinished_messages_size},
+          {"inner_connect_timeout", &options.inner_connect_timeout},
           {"handshake_timeout", &options.handshake_timeout},
           {"no_worker_timeout", &options.no_worker_timeout},
           {"no_worker_buffer_size", &options.no_worker_buffer_size},
@@ -84,6 +110,39 @@ Expected take(const toml::node& node, int& target) {
   if (!value || *value < std::numeric_limits<int>::min() || *value > std::numeric_limits<int>::max()) return "a whole number";
   target = static_cast<int>(*value);
   return std::nullopt;
+}
+
+Expected take(const toml::node& node, bool& target) {
+  const auto value = node.value_exact<bool>();
+  if (!value) return "true or false";
+  target = *value;
+  return std::nullopt;
+}
+
+/// One of some words.
+template <class Enum>
+Expected take_word(const toml::node& node, Enum& target, std::initializer_list<std::pair<const char*, Enum>> words) {
+  const auto value = node.value_exact<std::string>();
+  std::string expected;
+  for (const auto& [word, meaning] : words) {
+    if (value && *value == word) {
+      target = meaning;
+      return std::nullopt;
+    }
+    expected += fmt::format("{}\"{}\"", expected.empty() ? "" : " or ", word);
+  }
+  return expected;
+}
+
+Expected take(const toml::node& node, RateAction& target) {
+  return take_word(node, target, {{"delay", RateAction::delay}, {"close", RateAction::close}});
+}
+
+Expected take(const toml::node& node, SendBufferPolicy& target) {
+  return take_word(node, target,
+                   {{"disconnect", SendBufferPolicy::disconnect},
+                    {"drop_newest", SendBufferPolicy::drop_newest},
+                    {"drop_oldest", SendBufferPolicy::drop_oldest}});
 }
 
 Expected take(const toml::node& node, std::size_t& target) {

@@ -57,7 +57,31 @@ ping_data = "{}"
 select_load_balancing_mode = "round_robin"
 router = "random"
 max_package_size = 11
+max_fragments = 21
 send_to_client_buffer_size = 12
+send_buffer_policy = "drop_oldest"
+deflate = true
+deflate_level = 6
+deflate_threshold = 22
+deflate_window_bits = 10
+deflate_context_takeover = false
+deflate_context_memory = 23
+subprotocols = ["a", "b"]
+handshake_by_worker = true
+allowed_origins = "https://chat.example"
+max_header_size = 300
+max_header_fields = 24
+max_connections = 25
+max_connections_per_address = 26
+max_new_connections_per_second = 27
+ipv6_prefix_bits = 56
+max_memory = 28
+first_bind_timeout = "29s"
+max_messages_per_second = 30
+max_bytes_per_second = 31
+over_rate = "close"
+unfinished_messages_size = 32
+inner_connect_timeout = "33s"
 send_to_worker_buffer_size = 13
 handshake_timeout = 2.5
 no_worker_timeout = 7
@@ -103,6 +127,30 @@ listen = "text://0.0.0.0:8283"
   EXPECT_FALSE(program.gateways[1].router);
   EXPECT_EQ(web.max_package_size, 11U);
   EXPECT_EQ(web.send_to_client_buffer_size, 12U);
+  EXPECT_EQ(web.max_fragments, 21);
+  EXPECT_EQ(web.send_buffer_policy, SendBufferPolicy::drop_oldest);
+  EXPECT_TRUE(web.deflate);
+  EXPECT_EQ(web.deflate_level, 6);
+  EXPECT_EQ(web.deflate_threshold, 22U);
+  EXPECT_EQ(web.deflate_window_bits, 10);
+  EXPECT_FALSE(web.deflate_context_takeover);
+  EXPECT_EQ(web.deflate_context_memory, 23U);
+  EXPECT_EQ(web.subprotocols, (std::vector<std::string>{"a", "b"}));
+  EXPECT_TRUE(web.handshake_by_worker);
+  EXPECT_EQ(web.allowed_origins, std::vector<std::string>{"https://chat.example"});
+  EXPECT_EQ(web.max_header_size, 300U);
+  EXPECT_EQ(web.max_header_fields, 24);
+  EXPECT_EQ(web.max_connections, 25);
+  EXPECT_EQ(web.max_connections_per_address, 26);
+  EXPECT_EQ(web.max_new_connections_per_second, 27);
+  EXPECT_EQ(web.ipv6_prefix_bits, 56);
+  EXPECT_EQ(web.max_memory, 28U);
+  EXPECT_EQ(web.first_bind_timeout, milliseconds(29'000));
+  EXPECT_EQ(web.max_messages_per_second, 30);
+  EXPECT_EQ(web.max_bytes_per_second, 31U);
+  EXPECT_EQ(web.over_rate, RateAction::close);
+  EXPECT_EQ(web.unfinished_messages_size, 32U);
+  EXPECT_EQ(web.inner_connect_timeout, milliseconds(33'000));
   EXPECT_EQ(web.send_to_worker_buffer_size, 13U);
   EXPECT_EQ(web.handshake_timeout, milliseconds(2500));
   EXPECT_EQ(web.no_worker_timeout, milliseconds(7000));
@@ -202,6 +250,15 @@ TEST(ConfigFile, SaysWhenItCannotBeRead) {
   const auto empty = ConfigFile::load("/dev/null");
   ASSERT_FALSE(empty.has_value());
   EXPECT_NE(empty.error().message.find("nothing to start"), std::string::npos) << empty.error().message;
+}
+
+TEST(ConfigFile, WordsAndSwitches) {
+  expect_line(gateway_with("over_rate = \"slow\""), "g.toml:4: over_rate: \"delay\" or \"close\" is expected, not \"slow\"");
+  expect_line(gateway_with("send_buffer_policy = 1"),
+              "g.toml:4: send_buffer_policy: \"disconnect\" or \"drop_newest\" or \"drop_oldest\" is expected, not 1");
+  expect_line(gateway_with("deflate = 1"), "g.toml:4: deflate: true or false is expected, not 1");
+  expect_line(gateway_with("deflate_windowbits = 9"),
+              "g.toml:4: unknown key \"deflate_windowbits\"; did you mean \"deflate_window_bits\"?");
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // The smallest program, and the one that measurements are made with: nothing in on_message but what its first byte asks for.
 #include <gatehouse/gatehouse.h>
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,6 +54,10 @@ int main(int argc, char** argv) {
   std::string register_address = "127.0.0.1:1336";
   int start_port = 2900;
   bool mirror = false;
+  int max_message = 1024 * 1024;
+  int max_fragments = 1024;
+  bool deflate = false;
+  bool deflate_context_takeover = false;
 
   gh::Application app("echo");
   app.option("--listen", listen, "where clients connect, as in text://127.0.0.1:9001; may be given several times");
@@ -61,6 +66,10 @@ int main(int argc, char** argv) {
   app.option("--register", register_address, "IP:PORT of the register");
   app.option("--start-port", start_port, "the first inner port of the gateways");
   app.option("--mirror", mirror, "send every message back as it came, whatever it begins with");
+  app.option("--max-message", max_message, "the longest message taken from a client, in bytes");
+  app.option("--max-fragments", max_fragments, "the most frames of one WebSocket message");
+  app.option("--deflate", deflate, "compress messages for clients that offer permessage-deflate");
+  app.option("--deflate-context-takeover", deflate_context_takeover, "keep a context for each such client");
   if (const auto status = app.parse(argc, argv)) return *status;
 
   app.add(gh::RegisterOptions{.listen = "text://" + register_address});
@@ -70,7 +79,11 @@ int main(int argc, char** argv) {
                                .listen = address,
                                .count = gateways,
                                .start_port = next_port,
-                               .register_addresses = {register_address}});
+                               .register_addresses = {register_address},
+                               .max_package_size = static_cast<std::size_t>(std::max(max_message, 0)),
+                               .max_fragments = max_fragments,
+                               .deflate = deflate || deflate_context_takeover,
+                               .deflate_context_takeover = deflate_context_takeover});
     next_port += gateways;
   }
   app.add(gh::WorkerOptions{

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include <gatehouse/data.h>
 #include <gatehouse/value.h>
@@ -46,6 +47,14 @@ class Client {
 
   /// The heartbeat of this client alone; see Cluster::set_ping_interval.
   void set_ping_interval(std::optional<std::chrono::milliseconds> interval);
+  /// In on_websocket_connect: the client is not let in. Where the gateway asks (GatewayOptions::handshake_by_worker), its
+  /// handshake is answered with this HTTP status, 400 to 599, and `words` as its text, of which 1 KB is sent; elsewhere it is in
+  /// already, and its connection is closed. What was sent to it before is dropped where the gateway asks. Throws
+  /// std::invalid_argument for another status.
+  void refuse(int status = 403, std::string_view words = {});
+  /// In on_websocket_connect, where the gateway asks: the subprotocol of the connection, one of Handshake::subprotocols(); in
+  /// place of what the gateway's configuration would choose. Elsewhere nothing happens.
+  void choose_subprotocol(std::string_view name);
 
   [[nodiscard]] Cluster& cluster();
 

@@ -29,6 +29,9 @@ class Handshake {
   /// A header by its name in any case ("Origin", "user-agent"), or "".
   [[nodiscard]] std::string header(std::string_view name) const;
 
+  /// The subprotocols that the client offers, in its order.
+  [[nodiscard]] std::vector<std::string> subprotocols() const;
+
  private:
   Value query_;
   Value server_;

@@ -30,6 +30,19 @@ struct InstanceOptions {
   std::chrono::milliseconds stop_timeout{0};
 };
 
+/// What becomes of a client that says more than it may in a second.
+enum class RateAction {
+  delay,  ///< it is not read from until it may say more, so that it is slowed down
+  close,  ///< it is closed, with 1008
+};
+
+/// What becomes of messages to a client that does not read, when send_to_client_buffer_size is reached.
+enum class SendBufferPolicy {
+  disconnect,   ///< the client is closed, with 1008 as far as it still reads
+  drop_newest,  ///< the new message is not sent to it
+  drop_oldest,  ///< the oldest ones that wait are dropped to make room
+};
+
 /// The phone book of a cluster: one process.
 struct RegisterOptions {
   std::string name = "Register";
@@ -68,10 +81,59 @@ struct GatewayOptions {
 
   /// The longest message taken from a client, in bytes.
   std::size_t max_package_size = 1024 * 1024;
-  /// How much may wait for a client that does not read; a client over it is disconnected. Bytes.
+  /// The most frames that one WebSocket message may come in; a client that sends more is closed with 1008.
+  int max_fragments = 1024;
+  /// How much may wait for a client that does not read, in bytes, and what happens when that is reached.
   std::size_t send_to_client_buffer_size = 1024 * 1024;
+  SendBufferPolicy send_buffer_policy = SendBufferPolicy::disconnect;
   /// How much may wait for a worker before reading from its clients is paused. Bytes.
   std::size_t send_to_worker_buffer_size = 10 * 1024 * 1024;
+  /// Compresses WebSocket messages for clients that offer permessage-deflate (RFC 7692): one compression for each message,
+  /// however many clients it goes to. An idle client costs no more memory for it, unless contexts are kept.
+  bool deflate = false;
+  int deflate_level = 1;                ///< 1 (quick) to 9 (small)
+  std::size_t deflate_threshold = 256;  ///< bytes; shorter messages are sent plain
+  int deflate_window_bits = 15;         ///< 9 to 15: the window is 2^bits bytes
+  /// Messages to and from one client refer to earlier ones, which makes small ones much smaller, and costs the gateway about 300
+  /// KB for each such client (at 15 window bits; 25 KB at 9). A message to many clients still is compressed once, without a
+  /// context.
+  bool deflate_context_takeover = false;
+  /// What all contexts of a process may take, in bytes; clients beyond it get none.
+  std::size_t deflate_context_memory = 64 * 1024 * 1024;
+
+  /// WebSocket subprotocols, the best one first: the first that a client offers is agreed on. A client that offers none of them
+  /// goes on without.
+  std::vector<std::string> subprotocols = {};
+  /// The business decides: the answer to a client's handshake waits for Events::on_websocket_connect, in which Client::refuse()
+  /// lets nobody in and Client::choose_subprotocol() chooses. Only workers of this library can be asked; a client whose worker is
+  /// PHP is let in.
+  bool handshake_by_worker = false;
+  /// Where pages that connect may come from, exactly as browsers say it: "https://chat.example", with the port where it is not
+  /// the scheme's own. Anything else is refused with 403, also a client without an Origin. Empty: no check.
+  std::vector<std::string> allowed_origins = {};
+  /// Of a handshake: bytes of its head, and header fields. More is refused with 431.
+  std::size_t max_header_size = 8 * 1024;
+  int max_header_fields = 64;
+
+  /// Clients of one gateway process: in all, of one address, and new ones in a second; 0 is no limit. A WebSocket client over one
+  /// is refused with 503, or 429 for its address.
+  int max_connections = 0;
+  int max_connections_per_address = 0;
+  int max_new_connections_per_second = 0;
+  int ipv6_prefix_bits = 64;  ///< what counts as one address of IPv6
+  /// New clients are refused while a process has more heap than this in use, in bytes; those that are there go on. 0 is no limit.
+  std::size_t max_memory = 0;
+  /// A client that has neither a uid nor a group so long after its connect is closed; 0 is never.
+  std::chrono::milliseconds first_bind_timeout{0};
+  /// What one client may say in a second; 0 is no limit. Pings count as messages.
+  int max_messages_per_second = 0;
+  std::size_t max_bytes_per_second = 0;
+  RateAction over_rate = RateAction::delay;
+  /// What all clients of a process together may have said of messages that are not whole yet. Bytes.
+  std::size_t unfinished_messages_size = 64 * 1024 * 1024;
+  /// Time for a peer of the inner port to show the secret_key, where there is one.
+  std::chrono::milliseconds inner_connect_timeout{10'000};
+
   /// Time for a WebSocket handshake, from the accept.
   std::chrono::milliseconds handshake_timeout{10'000};
   /// How long, and how many bytes of, events wait in a gateway process that has no worker at all.

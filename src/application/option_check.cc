@@ -7,10 +7,12 @@
 #include <cctype>
 #include <chrono>
 #include <map>
+#include <utility>
 
 #include "application/listen_plan.h"
 #include "application/listen_url.h"
 #include "application/nearest_name.h"
+#include "wire/websocket_handshake.h"
 
 namespace gatehouse {
 namespace {
@@ -103,6 +105,58 @@ void check_inner_side(Checker& checker, const GatewayOptions& options) {
   checker.secret(options.inner_listen.empty() ? "lan_ip" : "inner_listen", *inner, options.secret_key);
 }
 
+void check_deflate(Checker& checker, const GatewayOptions& options) {
+  checker.require(options.deflate_level >= 1 && options.deflate_level <= 9, "deflate_level",
+                  fmt::format("{} cannot be; from 1 (quick) to 9 (small)", options.deflate_level));
+  checker.require(options.deflate_window_bits >= 9 && options.deflate_window_bits <= 15, "deflate_window_bits",
+                  fmt::format("{} cannot be; from 9 (512 bytes) to 15 (32 KB)", options.deflate_window_bits));
+  const bool drops_oldest = options.send_buffer_policy == SendBufferPolicy::drop_oldest;
+  checker.require(
+      !options.deflate || !options.deflate_context_takeover || !drops_oldest, "deflate_context_takeover",
+      "a compressed message that refers to others cannot be read when those are dropped; use another send_buffer_policy "
+      "than drop_oldest");
+}
+
+/// "https://chat.example:8443": scheme and host, without a path; what a browser may say.
+bool is_origin(const std::string& origin) {
+  const std::size_t scheme_end = origin.find("://");
+  if (scheme_end == std::string::npos || scheme_end == 0) return false;
+  const std::string host = origin.substr(scheme_end + 3);
+  const bool has_capitals = std::any_of(origin.begin(), origin.end(), [](unsigned char c) { return std::isupper(c) != 0; });
+  return !host.empty() && !has_capitals && host.find_first_of("/?#@ *") == std::string::npos;
+}
+
+void check_handshakes(Checker& checker, const GatewayOptions& options) {
+  for (const std::string& name : options.subprotocols) {
+    checker.require(wire::is_subprotocol(name), "subprotocols",
+                    fmt::format("\"{}\" is no subprotocol; letters, digits, '.' and '-', such as \"chat.v2\"", name));
+  }
+  for (const std::string& origin : options.allowed_origins) {
+    checker.require(is_origin(origin), "allowed_origins",
+                    fmt::format("\"{}\" is no origin; scheme and host in small letters and nothing behind, such as "
+                                "\"https://chat.example\"",
+                                origin));
+  }
+  checker.require(options.max_header_size >= 256 && options.max_header_size <= 1024 * 1024, "max_header_size",
+                  fmt::format("{} bytes cannot be; from 256 to 1048576", options.max_header_size));
+  checker.require(options.max_header_fields >= 5 && options.max_header_fields <= 10'000, "max_header_fields",
+                  fmt::format("{} cannot be; from 5, which a handshake has, to 10000", options.max_header_fields));
+}
+
+void check_limits(Checker& checker, const GatewayOptions& options) {
+  for (const auto& [option, value] : {std::pair("max_connections", options.max_connections),
+                                      std::pair("max_connections_per_address", options.max_connections_per_address),
+                                      std::pair("max_new_connections_per_second", options.max_new_connections_per_second),
+                                      std::pair("max_messages_per_second", options.max_messages_per_second)}) {
+    checker.require(value >= 0, option, fmt::format("{} cannot be; 0 (no limit) or more", value));
+  }
+  checker.require(options.ipv6_prefix_bits >= 1 && options.ipv6_prefix_bits <= 128, "ipv6_prefix_bits",
+                  fmt::format("{} cannot be; from 1 to 128", options.ipv6_prefix_bits));
+  checker.size("unfinished_messages_size", options.unfinished_messages_size);
+  checker.duration("first_bind_timeout", options.first_bind_timeout, true);
+  checker.duration("inner_connect_timeout", options.inner_connect_timeout, false);
+}
+
 void check(Checker& checker, const GatewayOptions& options, const std::vector<std::string>& schemes) {
   checker.name(options.name);
   checker.require(!options.listen.empty(), "listen",
@@ -121,8 +175,12 @@ void check(Checker& checker, const GatewayOptions& options, const std::vector<st
   checker.require(options.ping_not_response_limit >= 0, "ping_not_response_limit",
                   fmt::format("{} cannot be; 0 (never disconnect) or more", options.ping_not_response_limit));
   checker.size("max_package_size", options.max_package_size);
+  checker.require(options.max_fragments >= 1, "max_fragments", fmt::format("{} cannot be; 1 or more", options.max_fragments));
   checker.size("send_to_client_buffer_size", options.send_to_client_buffer_size);
   checker.size("send_to_worker_buffer_size", options.send_to_worker_buffer_size);
+  check_deflate(checker, options);
+  check_handshakes(checker, options);
+  check_limits(checker, options);
   checker.duration("handshake_timeout", options.handshake_timeout, false);
   checker.duration("no_worker_timeout", options.no_worker_timeout, true);
   checker.require(options.no_worker_buffer_size <= kMaxSize, "no_worker_buffer_size",

@@ -100,6 +100,33 @@ TEST(OptionCheck, NumbersThatCannotBe) {
   expect_line([](Program& p) { p.gateways[0].no_worker_timeout = milliseconds(-5); }, at + "no_worker_timeout: ", "-5 ms");
 }
 
+TEST(OptionCheck, CompressionHandshakesAndLimits) {
+  const std::string at = "gateway \"web\": ";
+  expect_line([](Program& p) { p.gateways[0].max_fragments = 0; }, at + "max_fragments: ", "1 or more");
+  expect_line([](Program& p) { p.gateways[0].deflate_level = 0; }, at + "deflate_level: ", "from 1 (quick) to 9");
+  expect_line([](Program& p) { p.gateways[0].deflate_window_bits = 8; }, at + "deflate_window_bits: ", "from 9");
+  expect_line(
+      [](Program& p) {
+        p.gateways[0].deflate = p.gateways[0].deflate_context_takeover = true;
+        p.gateways[0].send_buffer_policy = SendBufferPolicy::drop_oldest;
+      },
+      at + "deflate_context_takeover: ", "drop_oldest");
+  expect_line([](Program& p) { p.gateways[0].subprotocols = {"a b"}; }, at + "subprotocols: \"a b\"", "chat.v2");
+  for (const char* origin :
+       {"chat.example", "https://chat.example/", "https://", "null", "*", "https://Chat.example", "https://*.example"}) {
+    expect_line([&](Program& p) { p.gateways[0].allowed_origins = {origin}; }, at + "allowed_origins: ", "https://chat.example");
+  }
+  EXPECT_EQ(line_for([](Program& p) { p.gateways[0].allowed_origins = {"https://chat.example:8443", "http://[::1]:80"}; }),
+            "fine");
+  expect_line([](Program& p) { p.gateways[0].max_header_size = 10; }, at + "max_header_size: ", "from 256");
+  expect_line([](Program& p) { p.gateways[0].max_header_fields = 4; }, at + "max_header_fields: ", "from 5");
+  expect_line([](Program& p) { p.gateways[0].max_connections = -1; }, at + "max_connections: ", "0 (no limit)");
+  expect_line([](Program& p) { p.gateways[0].ipv6_prefix_bits = 129; }, at + "ipv6_prefix_bits: ", "from 1 to 128");
+  expect_line([](Program& p) { p.gateways[0].unfinished_messages_size = 0; }, at + "unfinished_messages_size: ", "from 1");
+  expect_line([](Program& p) { p.gateways[0].first_bind_timeout = milliseconds(-1); }, at + "first_bind_timeout: ", "0 or more");
+  expect_line([](Program& p) { p.gateways[0].inner_connect_timeout = milliseconds(0); }, at + "inner_connect_timeout: ", "1 ms");
+}
+
 TEST(OptionCheck, RegisterAddresses) {
   expect_line([](Program& p) { p.gateways[0].register_addresses = {}; },
               "gateway \"web\": register_addresses: ", "127.0.0.1:1236");

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 
 namespace gatehouse {
@@ -25,7 +26,8 @@ struct RoleStatus {
   // Over the last few seconds.
   std::uint64_t messages_in_per_second = 0;
   std::uint64_t messages_out_per_second = 0;
-  std::uint64_t busy_percent = 0;  // of the time of its thread: 100 is a processor of its own
+  std::uint64_t busy_percent = 0;               // of the time of its thread: 100 is a processor of its own
+  std::map<std::string, std::uint64_t> limits;  // of a gateway: how often each limit was hit, by its name; those that were
 };
 
 }  // namespace gatehouse

@@ -2,10 +2,13 @@
 
 #include <gatehouse/protocol.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 
+#include "gateway/client_record.h"
+#include "gateway/compression.h"
 #include "net/connection.h"
 #include "net/shared_bytes.h"
 #include "wire/websocket_frame.h"
@@ -15,21 +18,28 @@ namespace gatehouse::gateway {
 /// Puts messages into the form of a gateway's client protocol: WebSocket frames, or what a Protocol makes of them.
 class ClientFraming {
  public:
-  /// `protocol` is null for WebSocket.
-  explicit ClientFraming(std::unique_ptr<Protocol> protocol) : protocol_(std::move(protocol)) {}
+  /// `protocol` is null for WebSocket. `compression` is null for none.
+  explicit ClientFraming(std::unique_ptr<Protocol> protocol, std::unique_ptr<Compression> compression = nullptr)
+      : protocol_(std::move(protocol)), compression_(std::move(compression)) {}
 
   [[nodiscard]] bool is_websocket() const { return protocol_ == nullptr; }
   [[nodiscard]] const Protocol& protocol() const { return *protocol_; }
 
-  /// Writes one message into the connection's output queue.
-  void write(net::Connection& connection, std::string_view message, bool binary);
+  /// Null when permessage-deflate is off.
+  [[nodiscard]] Compression* compression() const { return compression_.get(); }
+
+  /// Writes one message into the output queue of the client's connection.
+  void write(net::Connection& connection, const ClientRecord& client, std::string_view message, bool binary);
   /// One encoded message for many connections.
   [[nodiscard]] net::SharedBytes encode(std::string_view message, bool binary);
+  /// The same, compressed, for clients whose records have these deflate_bits; empty when it is better sent plain.
+  [[nodiscard]] net::SharedBytes encode_deflated(std::string_view message, bool binary, std::uint8_t bits);
 
  private:
   std::string_view encode_to_scratch(std::string_view message);
 
   std::unique_ptr<Protocol> protocol_;
+  std::unique_ptr<Compression> compression_;
   std::string scratch_;  // kept between messages so that a Protocol's encode allocates nothing at rest
 };
 

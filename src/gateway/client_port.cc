@@ -1,50 +1,97 @@
 #include "gateway/client_port.h"
 
 #include <algorithm>
+#include <chrono>
 #include <exception>
 #include <string>
+#include <utility>
 
 #include "wire/php_serialize.h"
+#include "wire/utf8.h"
 #include "wire/websocket_handshake.h"
 
 namespace gatehouse::gateway {
 
 using Cause = CloseReason::Cause;
 
-ClientPort::ClientPort(net::Loop& loop, ClientTable& table, Clients& clients, ClientFraming& framing,
-                       wire::WebSocketReader& websockets, Settings settings)
-    : loop_(loop), table_(table), clients_(clients), framing_(framing), websockets_(websockets), settings_(settings) {}
+ClientPort::ClientPort(const Parts& parts, Settings settings)
+    : loop_(parts.loop),
+      table_(parts.table),
+      clients_(parts.clients),
+      handshakes_(parts.handshakes),
+      framing_(parts.framing),
+      websockets_(parts.websockets),
+      admission_(parts.admission),
+      limits_(parts.limits),
+      settings_(std::move(settings)),
+      rates_(settings_.rates) {}
 
 void ClientPort::on_open(net::Connection& connection) {
   ++connections_;
+  if (const auto limit = admission_.enter(connection.peer(), loop_.now_ms())) return refuse_at_once(connection, *limit);
   const std::uint32_t client = table_.add();
   connection.tag = client;
   ClientRecord& record = table_[client];
   record.connection = connection.id();
+  rates_.begin(client, loop_.now_ms());
+  if (settings_.first_bind_ms != 0) first_binds_.push_back({record.id, loop_.now_ms() + settings_.first_bind_ms});
   if (framing_.is_websocket()) {
-    record.stage = ClientRecord::Stage::handshake;
-    handshakes_.push_back({record.id, loop_.now_ms() + settings_.handshake_ms});
+    handshakes_.begin(client);
   } else {
     record.stage = ClientRecord::Stage::open;
   }
   clients_.forward(client, {wire::Command::on_connect, {}});
 }
 
+void ClientPort::refuse_at_once(net::Connection& connection, Limit limit) {
+  limits_.hit(limit, connection.peer());
+  connection.tag = kRefused;
+  if (!framing_.is_websocket() || refusals_ >= kMostRefusals) {
+    ++refusals_;
+    return connection.destroy();
+  }
+  ++refusals_;
+  connection.send(wire::http_refusal(limit == Limit::connections_per_address ? 429 : 503));
+  connection.close();
+}
+
 std::size_t ClientPort::on_data(net::Connection& connection, std::span<char> bytes, std::size_t seen) {
   const std::uint32_t client = connection.tag;
-  if (client == Clients::kNobody) return bytes.size();
-  if (!framing_.is_websocket()) return read_stream(connection, bytes, seen);
+  if (client == Clients::kNobody || client == kRefused) return bytes.size();
   std::size_t used = 0;
-  if (table_[client].stage == ClientRecord::Stage::handshake) {
-    used = shake_hands(connection, bytes, seen);
-    // Frames may be glued to the handshake.
-    if (!still(connection, client) || table_[client].stage == ClientRecord::Stage::handshake) return used;
+  if (!framing_.is_websocket()) {
+    used = read_stream(connection, bytes, seen);
+  } else if (table_[client].stage == ClientRecord::Stage::asked) {
+    // Somebody resumed it: what it says still has to wait until it is let in.
+    connection.pause();
+    return 0;
+  } else {
+    if (table_[client].stage == ClientRecord::Stage::handshake) {
+      used = shake_hands(connection, bytes, seen);
+      // Frames may be glued to the handshake.
+      if (!still(connection, client) || table_[client].stage != ClientRecord::Stage::open) return used;
+    }
+    used += read_frames(connection, bytes.subspan(used));
   }
-  return used + read_frames(connection, bytes.subspan(used));
+  if (connection.tag == client && used < bytes.size() && !may_wait(connection, client, bytes.size() - used)) return bytes.size();
+  return used;
+}
+
+bool ClientPort::may_wait(net::Connection& connection, std::uint32_t client, std::size_t left) {
+  const std::size_t others = loop_.input_bytes() - std::min(loop_.input_bytes(), connection.unread_bytes());
+  if (others + left + websockets_.held_bytes() <= settings_.max_unfinished_bytes) return true;
+  limits_.hit(Limit::unfinished_messages, connection.peer());
+  close(client, Cause::shutdown, wire::close_code::kTryLater, "too much unfinished");
+  return false;
 }
 
 void ClientPort::on_close(net::Connection& connection, net::CloseCause cause, int error) {
   --connections_;
+  if (connection.tag == kRefused) {
+    --refusals_;
+    return;
+  }
+  admission_.leave(connection.peer());
   if (connection.tag == Clients::kNobody) return;
   const bool lost = cause == net::CloseCause::connection_lost;
   if (lost) loop_.log().debug("client {} lost (errno {})", connection.peer().to_string(), error);
@@ -54,35 +101,82 @@ void ClientPort::on_close(net::Connection& connection, net::CloseCause cause, in
 std::size_t ClientPort::shake_hands(net::Connection& connection, std::span<char> bytes, std::size_t seen) {
   const std::uint32_t client = connection.tag;
   const std::string_view text(bytes.data(), bytes.size());
-  const wire::HttpResult result = wire::parse_http_head(text, seen, head_);
+  const wire::HttpResult result = wire::parse_http_head(text, seen, head_, settings_.head);
   if (result.status == wire::HttpStatus::need_more) return 0;
-  if (result.status != wire::HttpStatus::complete) {
-    refuse(connection, client, wire::http_refusal(result.status == wire::HttpStatus::too_large ? 431 : 400), result.reason);
+  const auto refuse = [&](const std::string& response, const char* reason) {
+    handshakes_.refuse(client, response, reason);
     return bytes.size();
+  };
+  if (result.status == wire::HttpStatus::too_large) {
+    limits_.hit(Limit::header, connection.peer());
+    return refuse(wire::http_refusal(431), result.reason);
   }
+  if (result.status != wire::HttpStatus::complete) return refuse(wire::http_refusal(400), result.reason);
   const wire::HandshakeAnswer answer = wire::check_websocket_handshake(head_);
-  if (!answer.accepted) {
-    refuse(connection, client, answer.refusal, answer.reason);
-    return bytes.size();
+  if (!answer.accepted) return refuse(answer.refusal, answer.reason);
+  if (!settings_.allowed_origins.empty() && !wire::is_allowed_origin(head_, settings_.allowed_origins)) {
+    limits_.hit(Limit::origin, connection.peer());
+    return refuse(wire::http_refusal(403), "Origin is not one of allowed_origins");
+  }
+  Handshakes::Request request{answer.accept_key, {}, {}, wire::offered_subprotocols(head_)};
+  request.subprotocol = wire::choose_subprotocol(settings_.subprotocols, request.offered);
+  if (Compression* compression = framing_.compression()) {
+    wire::DeflateAnswer deflate = compression->agree(table_[client], head_);
+    if (deflate.kind == wire::DeflateAnswer::Kind::malformed)
+      return refuse(wire::http_refusal(400), "malformed Sec-WebSocket-Extensions");
+    request.extensions = std::move(deflate.extensions);
   }
   const std::string body =
       wire::serialize(wire::handshake_values(head_, connection.peer().ip(), connection.peer().port(), settings_.port));
-  table_[client].silent_ticks = -1;
-  clients_.forward(client, {wire::Command::on_websocket_connect, body, 0});
-  if (connection.tag != client) return bytes.size();
-  connection.send(wire::websocket_acceptance(answer.accept_key));
-  clients_.open(client);
-  return result.size;
+  handshakes_.decide(client, std::move(request), body);
+  return connection.tag == client ? result.size : bytes.size();
+}
+
+bool ClientPort::may_speak(net::Connection& connection, std::uint32_t client) {
+  if (!rates_.is_limited() || settings_.over_rate != RateAction::delay) return true;
+  const std::uint64_t wait_ms = rates_.wait_ms(client, loop_.now_ms());
+  if (wait_ms == 0) return true;
+  limits_.hit(rates_.is_short_of_messages(client) ? Limit::message_rate : Limit::byte_rate, connection.peer());
+  connection.pause();
+  loop_.after(std::chrono::milliseconds(wait_ms), [this, id = connection.id(), client] {
+    net::Connection* waiting = loop_.find(id);
+    if (waiting != nullptr && waiting->tag == client) waiting->resume();
+  });
+  return false;
+}
+
+/// False, and the client is closed, when it has said more than it may.
+bool ClientPort::spend(std::uint32_t client, std::uint32_t messages, std::size_t bytes) {
+  if (!rates_.is_limited()) return true;
+  if (rates_.spend(client, messages, bytes, loop_.now_ms()) || settings_.over_rate == RateAction::delay) return true;
+  const net::Connection* connection = loop_.find(table_[client].connection);
+  if (connection != nullptr)
+    limits_.hit(rates_.is_short_of_messages(client) ? Limit::message_rate : Limit::byte_rate, connection->peer());
+  close(client, Cause::protocol_error, wire::close_code::kPolicy, "too fast");
+  return false;
+}
+
+void ClientPort::close(std::uint32_t client, CloseReason::Cause cause, std::uint16_t code, const char* words) {
+  if (framing_.is_websocket()) {
+    clients_.close(client, cause, code, words);
+  } else {
+    clients_.destroy(client, cause);
+  }
 }
 
 std::size_t ClientPort::read_frames(net::Connection& connection, std::span<char> bytes) {
   const std::uint32_t client = connection.tag;
   std::size_t used = 0;
   while (used < bytes.size()) {
+    if (!may_speak(connection, client)) break;
     const wire::WebSocketEvent event = websockets_.next(table_[client].websocket, bytes.subspan(used));
     if (event.kind == wire::WebSocketEvent::Kind::need_more) break;
     used += event.consumed;
+    const bool is_part = event.kind == wire::WebSocketEvent::Kind::fragment;
+    const bool is_end = event.kind == wire::WebSocketEvent::Kind::close || event.kind == wire::WebSocketEvent::Kind::error;
+    if (!is_end && !spend(client, is_part ? 0 : 1, event.consumed)) break;
     if (!take(connection, client, event)) break;
+    if (is_part && !may_wait(connection, client, bytes.size() - used)) break;
   }
   return used;
 }
@@ -91,7 +185,13 @@ bool ClientPort::take(net::Connection& connection, std::uint32_t client, const w
   const std::string_view payload(event.payload.data(), event.payload.size());
   using Kind = wire::WebSocketEvent::Kind;
   switch (event.kind) {
-    case Kind::message: deliver(client, payload, event.binary); break;
+    case Kind::message:
+      if (event.compressed) {
+        inflate_and_deliver(client, event);
+      } else {
+        deliver(client, payload, event.binary);
+      }
+      break;
     case Kind::fragment: break;
     case Kind::ping: {
       table_[client].silent_ticks = -1;
@@ -115,14 +215,34 @@ bool ClientPort::take(net::Connection& connection, std::uint32_t client, const w
       connection.close();
       return false;
     }
-    case Kind::error:
-      loop_.log().debug("client {}: {}", connection.peer().to_string(), event.reason);
-      clients_.close(client, event.close_code == wire::close_code::kTooBig ? Cause::too_big : Cause::protocol_error,
-                     event.close_code, event.reason);
-      return false;
+    case Kind::error: fail(client, event.close_code, event.reason); return false;
     case Kind::need_more: break;
   }
   return still(connection, client);
+}
+
+void ClientPort::inflate_and_deliver(std::uint32_t client, const wire::WebSocketEvent& event) {
+  Compression& compression = *framing_.compression();
+  const wire::Inflater::Result result =
+      compression.inflate(table_[client], std::string_view(event.payload.data(), event.payload.size()));
+  using Status = wire::Inflater::Status;
+  if (result.status == Status::too_big) {
+    if (const net::Connection* connection = loop_.find(table_[client].connection))
+      limits_.hit(Limit::inflated_size, connection->peer());
+    return fail(client, wire::close_code::kTooBig, "message over the limit when inflated");
+  }
+  if (result.status != Status::complete) return fail(client, wire::close_code::kInvalidData, "compressed data is not deflate's");
+  if (!event.binary && !wire::is_utf8(result.message)) return fail(client, wire::close_code::kInvalidData, "text is not UTF-8");
+  const std::uint32_t id = table_[client].id;
+  deliver(client, result.message, event.binary);
+  if (table_.find(id) == client) compression.trim_inflater(table_[client]);
+}
+
+/// The client broke its protocol: it hears why, and is gone.
+void ClientPort::fail(std::uint32_t client, std::uint16_t code, const char* reason) {
+  const net::Connection* connection = loop_.find(table_[client].connection);
+  loop_.log().debug("client {}: {}", connection == nullptr ? "?" : connection->peer().to_string(), reason);
+  clients_.close(client, code == wire::close_code::kTooBig ? Cause::too_big : Cause::protocol_error, code, reason);
 }
 
 std::size_t ClientPort::read_stream(net::Connection& connection, std::span<char> bytes, std::size_t seen) {
@@ -130,7 +250,7 @@ std::size_t ClientPort::read_stream(net::Connection& connection, std::span<char>
   const Protocol& protocol = framing_.protocol();
   std::size_t used = 0;
   try {
-    while (used < bytes.size() && still(connection, client)) {
+    while (used < bytes.size() && still(connection, client) && may_speak(connection, client)) {
       const std::string_view rest(bytes.data() + used, bytes.size() - used);
       // Shown no more than one message may have, so that a read which holds much of a raw stream is several messages.
       const std::string_view shown = rest.substr(0, settings_.max_message_bytes);
@@ -142,6 +262,7 @@ std::size_t ClientPort::read_stream(net::Connection& connection, std::span<char>
       const bool whole = input.kind() == Input::Kind::frame;
       const std::size_t size = whole ? input.size() : std::max(input.size(), rest.size());
       if (size > settings_.max_message_bytes) {
+        limits_.hit(Limit::message_size, connection.peer());
         refuse_stream(client, Cause::too_big, "a message of over " + std::to_string(settings_.max_message_bytes) + " bytes");
         break;
       }
@@ -153,6 +274,7 @@ std::size_t ClientPort::read_stream(net::Connection& connection, std::span<char>
         break;
       }
       used += size;
+      if (!spend(client, 1, size)) break;
       deliver(client, protocol.decode(shown.substr(0, size)), false);
     }
   } catch (const std::exception& error) {
@@ -169,13 +291,6 @@ void ClientPort::deliver(std::uint32_t client, std::string_view message, bool bi
   clients_.forward(client, {wire::Command::on_message, message, flags});
 }
 
-void ClientPort::refuse(net::Connection& connection, std::uint32_t client, const std::string& answer, const char* reason) {
-  loop_.log().debug("client {} refused at its handshake: {}", connection.peer().to_string(), reason);
-  clients_.depart(client, {Cause::protocol_error, 0, {}});
-  connection.send(answer);
-  connection.close();
-}
-
 void ClientPort::refuse_stream(std::uint32_t client, Cause cause, const std::string& why) {
   const net::Connection* connection = loop_.find(table_[client].connection);
   loop_.log().debug("client {}: {}", connection == nullptr ? "?" : connection->peer().to_string(), why);
@@ -185,22 +300,19 @@ void ClientPort::refuse_stream(std::uint32_t client, Cause cause, const std::str
 void ClientPort::describe(const net::Connection& connection, ConnectionRow& row) const {
   row.kind = "client";
   row.protocol = settings_.scheme;
-  if (connection.tag != Clients::kNobody) clients_.describe(connection.tag, row);
+  if (connection.tag != Clients::kNobody && connection.tag != kRefused) clients_.describe(connection.tag, row);
 }
 
-void ClientPort::end_late_handshakes() {
-  while (!handshakes_.empty() && handshakes_.front().at_ms <= loop_.now_ms()) {
-    const std::uint32_t id = handshakes_.front().connection_id;
-    handshakes_.pop_front();
-    const std::uint32_t client = table_.find(id);
-    if (client == ClientTable::kNone || table_[client].stage != ClientRecord::Stage::handshake) continue;
-    const net::Connection* connection = loop_.find(table_[client].connection);
-    if (connection != nullptr && connection->is_paused()) {
-      // It is we who do not read, for want of a worker: its time starts anew.
-      handshakes_.push_back({id, loop_.now_ms() + settings_.handshake_ms});
-      continue;
-    }
-    clients_.destroy(client, Cause::timeout);
+void ClientPort::end_late() {
+  handshakes_.end_late();
+  while (!first_binds_.empty() && first_binds_.front().at_ms <= loop_.now_ms()) {
+    const std::uint32_t client = table_.find(first_binds_.front().connection_id);
+    first_binds_.pop_front();
+    if (client == ClientTable::kNone) continue;
+    const ClientRecord& record = table_[client];
+    if (record.uid != ClientRecord::kNoUid || (record.groups != nullptr && !record.groups->empty())) continue;
+    if (const net::Connection* connection = loop_.find(record.connection)) limits_.hit(Limit::first_bind, connection->peer());
+    close(client, Cause::timeout, wire::close_code::kPolicy, "not signed in in time");
   }
 }
 

@@ -110,6 +110,10 @@ TEST(ClientPort, AHandshakeHasItsTime) {
   slow.write("GET / HTTP/1.1\r\nHost:");
   ASSERT_TRUE(test.until([&] { return silent.ended() && slow.ended(); }));
   EXPECT_FALSE(done->ended());
+  silent.poll();
+  slow.poll();
+  EXPECT_TRUE(silent.head.starts_with("HTTP/1.1 408 ")) << silent.head;
+  EXPECT_TRUE(slow.head.starts_with("HTTP/1.1 408 ")) << slow.head;
   const auto closed = worker->events(Command::on_close);
   ASSERT_EQ(closed.size(), 2U);
   EXPECT_EQ(closed[0].body[0], static_cast<char>(CloseReason::Cause::timeout));

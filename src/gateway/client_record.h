@@ -35,7 +35,12 @@ struct HeldOutput {
 
 /// What a gateway knows of one client. 88 bytes; with its connection, the whole cost of an idle client.
 struct ClientRecord {
-  enum class Stage : std::uint8_t { free, handshake, open };
+  enum class Stage : std::uint8_t {
+    free,
+    handshake,
+    asked,  // its handshake is all right, and a worker says whether it is let in
+    open,
+  };
 
   net::ConnectionId connection;
   std::uint32_t id = 0;  // the connection id on the wire; 0 when this record is free
@@ -43,13 +48,15 @@ struct ClientRecord {
   wire::WebSocketState websocket;
   Blob session;  // PHP-serialized; empty for none
   std::unique_ptr<std::vector<Membership>> groups;
-  std::unique_ptr<HeldOutput> held;  // only in Stage::handshake
+  std::unique_ptr<HeldOutput> held;  // only before Stage::open
   std::uint32_t uid = kNoUid;        // entry of the uid table
   std::uint32_t uid_position = 0;
   std::int16_t silent_ticks = -1;  // heartbeat ticks since its last message, upstream's count from -1
   Stage stage = Stage::free;
   bool announced : 1 = false;      // some worker has heard, or will hear, on_connect
   bool own_heartbeat : 1 = false;  // has an interval of its own, and is in Heartbeat's table
+  std::uint8_t deflate_bits = 0;   // window of compressed messages to it (permessage-deflate); 0: none may be sent
+  bool keeps_context = false;      // across compressed messages: it has a context in Compression
 
   static constexpr std::uint32_t kNoUid = 0xffffffffU;
 };

@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "gateway/heartbeat.h"
 #include "wire/client_id.h"
+#include "wire/websocket_handshake.h"
 
 namespace gatehouse::gateway {
 namespace {
@@ -31,24 +32,58 @@ net::Connection* Clients::ready_for(const ClientRecord& record) {
   }
   const std::size_t most = settings_.send_buffer_bytes;
   // Much may have been queued in this one iteration; only what the kernel does not take counts against the client.
-  if (connection->queued_bytes() >= most) connection->flush();
-  if (connection->queued_bytes() >= most || (record.held != nullptr && record.held->bytes >= most)) {
+  if (queued(*connection) >= most) connection->flush();
+  if (record.held != nullptr && record.held->bytes >= most) {
+    limits_.hit(Limit::send_buffer, connection->peer());
     ++send_failures_;
     slow_.push_back(record.id);
     return nullptr;
   }
-  return connection;
+  if (queued(*connection) < most || make_room(*connection, record)) return connection;
+  ++send_failures_;
+  return nullptr;
+}
+
+/// What waits for a client. Where messages stand alone in its queue, each counts for what it costs to keep it, so that empty ones
+/// are bounded too.
+std::size_t Clients::queued(const net::Connection& connection) const {
+  return connection.queued_bytes() + (drops_oldest() ? kHoldingCost * connection.queued_messages() : 0);
+}
+
+/// Applies the policy to a client that does not read; true when it may be sent one more message.
+bool Clients::make_room(net::Connection& connection, const ClientRecord& record) {
+  limits_.hit(Limit::send_buffer, connection.peer());
+  switch (settings_.policy) {
+    case SendBufferPolicy::disconnect: slow_.push_back(record.id); return false;
+    case SendBufferPolicy::drop_newest: return false;
+    case SendBufferPolicy::drop_oldest: break;
+  }
+  while (queued(connection) >= settings_.send_buffer_bytes) {
+    if (!connection.drop_oldest_message()) return false;  // what is left is half written, or no message
+    ++send_failures_;
+  }
+  return true;
+}
+
+void Clients::deliver(net::Connection& connection, const net::SharedBytes& message) {
+  if (drops_oldest()) {
+    connection.send_message(message);
+  } else {
+    connection.send(message);
+  }
 }
 
 void Clients::send(std::uint32_t client, std::string_view message, bool binary, bool raw) {
-  if (table_[client].stage == ClientRecord::Stage::handshake) return Broadcast(*this, message, binary, raw).to(client);
+  // A message that may be dropped later stands alone in the queue, as a broadcast's does.
+  if (table_[client].stage != ClientRecord::Stage::open || drops_oldest())
+    return Broadcast(*this, message, binary, raw).to(client);
   net::Connection* connection = ready_for(table_[client]);
   if (connection == nullptr) return;
   try {
     if (raw) {
       connection->send(message);
     } else {
-      framing_.write(*connection, message, binary);
+      framing_.write(*connection, table_[client], message, binary);
     }
     ++messages_sent_;
   } catch (const std::exception& error) {
@@ -68,18 +103,36 @@ bool Clients::Broadcast::encode() {
   return !failed_;
 }
 
+/// Null when the client gets the plain form.
+const net::SharedBytes* Clients::Broadcast::deflated_for(const ClientRecord& record) {
+  if (record.deflate_bits == 0 || raw_ || record.stage != ClientRecord::Stage::open) return nullptr;
+  if (!clients_.framing_.compression()->is_worth_it(message_.size())) return nullptr;
+  if (deflated_ == nullptr) deflated_ = std::make_unique<Deflated>();
+  net::SharedBytes& frame = deflated_->by_bits[record.deflate_bits];
+  const auto bit = static_cast<std::uint16_t>(1U << record.deflate_bits);
+  if ((deflated_->tried & bit) == 0) {
+    deflated_->tried = static_cast<std::uint16_t>(deflated_->tried | bit);
+    frame = clients_.framing_.encode_deflated(message_, binary_, record.deflate_bits);
+  }
+  return frame.empty() ? nullptr : &frame;
+}
+
 void Clients::Broadcast::to(std::uint32_t client) {
   ClientRecord& record = clients_.table_[client];
   net::Connection* connection = clients_.ready_for(record);
   if (connection == nullptr) return;
-  if (!encode()) {
+  if (const net::SharedBytes* deflated = deflated_for(record)) {
+    clients_.deliver(*connection, *deflated);
+    clients_.framing_.compression()->sent_shared(record);
+    ++clients_.messages_sent_;
+  } else if (!encode()) {
     ++clients_.send_failures_;
-  } else if (record.stage == ClientRecord::Stage::handshake) {
+  } else if (record.stage != ClientRecord::Stage::open) {
     if (record.held == nullptr) record.held = std::make_unique<HeldOutput>();
     record.held->messages.push_back(encoded_);
     record.held->bytes += encoded_.size() + kHoldingCost;
   } else {
-    connection->send(encoded_);
+    clients_.deliver(*connection, encoded_);
     ++clients_.messages_sent_;
   }
 }
@@ -127,6 +180,10 @@ void Clients::close(std::uint32_t client, CloseReason::Cause cause, std::uint16_
   const bool speaks_websocket = framing_.is_websocket() && record.stage == ClientRecord::Stage::open;
   depart(client, {cause, code, std::string(words)});
   if (connection == nullptr) return;
+  if (framing_.is_websocket() && !speaks_websocket &&
+      (code == wire::close_code::kTryLater || code == wire::close_code::kGoingAway)) {
+    connection->send(wire::http_refusal(503));  // it has asked for a handshake, or is about to
+  }
   if (speaks_websocket && code != 0) {
     std::string frame;
     wire::append_close_frame(frame, code, words);
@@ -150,6 +207,7 @@ void Clients::depart(std::uint32_t client, const CloseReason& reason) {
   directory_.forget(client);
   if (table_[client].own_heartbeat) heartbeat_->forget(table_[client].id);
   websockets_.forget(table_[client].websocket);
+  if (Compression* compression = framing_.compression()) compression->forget(table_[client]);
   ClientRecord& record = table_[client];
   workers_.unbind(record.worker);
   if (net::Connection* connection = loop_.find(record.connection)) connection->tag = kNobody;
@@ -175,14 +233,12 @@ void Clients::end_slow_consumers() {
   for (const std::uint32_t id : std::exchange(slow_, {})) {
     const std::uint32_t client = table_.find(id);
     if (client == ClientTable::kNone) continue;
-    ++slow_consumers_;
-    if (slow_consumers_ == 1 || slow_consumers_ % 1000 == 0) {
-      net::Connection* connection = loop_.find(table_[client].connection);
-      loop_.log().warning("slow client {} disconnected: {} bytes wait for it (slow clients so far: {})",
-                          connection == nullptr ? "?" : connection->peer().to_string(),
-                          connection == nullptr ? 0 : connection->queued_bytes(), slow_consumers_);
+    // It may only be slow: it gets what waits and is told why, as long as it goes on reading (Connection::close()).
+    if (framing_.is_websocket() && table_[client].stage == ClientRecord::Stage::open) {
+      close(client, CloseReason::Cause::slow_consumer, wire::close_code::kPolicy, "too slow");
+    } else {
+      destroy(client, CloseReason::Cause::slow_consumer);
     }
-    destroy(client, CloseReason::Cause::slow_consumer);
   }
 }
 

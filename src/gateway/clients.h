@@ -1,7 +1,11 @@
 #pragma once
 
+#include <gatehouse/options.h>
+
+#include <array>
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +14,7 @@
 #include "gateway/client_table.h"
 #include "gateway/directory.h"
 #include "gateway/event_forwarder.h"
+#include "gateway/limit_log.h"
 #include "gateway/worker_table.h"
 #include "net/loop.h"
 
@@ -25,11 +30,12 @@ class Clients {
  public:
   struct Settings {
     std::size_t send_buffer_bytes = 1024 * 1024;
+    SendBufferPolicy policy = SendBufferPolicy::disconnect;
   };
   static constexpr std::uint32_t kNobody = 0xffffffffU;
 
   Clients(net::Loop& loop, ClientTable& table, Directory& directory, WorkerTable& workers, EventForwarder& forwarder,
-          ClientFraming& framing, wire::WebSocketReader& websockets, Settings settings)
+          ClientFraming& framing, wire::WebSocketReader& websockets, LimitLog& limits, Settings settings)
       : loop_(loop),
         table_(table),
         directory_(directory),
@@ -37,6 +43,7 @@ class Clients {
         forwarder_(forwarder),
         framing_(framing),
         websockets_(websockets),
+        limits_(limits),
         settings_(settings) {}
 
   /// Told of clients with a heartbeat of their own that go. REQUIRES: before there is one.
@@ -48,6 +55,12 @@ class Clients {
   /// One message to many: encoded when the first one needs it, then shared. What a Protocol cannot encode (it throws) is sent to
   /// nobody.
   class Broadcast {
+    /// Its compressed forms, one for each size of window that its receivers agreed on; nearly always that is one size.
+    struct Deflated {
+      std::array<net::SharedBytes, 16> by_bits;  // empty when it is better sent plain
+      std::uint16_t tried = 0;                   // a bit for each
+    };
+
    public:
     Broadcast(Clients& clients, std::string_view message, bool binary, bool raw)
         : clients_(clients), message_(message), binary_(binary), raw_(raw) {}
@@ -55,10 +68,12 @@ class Clients {
 
    private:
     bool encode();
+    const net::SharedBytes* deflated_for(const ClientRecord& record);
 
     Clients& clients_;
     std::string_view message_;
     net::SharedBytes encoded_;
+    std::unique_ptr<Deflated> deflated_;
     bool binary_;
     bool raw_;
     bool tried_ = false;
@@ -91,6 +106,10 @@ class Clients {
  private:
   /// The connection, if the client may be sent one more message; otherwise counts a failure, and notes a slow client.
   net::Connection* ready_for(const ClientRecord& record);
+  [[nodiscard]] bool drops_oldest() const { return settings_.policy == SendBufferPolicy::drop_oldest; }
+  [[nodiscard]] std::size_t queued(const net::Connection& connection) const;
+  bool make_room(net::Connection& connection, const ClientRecord& record);
+  void deliver(net::Connection& connection, const net::SharedBytes& message);
   void cannot_encode(const std::exception& error);
 
   net::Loop& loop_;
@@ -100,12 +119,12 @@ class Clients {
   EventForwarder& forwarder_;
   ClientFraming& framing_;
   wire::WebSocketReader& websockets_;
+  LimitLog& limits_;
   Settings settings_;
   Heartbeat* heartbeat_ = nullptr;
   std::vector<std::uint32_t> slow_;  // connection ids
   std::uint64_t messages_sent_ = 0;
   std::uint64_t send_failures_ = 0;
-  std::uint64_t slow_consumers_ = 0;
   std::uint64_t encode_failures_ = 0;
 };
 

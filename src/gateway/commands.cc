@@ -31,6 +31,7 @@ Commands::Outcome Commands::execute(const wire::GatewayFrame& frame) {
     case Command::set_ping_interval:
     case Command::merge_session: return about_client(frame);
     case Command::ungroup: directory_.ungroup(frame.ext_data); return Outcome::done;
+    case Command::handshake_answer: return answer_handshake(frame);
     case Command::ping: return Outcome::done;
     default: return Outcome::unknown;
   }
@@ -155,6 +156,13 @@ Commands::Outcome Commands::kick_uid(const wire::GatewayFrame& frame) {
     if (client != ClientTable::kNone) kick(client, out);
   }
   clients_.end_slow_consumers();
+  return Outcome::done;
+}
+
+Commands::Outcome Commands::answer_handshake(const wire::GatewayFrame& frame) {
+  wire::HandshakeVerdict verdict;
+  if (!wire::parse_handshake_verdict(frame.body, verdict)) return Outcome::malformed;
+  handshakes_.answer(frame.header.connection_id, verdict);
   return Outcome::done;
 }
 

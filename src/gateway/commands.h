@@ -7,6 +7,7 @@
 #include "gateway/client_table.h"
 #include "gateway/clients.h"
 #include "gateway/directory.h"
+#include "gateway/handshakes.h"
 #include "gateway/heartbeat.h"
 #include "net/loop.h"
 #include "wire/command_ext.h"
@@ -18,8 +19,9 @@ namespace gatehouse::gateway {
 /// A command about somebody who is not here (any more) is a no-op, as upstream.
 class Commands {
  public:
-  Commands(net::Loop& loop, ClientTable& table, Directory& directory, Clients& clients, Heartbeat& heartbeat)
-      : loop_(loop), table_(table), directory_(directory), clients_(clients), heartbeat_(heartbeat) {}
+  Commands(net::Loop& loop, ClientTable& table, Directory& directory, Clients& clients, Heartbeat& heartbeat,
+           Handshakes& handshakes)
+      : loop_(loop), table_(table), directory_(directory), clients_(clients), heartbeat_(heartbeat), handshakes_(handshakes) {}
 
   enum class Outcome {
     done,
@@ -45,6 +47,7 @@ class Commands {
   Outcome kick(const wire::GatewayFrame& frame);
   Outcome kick_uid(const wire::GatewayFrame& frame);
   void kick(std::uint32_t client, const Outgoing& last_words);
+  Outcome answer_handshake(const wire::GatewayFrame& frame);
   Outcome about_client(const wire::GatewayFrame& frame);
   Outcome set_ping_interval(std::uint32_t client, std::string_view ext);
   Outcome update_session(ClientRecord& record, std::string_view changes);
@@ -57,6 +60,7 @@ class Commands {
   Directory& directory_;
   Clients& clients_;
   Heartbeat& heartbeat_;
+  Handshakes& handshakes_;
   // Kept between commands for their memory.
   wire::Recipients recipients_;
   wire::GroupTarget target_;

@@ -39,7 +39,7 @@ class EventForwarder {
   /// What PHP workers accept as one frame (Workerman's defaultMaxPackageSize); a larger one would cost the whole link.
   static constexpr std::size_t kMaxFrameForPhp = 10'485'760;
   /// What native workers accept, at the least (link::GatewayLink), with the address of the extension beside it.
-  static constexpr std::size_t kMaxFrameForNative = 16 * 1024 * 1024;
+  static constexpr std::size_t kMaxFrameForNative = 32 * 1024 * 1024;
   /// Workers that may die while they handle one and the same event, before it is taken for what kills them.
   static constexpr std::uint8_t kMostDeaths = 3;
 

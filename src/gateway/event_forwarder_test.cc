@@ -267,7 +267,7 @@ TEST(EventForwarder, AClientThatIsKickedWhileItWaitsIsForgotten) {
 
 TEST(EventForwarder, AMessageOverWhatAWorkerAcceptsCostsItsSenderTheConnectionNotTheLink) {
   GatewayOptions options = TestGateway::options();
-  options.max_package_size = 12 * 1024 * 1024;
+  options.max_package_size = 20'000'000;
   TestGateway test(options);
   const std::string fits(EventForwarder::kMaxFrameForPhp - wire::GatewayHeader::kSize, 'x');
   const auto say = [&](WebSocketPeer& client, std::string_view message) {
@@ -295,13 +295,13 @@ TEST(EventForwarder, AMessageOverWhatAWorkerAcceptsCostsItsSenderTheConnectionNo
     ASSERT_TRUE(test.until([&] { return native->said() == Strings({fits + "x"}); }));
     // With a session beside it, it is over that limit too.
     native->send(Command::set_session, native->events(Command::on_connect).at(0).header.connection_id,
-                 "s:7000000:\"" + std::string(7'000'000, 's') + "\";", {});
+                 "s:14000000:\"" + std::string(14'000'000, 's') + "\";", {});
     ASSERT_TRUE(test.until([&] {
       native->pump();
       return native->unwritten() == 0;
     }));
     test.settle();
-    ASSERT_TRUE(say(*client, fits + "x"));
+    ASSERT_TRUE(say(*client, std::string(20'000'000, 'x')));
     ASSERT_TRUE(test.until([&] { return client->ended(); }));
     EXPECT_EQ(client->close_code, 1009);
   }

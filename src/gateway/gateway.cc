@@ -31,6 +31,45 @@ std::uint64_t milliseconds(std::chrono::milliseconds duration) {
   return static_cast<std::uint64_t>(std::max<std::chrono::milliseconds::rep>(duration.count(), 0));
 }
 
+/// Null when it is off.
+std::unique_ptr<gateway::Compression> compression_for(const GatewayOptions& options) {
+  if (!options.deflate) return nullptr;
+  gateway::Compression::Settings settings;
+  settings.level = options.deflate_level;
+  settings.threshold_bytes = options.deflate_threshold;
+  settings.rules = {.context_takeover = options.deflate_context_takeover, .window_bits = options.deflate_window_bits};
+  settings.max_message_bytes = options.max_package_size;
+  settings.max_context_bytes = options.deflate_context_memory;
+  return std::make_unique<gateway::Compression>(settings);
+}
+
+gateway::Admission::Settings admission_for(const GatewayOptions& options) {
+  gateway::Admission::Settings settings;
+  settings.connections = static_cast<std::uint32_t>(options.max_connections);
+  settings.per_address = static_cast<std::uint32_t>(options.max_connections_per_address);
+  settings.ipv6_prefix_bits = static_cast<std::uint32_t>(options.ipv6_prefix_bits);
+  settings.new_per_s = static_cast<std::uint32_t>(options.max_new_connections_per_second);
+  settings.memory_bytes = options.max_memory;
+  settings.memory_in_use = gateway::heap_in_use;
+  return settings;
+}
+
+gateway::ClientPort::Settings client_settings_for(const GatewayOptions& options, std::uint16_t port) {
+  gateway::ClientPort::Settings settings;
+  settings.port = port;
+  settings.scheme = options.listen.substr(0, options.listen.find("://"));
+  settings.max_message_bytes = options.max_package_size;
+  settings.subprotocols = options.subprotocols;
+  settings.allowed_origins = options.allowed_origins;
+  settings.head = {.bytes = options.max_header_size, .fields = static_cast<std::size_t>(options.max_header_fields)};
+  settings.first_bind_ms = milliseconds(options.first_bind_timeout);
+  settings.max_unfinished_bytes = options.unfinished_messages_size;
+  settings.rates = {.messages_per_s = static_cast<std::uint32_t>(options.max_messages_per_second),
+                    .bytes_per_s = options.max_bytes_per_second};
+  settings.over_rate = options.over_rate;
+  return settings;
+}
+
 std::uint32_t lan_ip_number(const std::string& lan_ip) {
   const auto endpoint = net::Endpoint::resolve(lan_ip + ":0");
   return endpoint ? endpoint->to_address().ipv4() : 0;
@@ -42,7 +81,7 @@ std::uint32_t lan_ip_number(const std::string& lan_ip) {
 class Gateway::State {
  public:
   State(net::Loop& loop, GatewayOptions options, std::unique_ptr<Protocol> protocol)
-      : loop_(loop), options_(std::move(options)), framing_(std::move(protocol)) {}
+      : loop_(loop), options_(std::move(options)), framing_(std::move(protocol), compression_for(options_)) {}
 
   void serve(net::Socket clients, net::Socket inner);
   void stop(std::function<void()> stopped);
@@ -57,15 +96,20 @@ class Gateway::State {
   net::Loop& loop_;
   GatewayOptions options_;
   gateway::ClientFraming framing_;
-  wire::WebSocketReader websockets_{wire::WebSocketReader::Role::server, {.message = options_.max_package_size}};
+  wire::WebSocketReader websockets_{
+      wire::WebSocketReader::Role::server,
+      {.message = options_.max_package_size, .fragments = static_cast<std::uint32_t>(options_.max_fragments)}};
   gateway::ClientTable table_{std::random_device{}()};
   gateway::Directory directory_{table_};
   gateway::WorkerTable workers_;
+  gateway::LimitLog limits_{loop_};
+  gateway::Admission admission_{admission_for(options_)};
   // Made when the ports are known.
   std::unique_ptr<gateway::EventRouter> router_;
   std::unique_ptr<gateway::EventForwarder> forwarder_;
   std::unique_ptr<gateway::Clients> clients_;
   std::unique_ptr<gateway::Heartbeat> heartbeat_;
+  std::unique_ptr<gateway::Handshakes> handshakes_;
   std::unique_ptr<gateway::Commands> commands_;
   std::unique_ptr<gateway::Questions> questions_;
   std::unique_ptr<gateway::ClientPort> client_port_;
@@ -87,22 +131,26 @@ void Gateway::State::build(std::uint16_t port, std::uint16_t inner_port) {
       loop_, workers_, directory_,
       gateway::EventRouter::Settings{options_.select_load_balancing_mode, options_.router, forwarding.local_ip, inner_port});
   forwarder_ = std::make_unique<gateway::EventForwarder>(loop_, table_, workers_, *router_, forwarding);
-  clients_ = std::make_unique<gateway::Clients>(loop_, table_, directory_, workers_, *forwarder_, framing_, websockets_,
-                                                gateway::Clients::Settings{options_.send_to_client_buffer_size});
+  clients_ = std::make_unique<gateway::Clients>(
+      loop_, table_, directory_, workers_, *forwarder_, framing_, websockets_, limits_,
+      gateway::Clients::Settings{options_.send_to_client_buffer_size, options_.send_buffer_policy});
+  handshakes_ = std::make_unique<gateway::Handshakes>(
+      loop_, table_, *clients_, workers_, limits_,
+      gateway::Handshakes::Settings{milliseconds(options_.handshake_timeout), options_.handshake_by_worker});
   heartbeat_ = std::make_unique<gateway::Heartbeat>(
       loop_, table_, *clients_,
       gateway::Heartbeat::Settings{milliseconds(options_.ping_interval), options_.ping_not_response_limit, options_.ping_data});
   clients_->set_heartbeat(*heartbeat_);
-  commands_ = std::make_unique<gateway::Commands>(loop_, table_, directory_, *clients_, *heartbeat_);
+  commands_ = std::make_unique<gateway::Commands>(loop_, table_, directory_, *clients_, *heartbeat_, *handshakes_);
   questions_ = std::make_unique<gateway::Questions>(table_, directory_);
   client_port_ = std::make_unique<gateway::ClientPort>(
-      loop_, table_, *clients_, framing_, websockets_,
-      gateway::ClientPort::Settings{port, options_.max_package_size, milliseconds(options_.handshake_timeout),
-                                    options_.listen.substr(0, options_.listen.find("://"))});
+      gateway::ClientPort::Parts{loop_, table_, *clients_, *handshakes_, framing_, websockets_, admission_, limits_},
+      client_settings_for(options_, port));
   inner_port_ = std::make_unique<gateway::InnerPort>(
-      loop_, workers_, *forwarder_, *commands_, *questions_,
+      loop_, workers_, *forwarder_, *commands_, *questions_, limits_,
       gateway::InnerPort::Settings{.secret_key = options_.secret_key,
                                    .max_frame_bytes = std::max(kLeastInnerFrame, options_.max_package_size + kSessionRoom),
+                                   .secret_ms = milliseconds(options_.inner_connect_timeout),
                                    .worker_silence_ms = milliseconds(options_.worker_timeout)});
 }
 
@@ -113,9 +161,11 @@ void Gateway::State::serve(net::Socket clients, net::Socket inner) {
   loop_.listen(std::move(inner), *inner_port_);
   heartbeat_->start();
   loop_.every(std::chrono::seconds(1), [this] {
-    client_port_->end_late_handshakes();
+    client_port_->end_late();
     inner_port_->end_strangers();
     inner_port_->end_silent_workers();
+    admission_.measure();
+    if (gateway::Compression* compression = framing_.compression()) compression->free_unused(loop_.now_ms());
     give_up_waiting();
   });
   const net::Address lan = net::Address::from_ipv4(forwarder_->settings().local_ip, inner_port);
@@ -191,6 +241,7 @@ RoleStatus Gateway::State::status() const {
   status.messages_in = client_port_->messages();
   status.messages_out = clients_->messages_sent();
   status.send_failures = clients_->send_failures();
+  status.limits = limits_.counts();
   loop_.for_each_connection([&](net::Connection& connection) {
     status.queued_bytes += connection.queued_bytes();
     status.unread_bytes += connection.unread_bytes();

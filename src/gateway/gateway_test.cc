@@ -93,6 +93,11 @@ TEST(Gateway, ASlowConsumerIsDisconnectedAndTheOthersMissNothing) {
     EXPECT_EQ(event.body[0], static_cast<char>(CloseReason::Cause::slow_consumer));
   }
   EXPECT_GE(test.gateway->status().send_failures, 4U);
+  // One that was only slow hears why, behind what waited for it.
+  slow[0]->reading = true;
+  ASSERT_TRUE(test.until([&] { return slow[0]->ended(); }));
+  EXPECT_EQ(slow[0]->close_code, wire::close_code::kPolicy);
+  EXPECT_EQ(slow[0]->close_reason, "too slow");
 }
 
 TEST(Gateway, ABurstThatTheKernelTakesIsNotHeldAgainstItsReceiver) {

@@ -16,6 +16,7 @@
 #include "base/bytes.h"
 #include "gateway/gateway.h"
 #include "net/loop_test_support.h"
+#include "wire/deflate.h"
 #include "wire/gateway_protocol.h"
 #include "wire/stream_protocols.h"
 #include "wire/websocket_frame.h"
@@ -69,15 +70,18 @@ class WebSocketPeer : public Peer {
   };
   using Peer::Peer;
 
-  static std::string request(std::string_view target = "/") {
-    return wire::websocket_request("test.example:80", target, "dGhlIHNhbXBsZSBub25jZQ==");
+  /// `more` are further header fields, each with its CRLF.
+  static std::string request(std::string_view target = "/", std::string_view more = {}) {
+    std::string head = wire::websocket_request("test.example:80", target, "dGhlIHNhbXBsZSBub25jZQ==");
+    head.insert(head.size() - 2, more);
+    return head;
   }
   static std::string frame(std::string_view payload, wire::Opcode opcode = wire::Opcode::text, bool fin = true) {
     std::string bytes;
     wire::append_masked_frame(bytes, opcode, payload, 0x9d3c51a7U, fin);
     return bytes;
   }
-  void shake_hands(std::string_view target = "/") { write(request(target)); }
+  void shake_hands(std::string_view target = "/", std::string_view more = {}) { write(request(target, more)); }
   void say(std::string_view payload, wire::Opcode opcode = wire::Opcode::text) { write(frame(payload, opcode)); }
 
   /// Decodes what has come.
@@ -88,12 +92,21 @@ class WebSocketPeer : public Peer {
       const std::size_t end = bytes.find("\r\n\r\n");
       if (end == std::string::npos) return;
       head = bytes.substr(0, end + 4);
+      state_.deflate = head.find("permessage-deflate") != std::string::npos;
+      keeps_context_ = state_.deflate && head.find("server_no_context_takeover") == std::string::npos;
       bytes.erase(0, end + 4);
     }
     if (!is_open()) return;
     for (;;) {
       const wire::WebSocketEvent event = reader_.next(state_, bytes);
-      const std::string payload(event.payload.begin(), event.payload.end());
+      std::string payload(event.payload.begin(), event.payload.end());
+      if (event.compressed) {
+        const wire::Inflater::Result result = inflater_.inflate(payload, 64 * 1024 * 1024, keeps_context_);
+        EXPECT_EQ(result.status, wire::Inflater::Status::complete);
+        compressed_bytes += payload.size();
+        ++compressed;
+        payload = result.message;
+      }
       using Kind = wire::WebSocketEvent::Kind;
       switch (event.kind) {
         case Kind::message: messages.push_back({payload, event.binary}); break;
@@ -126,8 +139,12 @@ class WebSocketPeer : public Peer {
   std::vector<std::string> pongs;
   std::optional<std::uint16_t> close_code;
   std::string close_reason;
+  std::size_t compressed = 0;  // of the messages
+  std::size_t compressed_bytes = 0;
 
  private:
+  wire::Inflater inflater_{15};
+  bool keeps_context_ = false;
   wire::WebSocketReader reader_{wire::WebSocketReader::Role::client, {.message = 64 * 1024 * 1024}};
   wire::WebSocketState state_;
 };
@@ -251,9 +268,9 @@ class TestGateway {
     if (!secret.empty()) peer->connect_as_client(secret);
     return peer;
   }
-  std::unique_ptr<WebSocketPeer> client(int receive_buffer = 0) {
+  std::unique_ptr<WebSocketPeer> client(int receive_buffer = 0, std::string_view more_fields = {}) {
     auto peer = std::make_unique<WebSocketPeer>(client_endpoint, receive_buffer);
-    peer->shake_hands();
+    peer->shake_hands("/", more_fields);
     EXPECT_TRUE(until([&] {
       peer->poll();
       return peer->is_open();

@@ -24,12 +24,13 @@ constexpr std::size_t kMaxUnreadAnswers = 4 * 1024 * 1024;
 }  // namespace
 
 InnerPort::InnerPort(net::Loop& loop, WorkerTable& workers, EventForwarder& forwarder, Commands& commands, Questions& questions,
-                     Settings settings)
+                     LimitLog& limits, Settings settings)
     : loop_(loop),
       workers_(workers),
       forwarder_(forwarder),
       commands_(commands),
       questions_(questions),
+      limits_(limits),
       settings_(std::move(settings)) {}
 
 void InnerPort::on_open(net::Connection& connection) {
@@ -256,8 +257,7 @@ void InnerPort::end_strangers() {
     if (peer.authenticated || loop_.now_ms() - peer.since_ms < settings_.secret_ms) continue;
     net::Connection* connection = loop_.find(peer.connection);
     if (connection == nullptr) continue;
-    loop_.log().debug("inner port: {} has not shown the secret_key within {} ms", connection->peer().to_string(),
-                      settings_.secret_ms);
+    limits_.hit(Limit::inner_connect, connection->peer());
     connection->destroy();
   }
 }

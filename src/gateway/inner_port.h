@@ -8,6 +8,7 @@
 #include "gateway/client_table.h"
 #include "gateway/commands.h"
 #include "gateway/event_forwarder.h"
+#include "gateway/limit_log.h"
 #include "gateway/questions.h"
 #include "gateway/worker_table.h"
 #include "net/loop.h"
@@ -27,7 +28,7 @@ class InnerPort : public net::ConnectionHandler {
   };
 
   InnerPort(net::Loop& loop, WorkerTable& workers, EventForwarder& forwarder, Commands& commands, Questions& questions,
-            Settings settings);
+            LimitLog& limits, Settings settings);
 
   void on_open(net::Connection& connection) override;
   std::size_t on_data(net::Connection& connection, std::span<char> bytes, std::size_t seen) override;
@@ -72,6 +73,7 @@ class InnerPort : public net::ConnectionHandler {
   EventForwarder& forwarder_;
   Commands& commands_;
   Questions& questions_;
+  LimitLog& limits_;
   Settings settings_;
   std::vector<Peer> peers_;  // by Connection::tag
   std::vector<std::uint32_t> free_;

@@ -52,7 +52,7 @@ class Crowd {
   }
 
   void join(std::size_t count) {
-    const std::string request = WebSocketPeer::request();
+    const std::string request = WebSocketPeer::request("/", "Sec-WebSocket-Extensions: permessage-deflate\r\n");
     for (std::size_t i = 0; i < count; ++i) {
       clients_.push_back(net::testing::RawPeer(test_.client_endpoint));
       ASSERT_TRUE(clients_.back().connected());
@@ -110,6 +110,9 @@ class Crowd {
   static GatewayOptions options() {
     GatewayOptions options = TestGateway::options();
     options.handshake_timeout = std::chrono::milliseconds(1000);
+    // Agreed on with all of them, and not used, so that the bytes of a burst can be counted.
+    options.deflate = true;
+    options.deflate_threshold = 1024 * 1024;
     return options;
   }
   TestGateway test_{options()};

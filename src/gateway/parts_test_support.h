@@ -25,8 +25,9 @@ namespace gatehouse::gateway::testing {
 class Parts {
  public:
   /// `protocol` is null for websocket.
-  explicit Parts(std::unique_ptr<Protocol> protocol = nullptr, std::uint32_t first_id = 1)
-      : table(first_id), framing(std::move(protocol)) {
+  explicit Parts(std::unique_ptr<Protocol> protocol = nullptr, std::uint32_t first_id = 1,
+                 std::unique_ptr<Compression> compression = nullptr)
+      : table(first_id), framing(std::move(protocol), std::move(compression)) {
     clients.set_heartbeat(heartbeat);
   }
 
@@ -98,9 +99,11 @@ class Parts {
   EventForwarder forwarder{loop, table, workers, router, {}};
   ClientFraming framing;
   wire::WebSocketReader websockets{wire::WebSocketReader::Role::server, {}};
-  Clients clients{loop, table, directory, workers, forwarder, framing, websockets, {}};
+  LimitLog limits{loop};
+  Clients clients{loop, table, directory, workers, forwarder, framing, websockets, limits, {}};
   Heartbeat heartbeat{loop, table, clients, {}};
-  Commands commands{loop, table, directory, clients, heartbeat};
+  Handshakes handshakes{loop, table, clients, workers, limits, {}};
+  Commands commands{loop, table, directory, clients, heartbeat, handshakes};
   Questions questions{table, directory};
 
  private:

@@ -19,6 +19,7 @@
 #include "link/inquiry.h"
 #include "link/questions.h"
 #include "link/register_links.h"
+#include "wire/handshake_verdict.h"
 
 namespace gatehouse {
 
@@ -107,6 +108,8 @@ class ClusterCalls final : private link::GatewayLink::Owner {
   void close(const wire::ClientId& client, const std::optional<Data>& last_words);
   void destroy(const wire::ClientId& client);
   void set_ping_interval(const wire::ClientId& client, PingInterval interval);
+  /// For an event with flag::kAwaitsAnswer.
+  void answer_handshake(const wire::ClientId& client, const wire::HandshakeVerdict& verdict);
   /// `session` and `changes` are serialized, or empty for none.
   void set_session(const wire::ClientId& client, std::string_view session);
   void update_session(const wire::ClientId& client, std::string_view changes);

@@ -128,6 +128,12 @@ void ClusterCalls::destroy_client(std::string_view client_id) { destroy(link::ch
 
 void ClusterCalls::destroy(const wire::ClientId& client) { to_client(client, Command::destroy, {}); }
 
+void ClusterCalls::answer_handshake(const wire::ClientId& client, const wire::HandshakeVerdict& verdict) {
+  const std::string body = wire::handshake_verdict_body(verdict);
+  to_gateway(GatewayKey::of(client),
+             {.header = {.command = Command::handshake_answer, .connection_id = client.connection_id}, .ext = {}, .body = body});
+}
+
 void ClusterCalls::to_client(const wire::ClientId& client, Command command, std::string_view ext) {
   to_gateway(GatewayKey::of(client), {.header = {.command = command, .connection_id = client.connection_id}, .ext = ext});
 }

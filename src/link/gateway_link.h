@@ -36,7 +36,7 @@ class GatewayLink final : private net::ConnectionHandler {
     int reconnect_ms = 1000;
     int ping_ms = 25'000;  // when the gateway is not on loopback
     /// Of an event. Upstream's gateways send messages of up to 10 MB, with the client's session before them.
-    std::size_t max_frame_size = wire::GatewayHeader::kSize + 16 * 1024 * 1024;
+    std::size_t max_frame_size = wire::GatewayHeader::kSize + 32 * 1024 * 1024;
     std::size_t max_answer_size = 256 * 1024 * 1024;  // the sessions of all clients of a gateway come in one
     std::size_t max_held_bytes = 1024 * 1024;
     std::size_t max_queued_bytes = 64 * 1024 * 1024;  // towards a gateway that does not read

@@ -45,6 +45,7 @@ TEST(ChildEnvironment, SaysHowManyReloadsThereWere) {
                                 .index = 0,
                                 .listen_fds = {},
                                 .control_fd = 2,
+                                .black_box_fd = 1,
                                 .generation = generation,
                                 .prepare = prepare};
     for (const std::string& variable : told.variables()) set(variable);
@@ -57,6 +58,7 @@ TEST(ChildEnvironment, SaysHowManyReloadsThereWere) {
   for (const char* value : {"x", "-1", "prepare", ":prepare", "1:prepared"}) {
     set("GATEHOUSE_CHILD=worker:0:0");
     set("GATEHOUSE_CONTROL_FD=2");
+    set("GATEHOUSE_BLACK_BOX_FD=1");
     set(std::string("GATEHOUSE_GENERATION=") + value);
     EXPECT_FALSE(ChildEnvironment::take().has_value()) << value;
   }

@@ -14,7 +14,8 @@ nlohmann::ordered_json to_json(const RoleStatus& status) {
           {"handler_errors", status.handler_errors},
           {"messages_in_per_second", status.messages_in_per_second},
           {"messages_out_per_second", status.messages_out_per_second},
-          {"busy_percent", status.busy_percent}};
+          {"busy_percent", status.busy_percent},
+          {"limits", status.limits}};
 }
 
 nlohmann::ordered_json unknown_role_status() {

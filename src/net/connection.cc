@@ -24,6 +24,18 @@ void Connection::send(const SharedBytes& bytes) {
   if (!bytes.empty()) loop_->queue_of(*this).append(bytes);
 }
 
+void Connection::send_message(const SharedBytes& message) {
+  if (!takes_output()) {
+    if (loop_ != nullptr) ++loop_->dropped_sends_;
+    return;
+  }
+  if (!message.empty()) loop_->queue_of(*this).append_message(message);
+}
+
+std::size_t Connection::queued_messages() const { return out_ == nullptr ? 0 : out_->messages(); }
+
+bool Connection::drop_oldest_message() { return out_ != nullptr && out_->drop_oldest_message(); }
+
 char* Connection::grow(std::size_t size) {
   if (!takes_output()) {
     if (loop_ != nullptr) ++loop_->dropped_sends_;

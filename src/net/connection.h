@@ -81,6 +81,13 @@ class Connection {
   [[nodiscard]] char* grow(std::size_t size);
   [[nodiscard]] std::size_t queued_bytes() const;
 
+  /// As send(), but one whole message that may be dropped again as long as nothing of it is written.
+  void send_message(const SharedBytes& message);
+  /// Such messages that wait, at the most: some may have begun to be written.
+  [[nodiscard]] std::size_t queued_messages() const;
+  /// Drops the oldest of them of which nothing is written; false when there is none.
+  bool drop_oldest_message();
+
   /// Writes now instead of at the end of the iteration: for one that has much queued and must know what the kernel takes.
   void flush();
 

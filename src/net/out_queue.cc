@@ -39,6 +39,24 @@ void OutQueue::append(const SharedBytes& bytes) {
   bytes_ += bytes.size();
 }
 
+void OutQueue::append_message(const SharedBytes& message) {
+  if (message.empty()) return;
+  pieces_.push_back(Piece{nullptr, message, 0, kMessage});
+  bytes_ += message.size();
+  ++messages_;
+}
+
+bool OutQueue::drop_oldest_message() {
+  for (std::size_t i = head_offset_ > 0 ? head_ + 1 : head_; i < pieces_.size(); ++i) {
+    if (pieces_[i].block != nullptr || pieces_[i].capacity != kMessage) continue;
+    bytes_ -= pieces_[i].shared.size();
+    drop(pieces_[i]);
+    pieces_.erase(pieces_.begin() + static_cast<std::ptrdiff_t>(i));
+    return true;
+  }
+  return false;
+}
+
 int OutQueue::gather(iovec* vectors, int most) const {
   int count = 0;
   std::size_t offset = head_offset_;
@@ -85,6 +103,7 @@ void OutQueue::clear() {
 }
 
 void OutQueue::drop(Piece& piece) {
+  if (piece.block == nullptr && piece.capacity == kMessage) --messages_;
   if (piece.block != nullptr) pool_.give_back(piece.block, piece.capacity);
   piece.block = nullptr;
   piece.shared = SharedBytes();

@@ -33,6 +33,12 @@ class OutQueue {
   char* grow(std::size_t size);
   void append(std::string_view bytes);
   void append(const SharedBytes& bytes);
+  /// A whole message, kept by itself, so that it can be dropped.
+  void append_message(const SharedBytes& message);
+  /// Drops the oldest of those messages of which nothing is consumed; false when there is none.
+  bool drop_oldest_message();
+  /// How many of them there are.
+  [[nodiscard]] std::size_t messages() const { return messages_; }
 
   /// Describes up to `most` pieces for sendmsg; returns how many.
   int gather(iovec* vectors, int most) const;
@@ -45,8 +51,9 @@ class OutQueue {
     char* block;         // taken from the pool, or null for shared bytes
     SharedBytes shared;  // set when block is null
     std::uint32_t used;
-    std::uint32_t capacity;
+    std::uint32_t capacity;  // of a block; kMessage for a shared message that may be dropped
   };
+  static constexpr std::uint32_t kMessage = 1;
   [[nodiscard]] static std::string_view view(const Piece& piece) {
     return piece.block != nullptr ? std::string_view(piece.block, piece.used) : piece.shared.view();
   }
@@ -60,6 +67,7 @@ class OutQueue {
   std::size_t head_ = 0;         // first piece not yet written
   std::size_t head_offset_ = 0;  // bytes of it that are written
   std::size_t bytes_ = 0;
+  std::size_t messages_ = 0;
 };
 
 /// Keeps emptied queues and blocks of two sizes for reuse, so that a forwarded message allocates nothing at rest. Bounded:

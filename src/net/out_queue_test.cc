@@ -199,6 +199,37 @@ TEST(OutPool, ReusesQueuesAndBlocks) {
   }
 }
 
+TEST(OutQueue, DropsWholeMessagesTheOldestFirst) {
+  OutPool pool;
+  OutQueue queue(pool);
+  queue.append(std::string_view("[hello]"));
+  for (const char* message : {"<one>", "<two>", "<three>"}) queue.append_message(SharedBytes::copy_of(message));
+  queue.append(std::string_view("[pong]"));
+  queue.append_message(SharedBytes::copy_of("<four>"));
+  queue.consume(9);  // into the first message, which must be finished then
+  EXPECT_EQ(contents(queue), "ne><two><three>[pong]<four>");
+  EXPECT_EQ(queue.messages(), 4U);
+  ASSERT_TRUE(queue.drop_oldest_message());
+  EXPECT_EQ(contents(queue), "ne><three>[pong]<four>");
+  EXPECT_EQ(queue.bytes(), contents(queue).size());
+  ASSERT_TRUE(queue.drop_oldest_message());
+  ASSERT_TRUE(queue.drop_oldest_message());
+  EXPECT_EQ(contents(queue), "ne>[pong]");
+  EXPECT_FALSE(queue.drop_oldest_message());
+  queue.append_message(SharedBytes::copy_of("<five>"));
+  EXPECT_EQ(contents(queue), "ne>[pong]<five>");
+  queue.consume(queue.bytes());
+  EXPECT_EQ(queue.messages(), 0U);
+  EXPECT_TRUE(queue.empty());
+  // All that is left may be dropped, and the queue goes on.
+  queue.append_message(SharedBytes::copy_of("<six>"));
+  ASSERT_TRUE(queue.drop_oldest_message());
+  EXPECT_TRUE(queue.empty());
+  EXPECT_EQ(contents(queue), "");
+  queue.append(std::string_view("more"));
+  EXPECT_EQ(contents(queue), "more");
+}
+
 TEST(OutPool, TakesBackMoreThanItKeeps) {
   OutPool pool;
   std::vector<OutQueue*> queues;

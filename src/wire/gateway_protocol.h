@@ -55,15 +55,18 @@ enum class Command : std::uint8_t {
   finished = 246,  // worker to gateway, on the command connection: these events are done with
   begun = 247,     // the same: a redelivered event is about to be handled
   leaving = 248,   // worker to gateway, on the event connection: send nothing more; it is closed when all is finished
+  // A worker's answer to an on_websocket_connect that awaits one (wire/handshake_verdict.h).
+  handshake_answer = 250,
 };
 
 /// Bits of the flag byte. Those of the extension appear only between roles that announced it to each other.
 namespace flag {
-inline constexpr std::uint8_t kScalar = 0x01;       // the body is bytes; otherwise a PHP-serialized value
-inline constexpr std::uint8_t kRaw = 0x02;          // send without the client protocol's framing
-inline constexpr std::uint8_t kBinary = 0x10;       // extension: a binary message, on_message and all sends
-inline constexpr std::uint8_t kAddress = 0x20;      // extension: ext_data begins with the client's 16-byte IPv6 address
-inline constexpr std::uint8_t kCloseReason = 0x40;  // extension: the body of on_close is cause (1), code (2), reason text
+inline constexpr std::uint8_t kScalar = 0x01;        // the body is bytes; otherwise a PHP-serialized value
+inline constexpr std::uint8_t kRaw = 0x02;           // send without the client protocol's framing
+inline constexpr std::uint8_t kAwaitsAnswer = 0x08;  // extension: on_websocket_connect wants a handshake_answer
+inline constexpr std::uint8_t kBinary = 0x10;        // extension: a binary message, on_message and all sends
+inline constexpr std::uint8_t kAddress = 0x20;       // extension: ext_data begins with the client's 16-byte IPv6 address
+inline constexpr std::uint8_t kCloseReason = 0x40;   // extension: the body of on_close is cause (1), code (2), reason text
 inline constexpr std::uint8_t kRedelivered = 0x80;  // extension: another worker was given this event before and did not finish it
 }  // namespace flag
 

@@ -14,6 +14,7 @@ namespace {
 // The first two bytes of a frame (RFC 6455, 5.2).
 constexpr unsigned kFinBit = 0x80;
 constexpr unsigned kReservedBits = 0x70;
+constexpr unsigned kCompressedBit = 0x40;  // RSV1 (RFC 7692, 6)
 constexpr unsigned kOpcodeBits = 0x0F;
 constexpr unsigned kMaskBit = 0x80;
 constexpr unsigned kLengthBits = 0x7F;
@@ -63,7 +64,10 @@ struct Fault {
 
 Fault check_first_byte(const WebSocketState& state, const WebSocketLimits& limits, unsigned first) {
   const auto opcode = static_cast<Opcode>(first & kOpcodeBits);
-  if ((first & kReservedBits) != 0) return {close_code::kProtocolError, "reserved bits set without an extension"};
+  // Only the first frame of a message says that it is compressed (RFC 7692, 6.1).
+  const bool may_be_compressed = state.deflate && (opcode == Opcode::text || opcode == Opcode::binary);
+  const unsigned forbidden = may_be_compressed ? kReservedBits & ~kCompressedBit : kReservedBits;
+  if ((first & forbidden) != 0) return {close_code::kProtocolError, "reserved bits set without an extension"};
   if (!is_known(opcode)) return {close_code::kProtocolError, "unknown opcode"};
   if (is_control(opcode)) {
     if ((first & kFinBit) == 0) return {close_code::kProtocolError, "fragmented control frame"};
@@ -88,10 +92,13 @@ Fault check_second_byte(Opcode opcode, bool must_be_masked, unsigned second) {
   return {};
 }
 
-Fault check_length(const WebSocketState& state, const WebSocketLimits& limits, Opcode opcode, std::uint64_t length) {
+Fault check_length(const WebSocketState& state, const WebSocketLimits& limits, Opcode opcode, bool compressed,
+                   std::uint64_t length) {
   if (is_control(opcode)) return {};
   const std::size_t held = opcode == Opcode::continuation ? state.fragments->bytes.size() : 0;
-  if (length > limits.message - held) return {close_code::kTooBig, "message over the limit"};
+  // What cannot be compressed grows by up to an eighth in zlib's hands (deflateBound); its inflated size is checked later.
+  const std::size_t most = limits.message + (compressed ? limits.message / 8 + 64 : 0);
+  if (length > most - held) return {close_code::kTooBig, "message over the limit"};
   return {};
 }
 
@@ -130,7 +137,9 @@ WebSocketEvent WebSocketReader::next(WebSocketState& state, std::span<char> inpu
     if (length >> 63 != 0) return fail(state, input, close_code::kProtocolError, "length with its highest bit set");
     if (length <= 0xFFFF) return fail(state, input, close_code::kProtocolError, "length not in its shortest form");
   }
-  if (const Fault fault = check_length(state, limits_, opcode, length)) return fail(state, input, fault.close_code, fault.reason);
+  const bool compressed = opcode == Opcode::continuation ? state.compressed : (first & kCompressedBit) != 0;
+  if (const Fault fault = check_length(state, limits_, opcode, compressed, length))
+    return fail(state, input, fault.close_code, fault.reason);
 
   std::uint32_t mask = 0;
   if (masked) {
@@ -152,7 +161,7 @@ WebSocketEvent WebSocketReader::next(WebSocketState& state, std::span<char> inpu
   const std::span<char> fresh = input.subspan(header_size + state.progress, come - state.progress);
   if (masked) unmask(fresh, mask, state.progress);
   const bool fin = (first & kFinBit) != 0;
-  if (opcode == Opcode::text || state.message_opcode == Opcode::text) {
+  if (!compressed && (opcode == Opcode::text || state.message_opcode == Opcode::text)) {
     state.utf8 = check_utf8(state.utf8, view(fresh));
     if (state.utf8 == kUtf8Reject) return fail(state, input, close_code::kInvalidData, "text is not UTF-8");
     if (fin && come == payload_size && state.utf8 != kUtf8Accept) {
@@ -169,8 +178,10 @@ WebSocketEvent WebSocketReader::next(WebSocketState& state, std::span<char> inpu
   if (fin && opcode != Opcode::continuation) {
     event.kind = WebSocketEvent::Kind::message;
     event.binary = opcode == Opcode::binary;
+    event.compressed = compressed;
     return event;
   }
+  state.compressed = compressed;
   take_fragment(state, opcode, fin, event);
   return event;
 }
@@ -190,6 +201,7 @@ void WebSocketReader::take_fragment(WebSocketState& state, Opcode opcode, bool f
   }
   event.kind = WebSocketEvent::Kind::message;
   event.binary = state.message_opcode == Opcode::binary;
+  event.compressed = state.compressed;
   event.payload = state.fragments->bytes;
   state.message_opcode = Opcode::continuation;  // the bytes stay until the next call
 }
@@ -233,11 +245,12 @@ void WebSocketReader::forget(WebSocketState& state) {
   state.fragments.reset();
   state.progress = 0;
   state.utf8 = kUtf8Accept;
+  state.compressed = false;
   state.message_opcode = Opcode::continuation;
 }
 
-std::size_t write_frame_header(char* out, Opcode opcode, std::size_t payload_size) {
-  out[0] = static_cast<char>(kFinBit | static_cast<unsigned>(opcode));
+std::size_t write_frame_header(char* out, Opcode opcode, std::size_t payload_size, bool compressed) {
+  out[0] = static_cast<char>(kFinBit | (compressed ? kCompressedBit : 0U) | static_cast<unsigned>(opcode));
   const std::size_t size = frame_header_size(payload_size);
   if (size == 2) {
     out[1] = static_cast<char>(payload_size);

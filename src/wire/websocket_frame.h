@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -41,6 +40,8 @@ struct WebSocketState {
   std::uint32_t utf8 = 0;                        // state of the UTF-8 check across frames
   Opcode message_opcode = Opcode::continuation;  // of the fragmented message; continuation when there is none
   bool closed = false;                           // a close frame was given out: nothing more is read
+  bool deflate = false;                          // permessage-deflate was agreed on: RSV1 marks a compressed message
+  bool compressed = false;                       // the fragmented message is
 };
 
 /// One step of reading.
@@ -56,24 +57,26 @@ struct WebSocketEvent {
   };
   Kind kind = Kind::need_more;
   bool binary = false;
+  bool compressed = false;  // the payload of a message is to be inflated, and its text to be checked then
   std::uint16_t close_code = 0;
   const char* reason = "";
   std::size_t consumed = 0;  // bytes of the input that are done with once payload has been used
   std::span<char> payload;   // inside the input, or inside the state's fragments (valid until the next call)
 };
 
-/// Reads frames of one side strictly as RFC 6455 wants it: masked from clients and unmasked from servers, no reserved bits, no
-/// unknown opcodes, minimal lengths, whole and short control frames, UTF-8 checked as it arrives (also in the middle of a frame),
-/// close codes and reasons checked, limits enforced from the header on, before a byte of the payload is waited for.
+/// Reads frames of one side strictly as RFC 6455 wants it: masked from clients and unmasked from servers, no reserved bits but
+/// an agreed RSV1 in its place, no unknown opcodes, minimal lengths, whole and short control frames, UTF-8 checked as it arrives
+/// (also in the middle of a frame), close codes and reasons checked, limits enforced from the header on, before a byte of the
+/// payload is waited for.
 ///
 /// One object serves all connections of a gateway: what belongs to one is in its WebSocketState. It counts what all unfinished
 /// messages hold.
 class WebSocketReader {
  public:
   enum class Role { server, client };
-  /// A message is never longer than 4 GiB - 1, whatever the limit: WebSocketState counts in 32 bits.
+  /// A message is never longer than 3 GiB, whatever the limit: WebSocketState counts in 32 bits.
   WebSocketReader(Role role, WebSocketLimits limits) : role_(role), limits_(limits) {
-    limits_.message = std::min<std::size_t>(limits_.message, std::numeric_limits<std::uint32_t>::max());
+    limits_.message = std::min(limits_.message, std::size_t{3} << 30);
   }
 
   /// Takes one step from the start of `input`, all unconsumed bytes in order; unmasks in place. Bytes that were shown before and
@@ -97,8 +100,9 @@ class WebSocketReader {
 
 inline constexpr std::size_t kMaxFrameHeader = 14;
 
-/// Writes the header of an unmasked, unfragmented frame (2, 4 or 10 bytes) to `out`; returns its length.
-std::size_t write_frame_header(char* out, Opcode opcode, std::size_t payload_size);
+/// Writes the header of an unmasked, unfragmented frame (2, 4 or 10 bytes) to `out`; returns its length. `compressed` sets RSV1
+/// (RFC 7692, 6.1).
+std::size_t write_frame_header(char* out, Opcode opcode, std::size_t payload_size, bool compressed = false);
 /// The length that write_frame_header will return.
 inline std::size_t frame_header_size(std::size_t payload_size) { return payload_size < 126 ? 2 : payload_size < 65536 ? 4 : 10; }
 

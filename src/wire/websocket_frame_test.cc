@@ -50,7 +50,9 @@ Seen closing(std::uint16_t code, std::string reason = "") { return {Kind::close,
 /// The bytes stand in a buffer of exactly their size, so that AddressSanitizer sees a step beyond them.
 class Connection {
  public:
-  explicit Connection(Role role = Role::server, WebSocketLimits limits = {}) : reader_(role, limits) {}
+  explicit Connection(Role role = Role::server, WebSocketLimits limits = {}, bool deflate = false) : reader_(role, limits) {
+    state_.deflate = deflate;
+  }
   ~Connection() {
     reader_.forget(state_);
     EXPECT_EQ(reader_.held_bytes(), 0U);
@@ -75,6 +77,7 @@ class Connection {
       }
       EXPECT_GT(event.consumed, 0U);
       events.push_back({event.kind, {event.payload.data(), event.payload.size()}, event.binary, event.close_code, event.reason});
+      if (event.compressed) events.back().reason = "compressed";
       rest = rest.subspan(event.consumed);
     }
     pending_.assign(rest.begin(), rest.end());
@@ -96,15 +99,15 @@ void append(std::vector<Seen>& to, std::vector<Seen> more) {
 }
 
 /// All events of `bytes`, shown in one piece; asserts that every cut in two, and byte by byte, gives the same ones.
-std::vector<Seen> read(std::string_view bytes, Role role = Role::server, WebSocketLimits limits = {}) {
-  Connection whole(role, limits);
+std::vector<Seen> read(std::string_view bytes, Role role = Role::server, WebSocketLimits limits = {}, bool deflate = false) {
+  Connection whole(role, limits, deflate);
   std::vector<Seen> expected = whole.feed(bytes);
-  Connection dripping(role, limits);
+  Connection dripping(role, limits, deflate);
   std::vector<Seen> dripped;
   for (const char c : bytes) append(dripped, dripping.feed({&c, 1}));
   EXPECT_EQ(dripped, expected) << "byte by byte";
   for (std::size_t cut = 1; cut < bytes.size(); ++cut) {
-    Connection connection(role, limits);
+    Connection connection(role, limits, deflate);
     std::vector<Seen> events = connection.feed(bytes.substr(0, cut));
     append(events, connection.feed(bytes.substr(cut)));
     EXPECT_EQ(events, expected) << "cut at " << cut;
@@ -254,9 +257,9 @@ TEST(WebSocketReader, RefusesLengthsFromTheHeaderOn) {
 
 TEST(WebSocketReader, NeverTakesMoreThanItCanCount) {
   Connection connection(Role::server, {.message = ~std::size_t{0}});
-  EXPECT_EQ(error_code(connection.feed(header(0x82, 127, 0x100000000))), 1009);
+  EXPECT_EQ(error_code(connection.feed(header(0x82, 127, (std::uint64_t{3} << 30) + 1))), 1009);
   Connection largest(Role::server, {.message = ~std::size_t{0}});
-  EXPECT_TRUE(largest.feed(header(0x82, 127, 0xFFFFFFFF) + "mask" + "payload").empty());
+  EXPECT_TRUE(largest.feed(header(0x82, 127, std::uint64_t{3} << 30) + "mask" + "payload").empty());
 }
 
 TEST(WebSocketReader, TakesAMessageAtTheLimitAndNotOnePastIt) {
@@ -360,6 +363,44 @@ TEST(WebSocketReader, RefusesTextThatIsNotUtf8WhereItStopsBeingIt) {
 TEST(WebSocketReader, LeavesBinaryMessagesUnchecked) {
   EXPECT_EQ(read(masked(Opcode::binary, "\xFF\xC0", false) + masked(Opcode::continuation, "\xE4")),
             (std::vector{fragment(), binary("\xFF\xC0\xE4")}));
+}
+
+std::string marked(std::string frame) {
+  frame[0] = static_cast<char>(static_cast<unsigned char>(frame[0]) | 0x40U);
+  return frame;
+}
+
+TEST(WebSocketReader, TakesCompressedMessagesOnlyWhenAgreedAndMarkedAtTheirFirstFrame) {
+  const auto frame = [](Opcode opcode, std::string_view payload, bool fin = true) {
+    std::string out;
+    append_masked_frame(out, opcode, payload, kMask, fin);
+    return out;
+  };
+  const Seen compressed_text{Kind::message, "\xff\xfe", false, 0, "compressed"};
+  const Seen compressed_binary{Kind::message, "abcd", true, 0, "compressed"};
+  EXPECT_EQ(read(marked(frame(Opcode::text, "\xff\xfe")) + frame(Opcode::text, "plain"), Role::server, {}, true),
+            (std::vector{compressed_text, text("plain")}));
+  EXPECT_EQ(read(marked(frame(Opcode::binary, "ab", false)) + frame(Opcode::ping, "p") + frame(Opcode::continuation, "cd") +
+                     frame(Opcode::text, "a", false) + frame(Opcode::continuation, "b"),
+                 Role::server, {}, true),
+            (std::vector{fragment(), ping("p"), compressed_binary, fragment(), text("ab")}));
+  const Seen refused{Kind::error, "", false, close_code::kProtocolError, "reserved bits set without an extension"};
+  EXPECT_EQ(read(marked(frame(Opcode::text, "a"))), std::vector{refused});
+  EXPECT_EQ(read(marked(frame(Opcode::ping, "a")), Role::server, {}, true), std::vector{refused});
+  EXPECT_EQ(read(marked(frame(Opcode::close, "")), Role::server, {}, true), std::vector{refused});
+  EXPECT_EQ(read(marked(frame(Opcode::text, "a", false)) + marked(frame(Opcode::continuation, "b")), Role::server, {}, true),
+            (std::vector{fragment(), refused}));
+}
+
+TEST(WebSocketReader, ACompressedMessageMayBeAnEighthLongerThanTheLimitOfWhatItHolds) {
+  const WebSocketLimits limits{.message = 800, .fragments = 8};
+  std::string fits;
+  append_masked_frame(fits, Opcode::binary, std::string(964, 'x'), kMask);
+  std::string too_long;
+  append_masked_frame(too_long, Opcode::binary, std::string(965, 'x'), kMask);
+  EXPECT_EQ(read(marked(fits), Role::server, limits, true).at(0).kind, Kind::message);
+  EXPECT_EQ(read(marked(too_long), Role::server, limits, true).at(0).code, close_code::kTooBig);
+  EXPECT_EQ(read(fits, Role::server, limits, true).at(0).code, close_code::kTooBig);
 }
 
 TEST(WebSocketReader, ReadsCloseFrames) {

@@ -34,6 +34,7 @@ std::string concat(std::initializer_list<std::string_view> parts) {
 const char* status_text(int status) {
   switch (status) {
     case 400: return "Bad Request";
+    case 401: return "Unauthorized";
     case 403: return "Forbidden";
     case 404: return "Not Found";
     case 405: return "Method Not Allowed";
@@ -41,6 +42,7 @@ const char* status_text(int status) {
     case 426: return "Upgrade Required";
     case 429: return "Too Many Requests";
     case 431: return "Request Header Fields Too Large";
+    case 500: return "Internal Server Error";
     case 503: return "Service Unavailable";
     default: return "Refused";
   }
@@ -180,6 +182,48 @@ HandshakeAnswer check_websocket_handshake(const HttpHead& head) {
 }
 
 std::string http_refusal(int status) { return refusal(status, status_sentence(status)); }
+
+std::string http_refusal(int status, std::string_view words) {
+  constexpr std::size_t kMostWords = 1024;
+  return words.empty() ? http_refusal(status) : refusal(status, words.substr(0, kMostWords));
+}
+
+bool is_subprotocol(std::string_view name) {
+  const auto is_token_char = [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+  };
+  return !name.empty() && std::all_of(name.begin(), name.end(), is_token_char);
+}
+
+std::vector<std::string> offered_subprotocols(const HttpHead& head) {
+  std::vector<std::string> out;
+  for (const auto& [name, value] : head.fields) {
+    if (!have_same_server_key(name, "Sec-WebSocket-Protocol")) continue;
+    for (std::string_view rest = value; !rest.empty();) {
+      const std::size_t comma = std::min(rest.find(','), rest.size());
+      std::string_view element = rest.substr(0, comma);
+      rest.remove_prefix(std::min(comma + 1, rest.size()));
+      while (!element.empty() && (element.front() == ' ' || element.front() == '\t')) element.remove_prefix(1);
+      while (!element.empty() && (element.back() == ' ' || element.back() == '\t')) element.remove_suffix(1);
+      if (is_subprotocol(element)) out.emplace_back(element);
+    }
+  }
+  return out;
+}
+
+std::string choose_subprotocol(const std::vector<std::string>& wanted, const std::vector<std::string>& offered) {
+  for (const std::string& name : wanted) {
+    if (std::find(offered.begin(), offered.end(), name) != offered.end()) return name;
+  }
+  return {};
+}
+
+bool is_allowed_origin(const HttpHead& head, const std::vector<std::string>& allowed) {
+  std::size_t count = 0;
+  const std::string_view origin = head.field("Origin", &count);
+  return count == 1 && std::find(allowed.begin(), allowed.end(), origin) != allowed.end();
+}
 
 std::string websocket_acceptance(std::string_view accept_key, std::string_view subprotocol, std::string_view extensions) {
   std::string out = concat({"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n",

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "wire/http_head.h"
 #include "wire/php_value.h"
@@ -25,6 +26,19 @@ HandshakeAnswer check_websocket_handshake(const HttpHead& head);
 
 /// An HTTP error response without a body of interest, "Connection: close". `status` like 400 or 431.
 std::string http_refusal(int status);
+/// The same with a text of its own, cut to 1 KB; the usual one when `words` is empty.
+std::string http_refusal(int status, std::string_view words);
+
+/// The subprotocols that a client offers, in its order; what is no token is left out (RFC 6455, 4.1 and 11.3.4).
+std::vector<std::string> offered_subprotocols(const HttpHead& head);
+/// The first of `wanted` that is offered, or "".
+std::string choose_subprotocol(const std::vector<std::string>& wanted, const std::vector<std::string>& offered);
+
+/// Whether the request has one Origin, and it is exactly one of `allowed` ("https://chat.example", with the port where it is not
+/// the scheme's own), as browsers write it (RFC 6454, 6.1).
+bool is_allowed_origin(const HttpHead& head, const std::vector<std::string>& allowed);
+/// Whether a client may offer it and a server choose it: a token (RFC 9110, 5.6.2).
+bool is_subprotocol(std::string_view name);
 
 /// The 101. `subprotocol` and `extensions` are left out when empty. REQUIRES: neither holds CR or LF.
 std::string websocket_acceptance(std::string_view accept_key, std::string_view subprotocol = {},

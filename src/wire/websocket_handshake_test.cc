@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
+
+#include <string>
 #include <string_view>
 
 #include "wire/php_serialize.h"
@@ -206,6 +209,27 @@ TEST(HandshakeValues, AreEmptyArraysWithoutQueryAndCookies) {
   const PhpValue values = handshake_values(request.head, "127.0.0.1", 1, 2);
   EXPECT_EQ(serialize(*values.array()->find(PhpKey::from_text("get"))), "a:0:{}");
   EXPECT_EQ(serialize(*values.array()->find(PhpKey::from_text("cookie"))), "a:0:{}");
+}
+
+TEST(WebSocketHandshake, SubprotocolsInTheClientsOrder) {
+  HttpHead head;
+  head.fields = {
+      {"Sec-WebSocket-Protocol", " chat.v1,chat.v2 ,, bad name,\t x "}, {"sec-websocket-protocol", "last"}, {"Other", "no"}};
+  const std::vector<std::string> offered = offered_subprotocols(head);
+  EXPECT_EQ(offered, (std::vector<std::string>{"chat.v1", "chat.v2", "x", "last"}));
+  EXPECT_EQ(choose_subprotocol({"nobody", "x", "chat.v1"}, offered), "x");
+  EXPECT_EQ(choose_subprotocol({"nobody"}, offered), "");
+  EXPECT_EQ(choose_subprotocol({}, offered), "");
+  EXPECT_EQ(websocket_acceptance("k", "x").find("Sec-WebSocket-Protocol: x\r\n") == std::string::npos, false);
+}
+
+TEST(WebSocketHandshake, ARefusalWithWordsOfItsOwn) {
+  const std::string refusal = http_refusal(401, "who are you?");
+  EXPECT_TRUE(refusal.starts_with("HTTP/1.1 401 Unauthorized\r\n"));
+  EXPECT_TRUE(refusal.ends_with("Content-Length: 13\r\n\r\nwho are you?\n"));
+  EXPECT_TRUE(http_refusal(499, "x").starts_with("HTTP/1.1 499 Refused\r\n"));
+  EXPECT_EQ(http_refusal(403, ""), http_refusal(403));
+  EXPECT_LT(http_refusal(403, std::string(100'000, 'x')).size(), 1400U);
 }
 
 }  // namespace

@@ -1,5 +1,8 @@
 #include <gatehouse/client.h>
 
+#include <stdexcept>
+#include <string>
+
 #include "worker/client_context.h"
 
 namespace gatehouse {
@@ -25,6 +28,16 @@ void Client::destroy() { context_.calls().destroy(context_.client_id()); }
 void Client::set_ping_interval(std::optional<std::chrono::milliseconds> interval) {
   context_.calls().set_ping_interval(context_.client_id(), interval);
 }
+
+void Client::refuse(int status, std::string_view words) {
+  if (status < 400 || status > 599)
+    throw std::invalid_argument("status: " + std::to_string(status) + " is no HTTP error; 400 to 599, such as 403");
+  if (!context_.awaits_answer()) return close();
+  context_.verdict().status = status;
+  context_.verdict().words = words;
+}
+
+void Client::choose_subprotocol(std::string_view name) { context_.verdict().subprotocol = name; }
 
 Cluster& Client::cluster() { return context_.cluster(); }
 

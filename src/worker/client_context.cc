@@ -49,6 +49,7 @@ void ClientContext::clear() {
   address_ = session_ = body_ = {};
   fetched_session_.reset();
   value_.reset();
+  if (!verdict_.accepted() || !verdict_.subprotocol.empty()) verdict_ = {};
   handshake_.reset();
   has_id_ = false;
   question = 0;

@@ -12,6 +12,7 @@
 
 #include "link/cluster_calls.h"
 #include "wire/gateway_protocol.h"
+#include "wire/handshake_verdict.h"
 #include "worker/root_task.h"
 
 namespace gatehouse {
@@ -44,6 +45,11 @@ class ClientContext {
   /// Reads the handshake that the event carries, for handshake(). False when it cannot be read.
   [[nodiscard]] bool read_handshake();
   [[nodiscard]] const Handshake& handshake() const { return *handshake_; }
+  /// Whether the gateway waits for a verdict().
+  [[nodiscard]] bool awaits_answer() const {
+    return native_ && command() == wire::Command::on_websocket_connect && (header_.flags & wire::flag::kAwaitsAnswer) != 0;
+  }
+  [[nodiscard]] wire::HandshakeVerdict& verdict() { return verdict_; }
 
   /// The session that came with the event, serialized.
   [[nodiscard]] std::string_view session_bytes() const { return fetched_session_ ? *fetched_session_ : session_; }
@@ -85,6 +91,7 @@ class ClientContext {
   bool has_id_ = false;
   std::optional<Value> value_;  // of the session, read when asked for
   std::optional<Handshake> handshake_;
+  wire::HandshakeVerdict verdict_;
 };
 
 }  // namespace gatehouse

@@ -8,6 +8,9 @@ namespace gatehouse {
 namespace {
 
 constexpr std::size_t kMostSpare = 1024;
+// What a client is told whose handshake nobody could decide on.
+constexpr int kUnreadable = 400;
+constexpr int kHandlerFailed = 500;
 
 const char* name_of(wire::Command command) {
   switch (command) {
@@ -102,6 +105,7 @@ bool EventDispatcher::run(Event event) {
     // A handler that is no coroutine throws here; a coroutine's exception comes out of finish().
     report(*event, std::current_exception());
     event->handler.reset();
+    event->verdict() = {.status = kHandlerFailed, .words = {}, .subprotocol = {}};
   }
   finish(*event);
   give_back(std::move(event));
@@ -120,6 +124,7 @@ Task<> EventDispatcher::call_handler(ClientContext& event) {
     loop_.log().warning("the handshake of client {} cannot be read and was passed over (and {} like it before)", event.id(),
                         bad_events_.take_suppressed());
   }
+  event.verdict().status = kUnreadable;
   return {};
 }
 
@@ -190,7 +195,11 @@ void EventDispatcher::finish(ClientContext& event) {
     save_session(event);
   } catch (...) {
     report(event, std::current_exception());
+    // A check that failed lets nobody in.
+    event.verdict() = {.status = kHandlerFailed, .words = {}, .subprotocol = {}};
   }
+  // Behind the session and all that the handler has sent.
+  if (event.awaits_answer()) calls_.answer_handshake(event.client_id(), event.verdict());
   if (event.command() == wire::Command::on_close) forget(event.client_id());
   acknowledge(event);
 }

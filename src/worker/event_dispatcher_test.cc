@@ -365,6 +365,51 @@ TEST_F(EventDispatcherTest, TheHandshakeOfTheVectors) {
   EXPECT_THAT(seen_, ElementsAre("abc", "中", "dark", "yes", "GET"));
 }
 
+TEST_F(EventDispatcherTest, AHandshakeThatAwaitsAnAnswerGetsOneBehindAllThatTheHandlerDid) {
+  script_.on_websocket_connect = [](Client& client, const Handshake& handshake) -> Task<> {
+    client.session()["seen"] = true;
+    client.send("before");
+    co_await sleep(1ms);
+    if (handshake.header("X-Do") == "refuse") client.refuse(401, "who are you?");
+    if (handshake.header("X-Do") == "choose") client.choose_subprotocol(handshake.subprotocols().at(1));
+    if (handshake.header("X-Do") == "throw") throw std::runtime_error("as it should");
+    EXPECT_THROW(client.refuse(200), std::invalid_argument);
+  };
+  gateway_.hello();
+  const auto handshake = [&](std::uint32_t client, const char* what, std::uint8_t flags) {
+    wire::PhpArray server;
+    server.set(wire::PhpKey::from_text("HTTP_X_DO"), std::string(what));
+    server.set(wire::PhpKey::from_text("HTTP_SEC_WEBSOCKET_PROTOCOL"), std::string("a, b,c"));
+    wire::PhpArray body;
+    body.set(wire::PhpKey::from_text("server"), std::move(server));
+    gateway_.event(Command::on_websocket_connect, client, {}, wire::serialize(wire::PhpValue(std::move(body))), flags);
+  };
+  handshake(1, "nothing", wire::flag::kAwaitsAnswer);
+  handshake(2, "refuse", wire::flag::kAwaitsAnswer);
+  handshake(3, "choose", wire::flag::kAwaitsAnswer);
+  handshake(4, "throw", wire::flag::kAwaitsAnswer);
+  gateway_.event(Command::on_websocket_connect, 5, {}, "not a value", wire::flag::kAwaitsAnswer);
+  handshake(6, "refuse", 0);  // not asked: it is in already, and is closed
+  ASSERT_TRUE(
+      run_until(loop_, [this] { return gateway_.count(Command::handshake_answer) == 5 && gateway_.count(Command::kick) == 1; }));
+  std::map<std::uint32_t, std::string> answers;
+  for (const auto& frame : gateway_.with(Command::handshake_answer)) answers[frame.header.connection_id] = frame.body;
+  EXPECT_EQ(answers[1], R"({"status":101})");
+  EXPECT_EQ(answers[2], R"({"status":401,"words":"who are you?"})");
+  EXPECT_EQ(answers[3], R"({"status":101,"subprotocol":"b"})");
+  EXPECT_EQ(answers[4], R"({"status":500})");
+  EXPECT_EQ(answers[5], R"({"status":400})");
+  EXPECT_EQ(gateway_.with(Command::kick).at(0).header.connection_id, 6U);
+  // What the first one did, in order.
+  std::vector<Command> order;
+  for (const auto& frame : gateway_.frames) {
+    if (frame.header.connection_id == 1) order.push_back(frame.header.command);
+  }
+  ASSERT_EQ(order.size(), 3U) << "what was sent, the session, the answer";
+  EXPECT_EQ(order.front(), Command::send_to_one);
+  EXPECT_EQ(order.back(), Command::handshake_answer);
+}
+
 class EventDispatcherLimitTest : public EventDispatcherTest {
  protected:
   static constexpr std::size_t kLimit = 1024 * 1024;

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "wire/websocket_handshake.h"
+
 namespace gatehouse {
 namespace {
 
@@ -37,6 +39,13 @@ std::string Handshake::header(std::string_view name) const {
     key += c == '-' ? '_' : static_cast<char>(lower ? c - 'a' + 'A' : c);
   }
   return text_of(server_, key);
+}
+
+std::vector<std::string> Handshake::subprotocols() const {
+  wire::HttpHead head;
+  const std::string field = header("Sec-WebSocket-Protocol");
+  head.fields.emplace_back("Sec-WebSocket-Protocol", field);
+  return wire::offered_subprotocols(head);
 }
 
 }  // namespace gatehouse

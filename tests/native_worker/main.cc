@@ -30,6 +30,8 @@ class Caller : public gh::Events {
   gh::Task<> on_websocket_connect(gh::Client& client, const gh::Handshake& handshake) override {
     note({"websocket", client.id(), handshake.query(), handshake.server(), handshake.cookies()});
     if (handshake.query().contains("name")) client.session() = {{"name", handshake.query("name")}};
+    if (handshake.query().contains("refuse")) client.refuse(std::stoi(handshake.query("refuse")), "not you");
+    if (handshake.query().contains("protocol")) client.choose_subprotocol(handshake.query("protocol"));
     return {};
   }
   gh::Task<> on_message(gh::Client& client, gh::Message message) override {

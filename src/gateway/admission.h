@@ -1,0 +1,58 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <unordered_map>
+
+#include "gateway/limit_log.h"
+#include "net/endpoint.h"
+
+namespace gatehouse::gateway {
+
+/// Who may connect to a gateway process: so many in all, of one address, in a second, and as long as there is memory.
+class Admission {
+ public:
+  struct Settings {
+    std::uint32_t connections = 0;  // 0, here and below: no limit
+    std::uint32_t per_address = 0;
+    std::uint32_t ipv6_prefix_bits = 64;  // what counts as one address of IPv6: a customer has a /64 at the least
+    std::uint32_t new_per_s = 0;
+    std::size_t memory_bytes = 0;
+    std::function<std::size_t()> memory_in_use = {};  // bytes
+  };
+  explicit Admission(Settings settings) : settings_(std::move(settings)) {}
+
+  /// The limit that is in the way of a new client; without one it counts from now on, until leave().
+  std::optional<Limit> enter(const net::Address& address, std::uint64_t now_ms);
+  void leave(const net::Address& address);
+  /// Looks at the memory anew. Called about once a second.
+  void measure();
+
+  [[nodiscard]] std::uint32_t size() const { return size_; }
+  /// Addresses that are remembered: those that have a client now, when they are counted at all.
+  [[nodiscard]] std::size_t addresses() const { return by_address_.size(); }
+
+ private:
+  using Key = std::array<std::uint8_t, 16>;
+  struct Hash {
+    std::size_t operator()(const Key& key) const;
+  };
+  [[nodiscard]] Key key_of(const net::Address& address) const;
+  bool take_token(std::uint64_t now_ms);
+
+  Settings settings_;
+  std::uint32_t size_ = 0;
+  std::unordered_map<Key, std::uint32_t, Hash> by_address_;
+  std::uint64_t tokens_milli_ = 0;  // thousandths of a connection that may come now
+  std::uint64_t tokens_at_ms_ = 0;
+  bool tokens_begun_ = false;
+  bool short_of_memory_ = false;
+};
+
+/// Bytes of heap that this process uses.
+std::size_t heap_in_use();
+
+}  // namespace gatehouse::gateway

@@ -1,0 +1,69 @@
+#include "gateway/admission.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace gatehouse::gateway {
+namespace {
+
+net::Address address(const std::string& text) { return net::Endpoint::parse_numeric(text)->to_address(); }
+
+TEST(Admission, AddressesOfIpv6CountByTheirPrefix) {
+  Admission admission({.per_address = 2});
+  const auto enter = [&](const std::string& text) { return admission.enter(address(text), 0); };
+  EXPECT_EQ(enter("[2001:db8:0:1::1]:1"), std::nullopt);
+  EXPECT_EQ(enter("[2001:db8:0:1:ffff:ffff:ffff:ffff]:2"), std::nullopt);
+  EXPECT_EQ(enter("[2001:db8:0:1:1::]:3"), Limit::connections_per_address);
+  EXPECT_EQ(enter("[2001:db8:0:2::1]:4"), std::nullopt);
+  EXPECT_EQ(enter("192.0.2.1:5"), std::nullopt);
+  EXPECT_EQ(enter("192.0.2.1:6"), std::nullopt);
+  EXPECT_EQ(enter("192.0.2.1:7"), Limit::connections_per_address);
+  EXPECT_EQ(enter("192.0.2.2:8"), std::nullopt) << "an IPv4 address is not cut";
+  EXPECT_EQ(admission.addresses(), 4U);
+  admission.leave(address("192.0.2.1:5"));
+  EXPECT_EQ(enter("192.0.2.1:9"), std::nullopt);
+  for (const char* text :
+       {"[2001:db8:0:1::1]:1", "[2001:db8:0:1::2]:1", "[2001:db8:0:2::1]:4", "192.0.2.1:6", "192.0.2.1:9", "192.0.2.2:8"})
+    admission.leave(address(text));
+  EXPECT_EQ(admission.addresses(), 0U) << "nothing is remembered of those that have gone";
+  EXPECT_EQ(admission.size(), 0U);
+}
+
+TEST(Admission, APrefixOfAnyLength) {
+  Admission admission({.per_address = 1, .ipv6_prefix_bits = 50});
+  EXPECT_EQ(admission.enter(address("[2001:db8:0:3fff::1]:1"), 0), std::nullopt);
+  EXPECT_EQ(admission.enter(address("[2001:db8:0:0000::1]:1"), 0), Limit::connections_per_address);
+  EXPECT_EQ(admission.enter(address("[2001:db8:0:4000::1]:1"), 0), std::nullopt);
+}
+
+TEST(Admission, NewOnesComeEvenly) {
+  Admission admission({.new_per_s = 10});
+  const net::Address who = address("192.0.2.1:1");
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(admission.enter(who, 5000), std::nullopt);
+  EXPECT_EQ(admission.enter(who, 5000), Limit::new_connections);
+  EXPECT_EQ(admission.enter(who, 5099), Limit::new_connections);
+  EXPECT_EQ(admission.enter(who, 5100), std::nullopt);
+  EXPECT_EQ(admission.enter(who, 5100), Limit::new_connections);
+  for (int i = 0; i < 10; ++i)
+    EXPECT_EQ(admission.enter(who, 60'000), std::nullopt) << "no more than a second's worth is saved up";
+  EXPECT_EQ(admission.enter(who, 60'000), Limit::new_connections);
+}
+
+TEST(Admission, MemoryIsLookedAtWhenToldTo) {
+  std::size_t in_use = 1000;
+  Admission admission({.memory_bytes = 1000, .memory_in_use = [&] { return in_use; }});
+  const net::Address who = address("192.0.2.1:1");
+  admission.measure();
+  EXPECT_EQ(admission.enter(who, 0), std::nullopt);
+  in_use = 1001;
+  admission.measure();
+  EXPECT_EQ(admission.enter(who, 0), Limit::memory);
+  in_use = 999;
+  admission.measure();
+  EXPECT_EQ(admission.enter(who, 0), std::nullopt);
+  EXPECT_GT(heap_in_use() + 1, 0U);
+}
+
+}  // namespace
+}  // namespace gatehouse::gateway

@@ -1,0 +1,146 @@
+#include "gateway/handshakes.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "gateway/gateway_test_support.h"
+
+namespace gatehouse::gateway {
+namespace {
+
+using namespace testing;
+using wire::Command;
+using Strings = std::vector<std::string>;
+
+constexpr std::string_view kOffers = "Sec-WebSocket-Protocol: chat.v1, chat.v2\r\nSec-WebSocket-Protocol: ,other\r\n";
+
+std::string protocol_of(const WebSocketPeer& peer) {
+  constexpr std::string_view kField = "Sec-WebSocket-Protocol: ";
+  const std::size_t at = peer.head.find(kField);
+  if (at == std::string::npos) return "";
+  return peer.head.substr(at + kField.size(), peer.head.find("\r\n", at) - at - kField.size());
+}
+
+TEST(Handshakes, TheFirstOfTheConfiguredSubprotocolsThatIsOffered) {
+  GatewayOptions options = TestGateway::options();
+  options.subprotocols = {"chat.v3", "chat.v2", "chat.v1"};
+  TestGateway test(options);
+  const auto worker = test.worker();
+  EXPECT_EQ(protocol_of(*test.client(0, kOffers)), "chat.v2");
+  EXPECT_EQ(protocol_of(*test.client(0, "Sec-WebSocket-Protocol: unknown\r\n")), "");
+  EXPECT_EQ(protocol_of(*test.client()), "");
+  TestGateway none;
+  const auto other = none.worker();
+  EXPECT_EQ(protocol_of(*none.client(0, kOffers)), "");
+}
+
+class Asking : public ::testing::Test {
+ protected:
+  static GatewayOptions options() {
+    GatewayOptions options = TestGateway::options();
+    options.handshake_by_worker = true;
+    options.handshake_timeout = std::chrono::milliseconds(1000);
+    return options;
+  }
+  void answer(const wire::HandshakeVerdict& verdict) {
+    const auto events = worker->events(Command::on_websocket_connect);
+    worker->send(Command::handshake_answer, events.back().header.connection_id, {}, wire::handshake_verdict_body(verdict));
+  }
+  /// A client whose handshake the worker has heard of.
+  void connect() {
+    const std::size_t before = worker->count(Command::on_websocket_connect);
+    client = std::make_unique<WebSocketPeer>(test.client_endpoint);
+    client->write(WebSocketPeer::request("/", kOffers) + WebSocketPeer::frame("glued"));
+    ASSERT_TRUE(test.until([&] { return worker->count(Command::on_websocket_connect) == before + 1; }));
+    EXPECT_EQ(worker->events(Command::on_websocket_connect).back().header.flags, wire::flag::kAwaitsAnswer);
+    test.settle();
+    client->poll();
+    EXPECT_EQ(client->head, "") << "nothing before the answer";
+  }
+
+  TestGateway test{options()};
+  std::unique_ptr<InnerPeer> worker = test.worker("native:0", true);
+  std::unique_ptr<WebSocketPeer> client;
+};
+
+TEST_F(Asking, LetInWithASubprotocolAndWhatWasSaidMeanwhileFollows) {
+  connect();
+  const std::uint32_t id = worker->events(Command::on_connect).back().header.connection_id;
+  worker->send(Command::send_to_one, id, {}, "before");
+  client->say("more");
+  test.settle();
+  EXPECT_EQ(worker->said(), Strings());
+  answer({101, "", "chat.v1"});
+  ASSERT_TRUE(test.until([&] { return client->texts() == Strings({"before"}) && worker->said() == Strings({"glued", "more"}); }));
+  EXPECT_EQ(protocol_of(*client), "chat.v1");
+  // A second answer is nobody's.
+  answer({403, "", ""});
+  test.settle();
+  EXPECT_FALSE(client->ended());
+}
+
+TEST_F(Asking, ASubprotocolThatWasNotOfferedIsNotChosen) {
+  connect();
+  answer({101, "", "chat.v9"});
+  ASSERT_TRUE(test.until([&] {
+    client->poll();
+    return client->is_open();
+  }));
+  EXPECT_EQ(protocol_of(*client), "");
+}
+
+TEST_F(Asking, RefusedWithAStatusAndItsWords) {
+  connect();
+  answer({401, "who are you?", ""});
+  ASSERT_TRUE(test.until([&] { return client->ended(); }));
+  EXPECT_TRUE(client->head.starts_with("HTTP/1.1 401 Unauthorized\r\n")) << client->head;
+  EXPECT_EQ(client->socket.received, "who are you?\n");
+  ASSERT_TRUE(test.until([&] { return worker->count(Command::on_close) == 1; }));
+  EXPECT_EQ(worker->said(), Strings());
+}
+
+TEST_F(Asking, AWorkerThatDoesNotAnswerInTime) {
+  connect();
+  ASSERT_TRUE(test.until([&] { return client->ended(); }));
+  EXPECT_TRUE(client->head.starts_with("HTTP/1.1 503 ")) << client->head;
+  answer({});
+  test.settle();
+}
+
+TEST_F(Asking, AClientThatGoesMeanwhileAndAnAnswerThatIsNone) {
+  connect();
+  client->socket.close();
+  ASSERT_TRUE(test.until([&] { return worker->count(Command::on_close) == 1; }));
+  answer({});
+  connect();
+  worker->send(Command::handshake_answer, worker->events(Command::on_websocket_connect).back().header.connection_id, {}, "{}");
+  test.settle();
+  client->poll();
+  EXPECT_EQ(client->head, "");
+  answer({});
+  ASSERT_TRUE(test.until([&] { return worker->said() == Strings({"glued"}); }));
+}
+
+TEST_F(Asking, AWorkerOfPhpCannotBeAsked) {
+  worker.reset();
+  test.settle();
+  const auto php = test.worker("php:0");
+  const auto plain = test.client();
+  EXPECT_EQ(php->events(Command::on_websocket_connect).at(0).header.flags, 0);
+  php->socket.close();
+  test.settle();
+  // Nobody there: it waits, and the one that comes is of PHP again.
+  WebSocketPeer waits(test.client_endpoint);
+  waits.shake_hands();
+  test.settle();
+  const auto late = test.worker("php:1");
+  ASSERT_TRUE(test.until([&] {
+    waits.poll();
+    return waits.is_open();
+  }));
+}
+
+}  // namespace
+}  // namespace gatehouse::gateway

@@ -1,0 +1,59 @@
+#include "gateway/limit_log.h"
+
+namespace gatehouse::gateway {
+namespace {
+
+struct Words {
+  const char* name;      // in the status
+  const char* sentence;  // in the log
+};
+
+Words words_for(Limit limit) {
+  switch (limit) {
+    case Limit::connections: return {"connections", "there are max_connections clients; a new one was refused"};
+    case Limit::connections_per_address:
+      return {"connections_per_address", "there are max_connections_per_address clients of this address; a new one was refused"};
+    case Limit::new_connections: return {"new_connections", "over max_new_connections_per_second; a new client was refused"};
+    case Limit::memory: return {"memory", "over max_memory; a new client was refused"};
+    case Limit::origin: return {"origin", "an Origin that is not in allowed_origins; the client was refused"};
+    case Limit::header: return {"header", "a handshake over max_header_size or max_header_fields; the client was refused"};
+    case Limit::handshake_time: return {"handshake_time", "no handshake within handshake_timeout; the client was closed"};
+    case Limit::first_bind: return {"first_bind", "neither uid nor group within first_bind_timeout; the client was closed"};
+    case Limit::message_size: return {"message_size", "a message over max_package_size; the client was closed"};
+    case Limit::inflated_size: return {"inflated_size", "a message over max_package_size when inflated; the client was closed"};
+    case Limit::fragments: return {"fragments", "a message of more than max_fragments frames; the client was closed"};
+    case Limit::unfinished_messages:
+      return {"unfinished_messages",
+              "unfinished messages over unfinished_messages_size in all; a client that added to them was closed"};
+    case Limit::message_rate: return {"message_rate", "over max_messages_per_second; the client was delayed or closed"};
+    case Limit::byte_rate: return {"byte_rate", "over max_bytes_per_second; the client was delayed or closed"};
+    case Limit::send_buffer:
+      return {"send_buffer", "over send_to_client_buffer_size; the client was closed, or a message to it dropped"};
+    case Limit::inner_connect: return {"inner_connect", "no secret_key on the inner port in time; the peer was closed"};
+    case Limit::count_: break;
+  }
+  return {"", ""};
+}
+
+}  // namespace
+
+void LimitLog::hit(Limit limit, const net::Address& who) {
+  Entry& entry = entries_[static_cast<std::size_t>(limit)];
+  ++entry.count;
+  if (entry.logged != 0 && loop_.now_ms() - entry.logged_at_ms < kQuietMs) return;
+  const Words words = words_for(limit);
+  loop_.log().warning("limit {}: {} ({}; {} times since the last such line, {} in all)", words.name, words.sentence,
+                      who.to_string(), entry.count - entry.logged, entry.count);
+  entry.logged = entry.count;
+  entry.logged_at_ms = loop_.now_ms();
+}
+
+std::map<std::string, std::uint64_t> LimitLog::counts() const {
+  std::map<std::string, std::uint64_t> out;
+  for (std::size_t i = 0; i < entries_.size(); ++i) {
+    if (entries_[i].count != 0) out.emplace(words_for(static_cast<Limit>(i)).name, entries_[i].count);
+  }
+  return out;
+}
+
+}  // namespace gatehouse::gateway

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "net/endpoint.h"
+#include "net/loop.h"
+
+namespace gatehouse::gateway {
+
+/// What a gateway refuses too much of, or too late.
+enum class Limit : std::uint8_t {
+  connections,
+  connections_per_address,
+  new_connections,
+  memory,
+  origin,
+  header,
+  handshake_time,
+  first_bind,
+  message_size,
+  inflated_size,
+  fragments,
+  unfinished_messages,
+  message_rate,
+  byte_rate,
+  send_buffer,
+  inner_connect,
+  count_,  // how many there are
+};
+
+/// Counts how often each limit was hit, and writes a line for each at most every kQuietMs: a flood must not fill the disk.
+class LimitLog {
+ public:
+  static constexpr std::uint64_t kQuietMs = 10'000;
+
+  explicit LimitLog(net::Loop& loop) : loop_(loop) {}
+
+  void hit(Limit limit, const net::Address& who);
+  [[nodiscard]] std::uint64_t count(Limit limit) const { return entries_[static_cast<std::size_t>(limit)].count; }
+  /// By name, those that were hit.
+  [[nodiscard]] std::map<std::string, std::uint64_t> counts() const;
+
+ private:
+  struct Entry {
+    std::uint64_t count = 0;
+    std::uint64_t logged = 0;  // of them, when the last line was written
+    std::uint64_t logged_at_ms = 0;
+  };
+
+  net::Loop& loop_;
+  std::array<Entry, static_cast<std::size_t>(Limit::count_)> entries_;
+};
+
+}  // namespace gatehouse::gateway

@@ -1,0 +1,387 @@
+// The limits of a gateway, each at the limit and one past it. The names of the tests begin with the row of docs/security.md.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gateway/gateway_test_support.h"
+
+namespace gatehouse::gateway {
+namespace {
+
+using namespace testing;
+using std::chrono::milliseconds;
+using wire::Command;
+using Strings = std::vector<std::string>;
+
+std::uint64_t hits(const TestGateway& test, const std::string& limit) {
+  const auto limits = test.gateway->status().limits;
+  const auto found = limits.find(limit);
+  return found == limits.end() ? 0 : found->second;
+}
+
+/// How a refused client is answered: "HTTP/1.1 503".
+std::string refusal(TestGateway& test, std::string_view fields = {}, std::string_view more = {}) {
+  WebSocketPeer peer(test.client_endpoint);
+  peer.write(WebSocketPeer::request("/", fields));
+  peer.write(more);
+  EXPECT_TRUE(test.until([&] { return peer.ended(); }));
+  return peer.head.substr(0, 12);
+}
+
+TEST(Limits, ConnectionsInAll) {
+  GatewayOptions options = TestGateway::options();
+  options.max_connections = 3;
+  TestGateway test(options);
+  const auto worker = test.worker("test:0", true);
+  std::vector<std::unique_ptr<WebSocketPeer>> clients;
+  for (int i = 0; i < 3; ++i) clients.push_back(test.client());
+  EXPECT_EQ(hits(test, "connections"), 0U);
+  EXPECT_EQ(refusal(test), "HTTP/1.1 503");
+  EXPECT_EQ(hits(test, "connections"), 1U);
+  EXPECT_EQ(worker->count(Command::on_connect), 3U) << "no worker hears of one that was refused";
+  clients.pop_back();
+  ASSERT_TRUE(test.until([&] { return worker->count(Command::on_close) == 1; }));
+  clients.push_back(test.client());
+}
+
+TEST(Limits, ConnectionsPerAddress) {
+  GatewayOptions options = TestGateway::options();
+  options.max_connections_per_address = 2;
+  TestGateway test(options);
+  const auto worker = test.worker();
+  const auto one = test.client();
+  const auto two = test.client();
+  EXPECT_EQ(refusal(test), "HTTP/1.1 429");
+  EXPECT_EQ(hits(test, "connections_per_address"), 1U);
+}
+
+TEST(Limits, NewConnectionsPerSecond) {
+  GatewayOptions options = TestGateway::options();
+  options.max_new_connections_per_second = 5;
+  TestGateway test(options);
+  const auto worker = test.worker();
+  std::vector<std::unique_ptr<WebSocketPeer>> clients;
+  for (int i = 0; i < 5; ++i) clients.push_back(std::make_unique<WebSocketPeer>(test.client_endpoint));
+  for (int i = 0; i < 5; ++i) clients.push_back(std::make_unique<WebSocketPeer>(test.client_endpoint));
+  ASSERT_TRUE(test.until([&] { return hits(test, "new_connections") >= 3; }));
+  EXPECT_LE(test.gateway->status().connections, 7U);
+  // A fifth of a second later there is room for one more.
+  net::testing::run_for(test.loop, milliseconds(250));
+  const auto later = test.client();
+}
+
+TEST(Limits, RawProtocolsAreClosedWithoutAnAnswer) {
+  GatewayOptions options = TestGateway::options();
+  options.max_connections = 1;
+  TestGateway test(options, wire::make_stream_protocol("text"));
+  const auto worker = test.worker();
+  Peer first(test.client_endpoint);
+  ASSERT_TRUE(test.until([&] { return worker->count(Command::on_connect) == 1; }));
+  Peer second(test.client_endpoint);
+  ASSERT_TRUE(test.until([&] { return second.ended(); }));
+  EXPECT_EQ(second.socket.received, "");
+  EXPECT_FALSE(first.ended());
+}
+
+#ifndef __SANITIZE_ADDRESS__  // whose allocator does not tell mallinfo2
+TEST(Limits, MemoryShedsNewConnectionsFirst) {
+  GatewayOptions options = TestGateway::options();
+  options.max_memory = 20 * 1024 * 1024;
+  TestGateway test(options);
+  const auto worker = test.worker();
+  const auto old = test.client();
+  auto ballast = std::make_unique<std::string>(64 * 1024 * 1024, 'x');
+  ASSERT_TRUE(test.until([&] {
+    if (hits(test, "memory") == 0) WebSocketPeer probe(test.client_endpoint);
+    return hits(test, "memory") > 0;
+  }));
+  EXPECT_EQ(refusal(test), "HTTP/1.1 503");
+  old->say("still served");
+  ASSERT_TRUE(test.until([&] { return worker->said() == Strings({"still served"}); }));
+  ballast.reset();
+  net::testing::run_for(test.loop, milliseconds(1100));
+  const auto later = test.client();
+}
+#endif
+
+// threats: origin
+TEST(Limits, OriginsAreExact) {
+  GatewayOptions options = TestGateway::options();
+  options.allowed_origins = {"https://chat.example", "http://localhost:8080"};
+  TestGateway test(options);
+  const auto worker = test.worker();
+  EXPECT_TRUE(test.client(0, "Origin: https://chat.example\r\n")->is_open());
+  EXPECT_TRUE(test.client(0, "origin: http://localhost:8080\r\n")->is_open());
+  std::uint64_t refused = 0;
+  for (const std::string fields :
+       {"", "Origin: null\r\n", "Origin: https://chat.example.evil.example\r\n", "Origin: https://evilchat.example\r\n",
+        "Origin: http://chat.example\r\n", "Origin: https://chat.example:8443\r\n", "Origin: https://chat.example/\r\n",
+        "Origin: https://CHAT.example\r\n", "Origin:\r\n", "Origin: https://chat.example\r\nOrigin: https://chat.example\r\n"}) {
+    EXPECT_EQ(refusal(test, fields), "HTTP/1.1 403") << fields;
+    EXPECT_EQ(hits(test, "origin"), ++refused);
+  }
+}
+
+// threats: handshake header abuse
+TEST(Limits, HeaderBytesAndFields) {
+  GatewayOptions options = TestGateway::options();
+  options.max_header_fields = 10;
+  options.max_header_size = 1000;
+  TestGateway test(options);
+  const auto worker = test.worker();
+  const std::size_t bare = WebSocketPeer::request("/", "X: \r\n").size();
+  EXPECT_TRUE(test.client(0, "X: " + std::string(1000 - bare, 'x') + "\r\n")->is_open());
+  EXPECT_EQ(refusal(test, "X: " + std::string(1001 - bare, 'x') + "\r\n"), "HTTP/1.1 431");
+  std::string fields;
+  for (int i = 0; i < 5; ++i) fields += "X" + std::to_string(i) + ": y\r\n";
+  EXPECT_TRUE(test.client(0, fields)->is_open()) << "ten, with those of every handshake";
+  EXPECT_EQ(refusal(test, fields + "One-More: y\r\n"), "HTTP/1.1 431");
+  EXPECT_EQ(hits(test, "header"), 2U);
+}
+
+// threats: never-finished handshake
+TEST(Limits, HandshakeTime) {
+  GatewayOptions options = TestGateway::options();
+  options.handshake_timeout = milliseconds(300);
+  TestGateway test(options);
+  const auto worker = test.worker();
+  WebSocketPeer silent(test.client_endpoint);
+  ASSERT_TRUE(test.until([&] { return silent.ended(); }));
+  EXPECT_EQ(hits(test, "handshake_time"), 1U);
+}
+
+TEST(Limits, FirstBindOrGroup) {
+  GatewayOptions options = TestGateway::options();
+  options.first_bind_timeout = milliseconds(300);
+  TestGateway test(options);
+  const auto worker = test.worker("test:0", true);
+  const auto stranger = test.client();
+  const auto named = test.client();
+  const auto member = test.client();
+  const auto ids = worker->events(Command::on_connect);
+  worker->send(Command::bind_uid, ids.at(1).header.connection_id, "u1", {});
+  worker->send(Command::join_group, ids.at(2).header.connection_id, "room", {});
+  ASSERT_TRUE(test.until([&] { return stranger->ended(); }));
+  EXPECT_EQ(stranger->close_code, wire::close_code::kPolicy);
+  net::testing::run_for(test.loop, milliseconds(1200));
+  EXPECT_FALSE(named->ended());
+  EXPECT_FALSE(member->ended());
+  EXPECT_EQ(hits(test, "first_bind"), 1U);
+}
+
+TEST(Limits, MessagesPerSecondClose) {
+  GatewayOptions options = TestGateway::options();
+  options.max_messages_per_second = 10;
+  options.over_rate = RateAction::close;
+  TestGateway test(options);
+  const auto worker = test.worker("test:0", true);
+  const auto good = test.client();
+  for (int i = 0; i < 10; ++i) good->say("x");
+  ASSERT_TRUE(test.until([&] { return worker->said().size() == 10; }));
+  EXPECT_FALSE(good->ended());
+  const auto bad = test.client();
+  std::string burst;
+  for (int i = 0; i < 11; ++i) burst += WebSocketPeer::frame("y");
+  bad->write(burst);
+  ASSERT_TRUE(test.until([&] { return bad->ended(); }));
+  EXPECT_EQ(bad->close_code, wire::close_code::kPolicy);
+  EXPECT_EQ(worker->said().size(), 20U) << "what was one too many is not delivered";
+  EXPECT_EQ(hits(test, "message_rate"), 1U);
+}
+
+TEST(Limits, MessagesPerSecondDelay) {
+  GatewayOptions options = TestGateway::options();
+  options.max_messages_per_second = 20;
+  TestGateway test(options);
+  const auto worker = test.worker();
+  const auto client = test.client();
+  std::string burst;
+  for (int i = 0; i < 30; ++i) burst += WebSocketPeer::frame(std::to_string(i));
+  const auto start = std::chrono::steady_clock::now();
+  client->write(burst);
+  ASSERT_TRUE(test.until([&] { return worker->said().size() >= 20; }));
+  ASSERT_TRUE(test.until([&] { return worker->said().size() == 30; }));
+  EXPECT_GE(std::chrono::steady_clock::now() - start, milliseconds(450)) << "ten more take half a second";
+  EXPECT_FALSE(client->ended());
+  EXPECT_GE(hits(test, "message_rate"), 1U);
+  for (std::size_t i = 0; i < 30; ++i) EXPECT_EQ(worker->said()[i], std::to_string(i));
+}
+
+TEST(Limits, BytesPerSecond) {
+  GatewayOptions options = TestGateway::options();
+  options.max_bytes_per_second = 10'000;
+  options.over_rate = RateAction::close;
+  TestGateway test(options);
+  const auto worker = test.worker();
+  const auto good = test.client();
+  good->say(std::string(10'000 - 8, 'x'));
+  ASSERT_TRUE(test.until([&] { return worker->said().size() == 1; }));
+  EXPECT_FALSE(good->ended());
+  const auto bad = test.client();
+  bad->say(std::string(10'000 - 7, 'x'));
+  ASSERT_TRUE(test.until([&] { return bad->ended(); }));
+  EXPECT_EQ(bad->close_code, wire::close_code::kPolicy);
+  EXPECT_EQ(hits(test, "byte_rate"), 1U);
+  EXPECT_EQ(worker->said().size(), 1U);
+}
+
+// threats: many tiny or empty fragments
+TEST(Limits, FragmentsOfAMessage) {
+  GatewayOptions options = TestGateway::options();
+  options.max_fragments = 100;
+  TestGateway test(options);
+  const auto worker = test.worker();
+  const auto send = [&](WebSocketPeer& client, int count) {
+    std::string frames;
+    for (int i = 0; i < count; ++i)
+      frames += WebSocketPeer::frame("x", i == 0 ? wire::Opcode::text : wire::Opcode::continuation, i + 1 == count);
+    client.write(frames);
+  };
+  const auto good = test.client();
+  send(*good, 100);
+  ASSERT_TRUE(test.until([&] { return worker->said() == Strings({std::string(100, 'x')}); }));
+  const auto bad = test.client();
+  send(*bad, 101);
+  ASSERT_TRUE(test.until([&] { return bad->ended(); }));
+  EXPECT_EQ(bad->close_code, wire::close_code::kPolicy);
+  EXPECT_EQ(hits(test, "fragments"), 1U);
+}
+
+// threats: many tiny or empty fragments
+TEST(Limits, UnfinishedMessagesOfAllClients) {
+  GatewayOptions options = TestGateway::options();
+  options.unfinished_messages_size = 1'300'000;
+  TestGateway test(options);
+  const auto worker = test.worker();
+  std::vector<std::unique_ptr<WebSocketPeer>> clients;
+  // In fragments, and as frames whose end does not come: both are held.
+  for (int i = 0; i < 8; ++i) {
+    clients.push_back(test.client());
+    const std::string frame = WebSocketPeer::frame(std::string(100'000, 'x'), wire::Opcode::binary, i % 2 == 1);
+    clients.back()->write(i % 2 == 0 ? frame : frame.substr(0, frame.size() - 1));
+    ASSERT_TRUE(test.until([&] {
+      clients.back()->pump();
+      return clients.back()->unwritten() == 0;
+    }));
+  }
+  test.settle();
+  EXPECT_EQ(hits(test, "unfinished_messages"), 0U);
+  for (auto& client : clients) EXPECT_FALSE(client->ended());
+  const auto greedy = test.client();
+  greedy->write(WebSocketPeer::frame(std::string(800'000, 'x'), wire::Opcode::binary, false));
+  ASSERT_TRUE(test.until([&] { return greedy->ended(); }));
+  EXPECT_EQ(greedy->close_code, wire::close_code::kTryLater);
+  EXPECT_EQ(hits(test, "unfinished_messages"), 1U);
+  // The others finish what they have begun.
+  clients[0]->write(WebSocketPeer::frame("end", wire::Opcode::continuation));
+  ASSERT_TRUE(test.until([&] { return worker->said().size() == 1; }));
+}
+
+// threats: the inner port
+TEST(Limits, StrangersAtTheInnerPortHaveTheirTime) {
+  GatewayOptions options = TestGateway::options();
+  options.secret_key = "s";
+  options.inner_connect_timeout = milliseconds(300);
+  TestGateway test(options);
+  test.secret = "s";
+  const auto worker = test.worker();
+  InnerPeer silent(test.inner_endpoint);
+  InnerPeer half(test.inner_endpoint);
+  half.write(std::string("\0\0\0\x40\xca", 5));
+  ASSERT_TRUE(test.until([&] { return silent.ended() && half.ended(); }));
+  EXPECT_EQ(hits(test, "inner_connect"), 2U);
+  EXPECT_FALSE(worker->ended());
+  test.settle();
+}
+
+class SlowReader : public ::testing::Test {
+ protected:
+  void begin(SendBufferPolicy policy) {
+    GatewayOptions options = TestGateway::options();
+    options.send_to_client_buffer_size = 200'000;
+    options.send_buffer_policy = policy;
+    test = std::make_unique<TestGateway>(options);
+    worker = test->worker("test:0", true);
+    client = test->client(4096);
+    client->reading = false;
+    id = worker->events(Command::on_connect).at(0).header.connection_id;
+  }
+  static std::string message(int number) { return std::to_string(number) + " " + std::string(20'000, '.'); }
+  /// Sends until messages have been dropped, then 20 more, to one and to all in turns.
+  int flood() {
+    int sent = 0;
+    int more = 20;
+    while (more > 0 && sent < 2000) {
+      worker->send(sent % 2 == 0 ? Command::send_to_all : Command::send_to_one, sent % 2 == 0 ? 0 : id, {}, message(sent));
+      ++sent;
+      test->settle();
+      if (hits(*test, "send_buffer") > 0) --more;
+    }
+    return sent;
+  }
+  std::vector<int> numbers() {
+    std::vector<int> out;
+    for (const std::string& text : client->texts()) {
+      EXPECT_EQ(text, message(std::stoi(text)));
+      out.push_back(std::stoi(text));
+    }
+    return out;
+  }
+
+  std::unique_ptr<TestGateway> test;
+  std::unique_ptr<InnerPeer> worker;
+  std::unique_ptr<WebSocketPeer> client;
+  std::uint32_t id = 0;
+};
+
+// threats: slow reader
+TEST_F(SlowReader, DropNewestKeepsWhatWaits) {
+  begin(SendBufferPolicy::drop_newest);
+  const int sent = flood();
+  client->reading = true;
+  const auto before = test->gateway->status().send_failures;
+  EXPECT_GE(before, 20U);
+  ASSERT_TRUE(test->until([&] { return numbers().size() + before == static_cast<std::size_t>(sent); }));
+  const auto got = numbers();
+  for (std::size_t i = 0; i < got.size(); ++i) EXPECT_EQ(got[i], static_cast<int>(i)) << "the first ones, without a gap";
+  worker->send(Command::send_to_one, id, {}, message(7));
+  ASSERT_TRUE(test->until([&] { return numbers().size() == got.size() + 1; }));
+}
+
+// threats: slow reader
+TEST_F(SlowReader, DropOldestKeepsTheLatest) {
+  begin(SendBufferPolicy::drop_oldest);
+  const int sent = flood();
+  EXPECT_LE(test->gateway->status().queued_bytes, 200'000U + 21'000U);
+  client->reading = true;
+  ASSERT_TRUE(test->until([&] {
+    const auto got = numbers();
+    return !got.empty() && got.back() == sent - 1;
+  }));
+  const auto got = numbers();
+  EXPECT_LT(got.size(), static_cast<std::size_t>(sent));
+  for (std::size_t i = 1; i < got.size(); ++i) EXPECT_LT(got[i - 1], got[i]);
+  for (int i = 0; i < 5; ++i)
+    EXPECT_EQ(got[got.size() - 1 - static_cast<std::size_t>(i)], sent - 1 - i) << "the last ones, without a gap";
+  EXPECT_EQ(test->gateway->status().send_failures + got.size(), static_cast<std::uint64_t>(sent));
+}
+
+// threats: slow reader
+TEST_F(SlowReader, DropOldestBoundsEmptyMessagesToo) {
+  begin(SendBufferPolicy::drop_oldest);
+  flood();
+  for (int i = 0; i < 20'000; ++i) worker->send(Command::send_to_one, id, {}, "");
+  ASSERT_TRUE(test->until([&] {
+    worker->pump();
+    return worker->unwritten() == 0;
+  }));
+  test->settle();
+  EXPECT_LE(test->gateway->status().queued_bytes, 200'000U);
+  EXPECT_GE(test->gateway->status().send_failures, 16'000U) << "each costs 66 bytes of the 200,000";
+}
+
+}  // namespace
+}  // namespace gatehouse::gateway
