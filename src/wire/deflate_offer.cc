@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "wire/ascii.h"
+
 namespace gatehouse::wire {
 namespace {
 
@@ -21,16 +23,6 @@ struct Offer {
   std::string_view name;
   std::vector<Parameter> parameters;
 };
-
-bool is_token_char(char c) {
-  if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) return true;
-  return std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;  // RFC 9110, 5.6.2
-}
-
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
-}
 
 /// Reads the list of one header field.
 class Scanner {

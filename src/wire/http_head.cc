@@ -1,7 +1,6 @@
 #include "wire/http_head.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "wire/ascii.h"
@@ -11,22 +10,8 @@ namespace {
 
 constexpr std::size_t kMaxMethod = 32;  // bytes; the longest registered one has 17
 
-constexpr std::array<bool, 256> make_token_table() {
-  std::array<bool, 256> table{};
-  for (const char c : std::string_view("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")) {
-    table[static_cast<unsigned char>(c)] = true;
-  }
-  return table;
-}
-constexpr std::array<bool, 256> kTokenTable = make_token_table();  // RFC 9110, 5.6.2
-
-bool is_token_char(char c) { return kTokenTable[static_cast<unsigned char>(c)]; }
 bool is_blank(char c) { return c == ' ' || c == '\t'; }
 bool is_control(char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7F; }
-
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return lower(x) == lower(y); });
-}
 
 std::string_view trim(std::string_view text) {
   while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);

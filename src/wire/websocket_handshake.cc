@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "wire/ascii.h"
 #include "wire/php_query.h"
 
 namespace gatehouse::wire {
@@ -188,13 +189,7 @@ std::string http_refusal(int status, std::string_view words) {
   return words.empty() ? http_refusal(status) : refusal(status, words.substr(0, kMostWords));
 }
 
-bool is_subprotocol(std::string_view name) {
-  const auto is_token_char = [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-  };
-  return !name.empty() && std::all_of(name.begin(), name.end(), is_token_char);
-}
+bool is_subprotocol(std::string_view name) { return !name.empty() && std::all_of(name.begin(), name.end(), is_token_char); }
 
 std::vector<std::string> offered_subprotocols(const HttpHead& head) {
   std::vector<std::string> out;
