@@ -166,7 +166,7 @@ TEST(InnerPort, HealthProbesAreAnsweredOrIgnoredAndNotLogged) {
 TEST(InnerPort, WhoDoesNotShowTheSecretInTimeIsEnded) {
   for (const bool secret : {true, false}) {
     Parts parts;
-    InnerPort port(parts.loop, parts.workers, parts.forwarder, parts.commands, parts.questions,
+    InnerPort port(parts.loop, parts.workers, parts.forwarder, parts.commands, parts.questions, parts.limits,
                    {.secret_key = secret ? "s" : "", .secret_ms = 50});
     net::Socket socket = net::listen_tcp(*net::Endpoint::parse_numeric("127.0.0.1:0")).value();
     const auto endpoint = *net::Endpoint::parse_numeric(net::local_address(socket.fd()).to_string());
