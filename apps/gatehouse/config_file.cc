@@ -6,6 +6,7 @@
 #define TOML_HEADER_ONLY 1
 #include <toml++/toml.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <fstream>
 #include <initializer_list>
@@ -231,8 +232,11 @@ std::string advice_on_table(std::string_view name, const toml::node& node) {
                 : unknown;
 }
 
-/// Settings of GatewayWorker that are not there, with what is there instead.
+/// For keys of another table, and settings of GatewayWorker that are not there: what is right instead.
 std::string advice_on_key(std::string_view name) {
+  InstanceOptions instance;
+  const std::vector<std::string> elsewhere = names_of(keys_of(instance));
+  if (std::find(elsewhere.begin(), elsewhere.end(), name) != elsewhere.end()) return "; it stands in [instance]";
   if (name == "protocol_accelerate" || name == "protocolAccelerate") return "; leave it out: every broadcast is encoded once";
   if (name == "transport" || name == "context" || name == "ssl") return "; TLS is for a proxy in front, such as nginx";
   if (name == "reuse_port" || name == "reusePort") return "; leave it out: the processes of a gateway share one listening socket";
@@ -314,8 +318,8 @@ class ConfigFile::Reader {
       const std::string name(key.str());
       const auto known = std::find_if(keys.begin(), keys.end(), [&](const auto& each) { return each.first == name; });
       if (known == keys.end())
-        refuse(line_of(key),
-               fmt::format("unknown key \"{}\"{}{}", name, did_you_mean(name, names_of(keys)), advice_on_key(name)));
+        refuse(line_of(key), fmt::format("unknown key \"{}\"{}", name,
+                                         advice_on_key(name).empty() ? did_you_mean(name, names_of(keys)) : advice_on_key(name)));
       const Expected expected = std::visit([&node = node](auto* target) { return take(node, *target); }, known->second);
       if (expected) refuse(line_of(key), fmt::format("{}: {} is expected, not {}", name, *expected, describe(node)));
       lines[name] = line_of(key);

@@ -179,6 +179,7 @@ TEST(ConfigFile, UnknownKeysAndTables) {
       "[[businessworker]]\nname = \"w\"\n",
       "g.toml:1: unknown table \"businessworker\"; business workers are programs of their own, in PHP or C++, and find the "
       "gateways by the register");
+  expect_line(gateway_with("user = \"www\""), "g.toml:4: unknown key \"user\"; it stands in [instance]");
   expect_line(gateway_with("transport = \"ssl\""),
               "g.toml:4: unknown key \"transport\"; TLS is for a proxy in front, such as nginx");
   expect_line("", "g.toml:1: there is nothing to start; it takes a [register] or a [[gateway]]");
