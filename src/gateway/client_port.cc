@@ -215,7 +215,11 @@ bool ClientPort::take(net::Connection& connection, std::uint32_t client, const w
       connection.close();
       return false;
     }
-    case Kind::error: fail(client, event.close_code, event.reason); return false;
+    case Kind::error:
+      if (event.close_code == wire::close_code::kTooBig) limits_.hit(Limit::message_size, connection.peer());
+      if (event.close_code == wire::close_code::kPolicy) limits_.hit(Limit::fragments, connection.peer());
+      fail(client, event.close_code, event.reason);
+      return false;
     case Kind::need_more: break;
   }
   return still(connection, client);
