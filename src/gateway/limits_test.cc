@@ -364,8 +364,12 @@ TEST_F(SlowReader, DropNewestKeepsWhatWaits) {
   const auto got = numbers();
   // The kernel may take a little more now and then, which lets one of the later ones in.
   for (std::size_t i = 0; i < got.size(); ++i) {
-    if (i < got.size() - 10) EXPECT_EQ(got[i], static_cast<int>(i)) << "the first ones, without a gap";
-    if (i > 0) EXPECT_LT(got[i - 1], got[i]);
+    if (i + 10 < got.size()) {
+      EXPECT_EQ(got[i], static_cast<int>(i)) << "the first ones, without a gap";
+    }
+    if (i > 0) {
+      EXPECT_LT(got[i - 1], got[i]);
+    }
   }
   worker->send(Command::send_to_one, id, {}, message(7));
   ASSERT_TRUE(test->until([&] { return numbers().size() == got.size() + 1; }));
