@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "wire/http_head.h"
 #include "wire/php_serialize.h"
 #include "wire/utf8.h"
 #include "wire/websocket_handshake.h"
@@ -266,7 +267,8 @@ std::size_t ClientPort::read_stream(net::Connection& connection, std::span<char>
       const bool whole = input.kind() == Input::Kind::frame;
       const std::size_t size = whole ? input.size() : std::max(input.size(), rest.size());
       if (size > settings_.max_message_bytes) {
-        limits_.hit(Limit::message_size, connection.peer());
+        // A health probe: its first bytes are the length of a message to the frame protocol, and no line in the log.
+        if (!wire::begins_like_http(rest)) limits_.hit(Limit::message_size, connection.peer());
         refuse_stream(client, Cause::too_big, "a message of over " + std::to_string(settings_.max_message_bytes) + " bytes");
         break;
       }

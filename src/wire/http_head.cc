@@ -1,6 +1,7 @@
 #include "wire/http_head.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "wire/ascii.h"
