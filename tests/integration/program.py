@@ -1,5 +1,6 @@
 """Starts programs of the build as a user would, and takes them down again whatever happens."""
 import contextlib
+import fcntl
 import json
 import os
 import pathlib
@@ -29,19 +30,46 @@ def wait_until(condition, seconds=20, what="the condition"):
         time.sleep(0.02)
 
 
-def free_ports(count):
-    """`count` consecutive ports that are free now. Taken from below the kernel's own range, so that no outgoing connection takes one."""
-    for first in range(12000 + os.getpid() % 15000, 32000, count):
-        with contextlib.ExitStack() as held:
-            try:
+class PortBlock:
+    """Ports from below the kernel's own range, so that no outgoing connection takes one; no other test has them while this
+    process lives."""
+
+    SIZE = 250
+    held = []
+
+    def __init__(self, first):
+        self.first = first
+        self._lock = open(pathlib.Path(tempfile.gettempdir()) / f"gatehouse-test-ports-{first}.lock", "w")
+        fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    @classmethod
+    def claim(cls):
+        for first in range(12000, 32000, cls.SIZE):
+            with contextlib.suppress(OSError):
+                cls.held.append(cls(first))
+                return cls.held[-1]
+        raise AssertionError("no free ports")
+
+    def free(self, count):
+        """`count` consecutive ports that nobody listens at, or None."""
+        for first in range(self.first, self.first + self.SIZE - count + 1):
+            with contextlib.ExitStack() as bound, contextlib.suppress(OSError):
                 for port in range(first, first + count):
-                    listener = held.enter_context(socket.socket())
+                    listener = bound.enter_context(socket.socket())
                     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                     listener.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return list(range(first, first + count))
-    raise AssertionError("no free ports")
+                return list(range(first, first + count))
+        return None
+
+
+def free_ports(count):
+    """`count` consecutive ports that are free now, and that no other test is given."""
+    for block in PortBlock.held:
+        if ports := block.free(count):
+            return ports
+    while not (ports := PortBlock.claim().free(count)):
+        pass
+    return ports
 
 
 def is_listening(port):
