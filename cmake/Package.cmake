@@ -29,6 +29,6 @@ set(CPACK_COMPONENT_PROGRAM_DESCRIPTION "Register and gateways as a service, for
 
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libgatehouse-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
-set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "nlohmann-json3-dev, libssl-dev, libfmt-dev, libspdlog-dev")
+set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "nlohmann-json3-dev, libssl-dev, zlib1g-dev, libfmt-dev, libspdlog-dev")
 set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION "Library and headers for programs of your own")
 include(CPack)
