@@ -39,8 +39,12 @@ class PortBlock:
 
     def __init__(self, first):
         self.first = first
-        self._lock = open(pathlib.Path(tempfile.gettempdir()) / f"gatehouse-test-ports-{first}.lock", "w")
-        fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock = os.open(pathlib.Path(tempfile.gettempdir()) / f"gatehouse-test-ports-{first}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # until this process ends
+        except OSError:
+            os.close(lock)
+            raise
 
     @classmethod
     def claim(cls):

@@ -6,6 +6,7 @@ import * as view from "./view.js";
 const { byId } = view;
 const ROOMS = ["lobby", "garden", "workshop"];
 const ANSWER_MS = 10000;
+const LOOK_AGAIN_MS = 3000;
 
 const self = { name: "", room: "", key: "" };
 const people = new Map();  // name: "page" or "terminal"
@@ -15,6 +16,7 @@ let inside = false;        // in self.room, as far as the server has said
 let wish = null;           // { name, room } that was asked for and not answered yet
 let early = [];            // what came while waiting for that answer
 let answerTimer = 0;
+let lookTimer = 0;
 let privateTo = null;
 
 const connection = new Connection({ findUrl, onState, onMessage });
@@ -79,7 +81,18 @@ function onJoined(message) {
   if (!again) view.clearMessages();
   view.addNotice(again ? "You are back." : "You are in. What was said before you came is not kept.", Date.now());
   settle();
+  lookAgain();
   focusQuietly("composer");
+}
+
+/// Who comes while a worker has not reached every gateway yet, as when all of them were started again, is seen by some only.
+function lookAgain() {
+  clearTimeout(lookTimer);
+  lookTimer = setTimeout(lookAround, LOOK_AGAIN_MS);
+}
+
+function lookAround() {
+  if (inside && wish === null) connection.send({ type: "who" });
 }
 
 function onRefused(message) {
@@ -112,6 +125,7 @@ function onNotice(message) {
 function onMessage(message) {
   if (message.type === "ping") {
     connection.send({ type: "pong" });
+    lookAround();
   } else if (message.type === "joined") {
     onJoined(message);
   } else if (message.type === "error") {
