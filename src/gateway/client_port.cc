@@ -74,7 +74,10 @@ std::size_t ClientPort::on_data(net::Connection& connection, std::span<char> byt
     }
     used += read_frames(connection, bytes.subspan(used));
   }
-  if (connection.tag == client && used < bytes.size() && !may_wait(connection, client, bytes.size() - used)) return bytes.size();
+  // What is left of a client that is not read from now may be whole messages: they are not of its making.
+  if (connection.tag == client && used < bytes.size() && !connection.is_paused() &&
+      !may_wait(connection, client, bytes.size() - used))
+    return bytes.size();
   return used;
 }
 

@@ -35,7 +35,8 @@ EventForwarder::Outcome EventForwarder::forward(std::uint32_t client, const Even
   WorkerLink* worker = nullptr;
   if (!deliveries_.must_wait(record.id)) {
     worker = router_.route(record, peer, event.command, event.body);
-  } else if (router_.routes_events() && event.command == wire::Command::on_close) {
+  } else if (router_.routes_events() && event.command == wire::Command::on_close &&
+             std::none_of(held_.begin(), held_.end(), [&](const HeldEvent& held) { return held.connection_id == record.id; })) {
     // The worker that has the event before it keeps the order, and knows what that has made of the session.
     worker = workers_.find(record.worker);
   }

@@ -84,7 +84,7 @@ void BlockWatch::look_for_report(const SupervisedProcess& process, Seen& seen, C
                                        in_seconds(held), who_holds(*process.box));
   if (!reported) return loop_.log().warning("{}; it does not say where it is", what);
   symbolizer_.symbolize(*process.box,
-                        [this, what](const std::string& text) { loop_.log().warning("{}; it is at\n{}", what, text); });
+                        [&loop = loop_, what](const std::string& text) { loop.log().warning("{}; it is at\n{}", what, text); });
 }
 
 }  // namespace gatehouse::master

@@ -16,5 +16,5 @@ int main(int argc, char** argv) {
   app.add(gh::RegisterOptions{.listen = "text://127.0.0.1:1236"});
   app.add(gh::GatewayOptions{.listen = "websocket://127.0.0.1:7272", .count = 2, .start_port = 2300});
   app.add(gh::WorkerOptions{.count = 2, .events = gh::make_events<Room>()});
-  return app.run(argc, argv);  // room start | stop | status | ...
+  return app.run(argc, argv);  // room start | stop | reload | status | connections | ...
 }
