@@ -52,6 +52,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (again.worker_key != connect.worker_key || again.secret_key != connect.secret_key) std::abort();
     if (again.extension != connect.extension) std::abort();
   }
-  is_hello_body(rest);
+  Hello hello;
+  (void)parse_hello_body(rest, hello);
   return 0;
 }
