@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -23,6 +24,12 @@
 namespace gatehouse::net::testing {
 
 using std::chrono::milliseconds;
+
+/// Waits outside the loop until the peer's bytes or its end are in the kernel's hands, so that one event tells of all.
+[[nodiscard]] inline bool wait_readable(int fd, short events) {
+  pollfd poll{.fd = fd, .events = events, .revents = 0};
+  return ::poll(&poll, 1, 10'000) == 1;
+}
 
 /// Runs the loop until `condition` holds, asked about every millisecond. False when that takes longer than `deadline`.
 inline bool run_until(Loop& loop, const std::function<bool()>& condition, milliseconds deadline = milliseconds(20'000)) {
