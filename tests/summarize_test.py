@@ -16,11 +16,23 @@ def unittest_output(ran, result):
 
 
 class SummarizeTest(unittest.TestCase):
-    def test_a_googletest_case(self):
-        self.assertEqual(count_case(case("run", "[ RUN ] A.b\n[ OK ] A.b")), (1, 0, 0))
-        self.assertEqual(count_case(case("fail", "[ FAILED ] A.b", '<failure message=""/>')), (0, 1, 0))
+    def test_a_program_without_cases(self):
+        self.assertEqual(count_case(case("run", "fine")), (1, 0, 0))
+        self.assertEqual(count_case(case("fail", "not fine", '<failure message=""/>')), (0, 1, 0))
 
-    def test_a_skipped_case(self):
+    def test_a_googletest_program(self):
+        ran = "[==========] 9 tests from 2 test suites ran. (5 ms total)\n"
+        self.assertEqual(count_case(case("run", ran + "[  PASSED  ] 9 tests.\n")), (9, 0, 0))
+        self.assertEqual(count_case(case("run", ran + "[  PASSED  ] 8 tests.\n[  SKIPPED ] 1 test, listed below:\n")), (8, 0, 1))
+        failed = "[  PASSED  ] 7 tests.\n[  FAILED  ] 2 tests, listed below:\n[  FAILED  ] A.b\n[  FAILED  ] A.c\n 2 FAILED TESTS\n"
+        self.assertEqual(count_case(case("fail", ran + failed)), (7, 2, 0))
+
+    def test_a_googletest_program_that_crashed_or_leaked(self):
+        self.assertEqual(count_case(case("fail", "Running main()\nSegmentation fault")), (0, 1, 0))
+        ran = "[==========] 9 tests from 2 test suites ran. (5 ms total)\n[  PASSED  ] 9 tests.\n"
+        self.assertEqual(count_case(case("fail", ran + "LeakSanitizer: detected memory leaks")), (9, 1, 0))
+
+    def test_a_skipped_program(self):
         skipped = '<skipped message="SKIP_REGULAR_EXPRESSION_MATCHED"/>'
         self.assertEqual(count_case(case("notrun", "[  SKIPPED ] A.b", skipped)), (0, 0, 1))
         self.assertEqual(count_case(case("disabled", "Disabled")), (0, 0, 1))
