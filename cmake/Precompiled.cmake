@@ -1,5 +1,5 @@
-# The headers that cost most of a build's time, compiled once. For the builds of those who work on the library (dev, asan); the release
-# and fuzz builds compile every file as it stands, so that a missing #include is found.
+# The headers that cost most of a build's time, compiled once. For the builds of those who work on the library (dev, asan); the fuzz
+# build compiles every file as it stands, so that a missing #include is found.
 option(GATEHOUSE_PRECOMPILE "Precompile the heavy headers" OFF)
 
 function(gatehouse_precompiled name)
