@@ -39,8 +39,8 @@ class Names {
   Names(const std::string& one) : names_{one} {}  // NOLINT(google-explicit-constructor)
   Names(const char* one) : names_{one} {}         // NOLINT(google-explicit-constructor)
   Names(std::initializer_list<std::string_view> several) : names_(several) {}
-  Names(const std::vector<std::string>& several)
-      : names_(several.begin(), several.end()) {}  // NOLINT(google-explicit-constructor)
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  Names(const std::vector<std::string>& several) : names_(several.begin(), several.end()) {}
 
   [[nodiscard]] const std::vector<std::string_view>& list() const { return names_; }
 
