@@ -36,9 +36,13 @@ ClusterCalls::Settings to_settings(const GatewayClientOptions& options) {
   return settings;
 }
 
-void throw_missed(const std::vector<std::string>& gateways) {
+void throw_missed(const std::vector<ClusterCalls::Missed>& missed) {
   std::string names;
-  for (const std::string& gateway : gateways) names += (names.empty() ? "" : ", ") + gateway;
+  std::vector<std::string> gateways;
+  for (const auto& [gateway, why] : missed) {
+    names += (names.empty() ? "" : ", ") + gateway + (why.empty() ? "" : " (" + why + ")");
+    if (std::find(gateways.begin(), gateways.end(), gateway) == gateways.end()) gateways.push_back(gateway);
+  }
   throw Error("commands may not have reached the " + std::string(gateways.size() == 1 ? "gateway " : "gateways ") + names,
               gateways);
 }
@@ -122,7 +126,7 @@ ClientThread::Outcome ClientThread::wait_for(milliseconds longest, bool with_mis
   loop_.post([this, promise, with_missed, start = std::move(start)] {
     start([this, promise, with_missed](link::Answers answers) {
       if (answers.size() == 1 && answers.front().gateway == link::GatewayKey{}) answers.front().value = calls_.register_problem();
-      promise->set_value({std::move(answers), with_missed ? calls_.take_missed() : std::vector<std::string>()});
+      promise->set_value({std::move(answers), with_missed ? calls_.take_missed() : std::vector<ClusterCalls::Missed>()});
     });
   });
   // The loop keeps the time; this is for one that hangs, in the look-up of a register's name.
@@ -142,14 +146,15 @@ void ClientThread::flush(milliseconds timeout) {
   unconfirmed_ = false;
   const Outcome outcome =
       wait_for(2 * timeout, true, [this, timeout](link::OnAnswers done) { calls_.confirm(std::move(done), to_ms(timeout)); });
-  std::vector<std::string> missed = outcome.missed;
+  std::vector<ClusterCalls::Missed> missed = outcome.missed;
   for (const link::GatewayAnswer& each : outcome.answers) {
     if (each.answered) continue;
     if (each.gateway == link::GatewayKey{}) {
       throw Error("nothing has been sent: no register has told yet which gateways there are: " + each.value);
     }
     const std::string address = each.gateway.address();
-    if (std::find(missed.begin(), missed.end(), address) == missed.end()) missed.push_back(address);
+    const auto is_named = [&](const ClusterCalls::Missed& other) { return other.gateway == address; };
+    if (std::none_of(missed.begin(), missed.end(), is_named)) missed.push_back({address, ""});
   }
   if (!missed.empty()) throw_missed(missed);
 }

@@ -40,7 +40,7 @@ class ClientThread {
  private:
   struct Outcome {
     link::Answers answers;
-    std::vector<std::string> missed;  // gateways
+    std::vector<ClusterCalls::Missed> missed;
   };
   void run();
   void check_thread() const;

@@ -169,6 +169,11 @@ std::size_t ClusterCalls::event_connections() const {
       std::count_if(links_.begin(), links_.end(), [](const auto& link) { return link->has_events(); }));
 }
 
+std::size_t ClusterCalls::event_connections_ending_in_order() const {
+  return static_cast<std::size_t>(
+      std::count_if(links_.begin(), links_.end(), [](const auto& link) { return link->ends_events_in_order(); }));
+}
+
 std::size_t ClusterCalls::count_taking_commands() const {
   return static_cast<std::size_t>(
       std::count_if(links_.begin(), links_.end(), [](const auto& link) { return link->takes_commands(); }));
@@ -248,9 +253,9 @@ void ClusterCalls::to_all(const Frame& frame, const OtherExt& other_ext) {
   }
 }
 
-void ClusterCalls::miss(link::GatewayKey gateway) {
-  std::string address = gateway.address();
-  if (std::find(missed_.begin(), missed_.end(), address) == missed_.end()) missed_.push_back(std::move(address));
+void ClusterCalls::miss(link::GatewayKey gateway, const std::string& why) {
+  Missed missed{gateway.address(), why};
+  if (std::find(missed_.begin(), missed_.end(), missed) == missed_.end()) missed_.push_back(std::move(missed));
 }
 
 void ClusterCalls::write(link::GatewayLink& link, const Frame& frame) {
@@ -294,7 +299,7 @@ void ClusterCalls::on_not_understood(link::GatewayLink& link, const wire::Gatewa
       }
     } catch (const Error& error) {
       ++dropped_;
-      miss(key);
+      miss(key, error.what());
       loop_.log().warning("a command for a uid was dropped: {}", error.what());
       return;
     }
@@ -310,11 +315,11 @@ void ClusterCalls::on_not_understood(link::GatewayLink& link, const wire::Gatewa
 }
 
 void ClusterCalls::refuse_ping_interval(link::GatewayKey gateway) {
+  static constexpr const char* kWhy = "a gateway of PHP has one ping interval for all its clients";
   ++dropped_;
-  miss(gateway);
+  miss(gateway, kWhy);
   if (std::exchange(ping_complained_, true)) return;
-  loop_.log().warning("set_ping_interval has no effect on the clients of {}: a gateway of PHP has one interval for all",
-                      gateway.address());
+  loop_.log().warning("set_ping_interval has no effect on the clients of {}: {}", gateway.address(), kWhy);
 }
 
 void ClusterCalls::to_connections(link::GatewayKey gateway, const wire::GatewayHeader& header,

@@ -44,6 +44,12 @@ class ClusterCalls final : private link::GatewayLink::Owner {
   };
   /// None is the gateway's own, 0 no heartbeat.
   using PingInterval = std::optional<std::chrono::milliseconds>;
+  /// A gateway that commands did not reach, or may not have reached, and why, unless the connection to it is what was missing.
+  struct Missed {
+    std::string gateway;
+    std::string why;
+    friend bool operator==(const Missed&, const Missed&) = default;
+  };
   /// Takes what the event connections bring.
   class EventHandler {
    public:
@@ -80,6 +86,8 @@ class ClusterCalls final : private link::GatewayLink::Owner {
     if (link::GatewayLink* link = find(gateway)) link->begun(ticket);
   }
   [[nodiscard]] std::size_t event_connections() const;
+  /// Those of them that their gateways end by themselves, after close_events(), when all that they had sent is finished.
+  [[nodiscard]] std::size_t event_connections_ending_in_order() const;
   void pause_events(bool paused);
   /// Writes what is queued, closes all in order and calls `stopped`, after a second at most.
   void stop(std::function<void()> stopped);
@@ -142,8 +150,8 @@ class ClusterCalls final : private link::GatewayLink::Owner {
   /// Those that had no gateway, or one that was not connected or did not read.
   [[nodiscard]] std::uint64_t dropped() const { return dropped_; }
   [[nodiscard]] std::size_t queued_bytes() const;
-  /// The gateways that commands did not reach, or may not have reached, since this was last called.
-  std::vector<std::string> take_missed() { return std::exchange(missed_, {}); }
+  /// All of them since this was last called.
+  std::vector<Missed> take_missed() { return std::exchange(missed_, {}); }
   /// Why no register has told its list.
   [[nodiscard]] std::string register_problem() const { return registers_.problem(); }
 
@@ -193,7 +201,7 @@ class ClusterCalls final : private link::GatewayLink::Owner {
   void write(link::GatewayLink& link, const Frame& frame);
   void to_connections(link::GatewayKey gateway, const wire::GatewayHeader& header, const std::vector<std::uint32_t>& connections,
                       std::string_view body);
-  void miss(link::GatewayKey gateway);
+  void miss(link::GatewayKey gateway, const std::string& why = {});
   void refuse_ping_interval(link::GatewayKey gateway);
   void ask_gateway(link::GatewayLink& link, std::uint64_t question, const Frame& frame);
   void ask_known(std::uint64_t question, const std::optional<link::GatewayKey>& gateway, const Frame& frame);
@@ -214,9 +222,9 @@ class ClusterCalls final : private link::GatewayLink::Owner {
   net::TimerId stop_timer_;
   std::uint64_t sent_ = 0;
   std::uint64_t dropped_ = 0;
-  std::vector<std::string> missed_;  // addresses, each once
-  std::size_t translating_ = 0;      // commands that wait for an answer before they can be sent (on_not_understood)
-  bool known_ = false;               // a register has told its list
+  std::vector<Missed> missed_;   // each gateway once for each reason
+  std::size_t translating_ = 0;  // commands that wait for an answer before they can be sent (on_not_understood)
+  bool known_ = false;           // a register has told its list
   bool hold_complained_ = false;
   bool ping_complained_ = false;
   bool events_open_ = false;

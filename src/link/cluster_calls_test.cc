@@ -207,7 +207,10 @@ TEST_F(ClusterCallsTest, AnIntervalOfAClientsOwnIsForNativeGatewaysOnly) {
   EXPECT_EQ(sent[2].ext, "");
   EXPECT_EQ(second_.count(Command::set_ping_interval), 0U);
   EXPECT_EQ(calls_->dropped(), 3U);
-  EXPECT_EQ(calls_->take_missed(), std::vector<std::string>{second_.address()});
+  const std::vector<ClusterCalls::Missed> missed = calls_->take_missed();
+  ASSERT_EQ(missed.size(), 1U);
+  EXPECT_EQ(missed[0].gateway, second_.address());
+  EXPECT_EQ(missed[0].why, "a gateway of PHP has one ping interval for all its clients");
   EXPECT_THROW(calls_->set_ping_interval(id(1), std::chrono::milliseconds(-1)), std::invalid_argument);
   EXPECT_THROW(calls_->set_ping_interval(id(1), std::chrono::hours(24 * 50)), std::invalid_argument);
 }

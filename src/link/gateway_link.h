@@ -76,6 +76,8 @@ class GatewayLink final : private net::ConnectionHandler {
   static bool needs_extension(wire::Command command, std::string_view ext);
   [[nodiscard]] bool is_idle() const { return !listed_ && !commands_.busy && !events_.busy; }
   [[nodiscard]] bool has_events() const { return events_.busy; }
+  /// The event connection is to a gateway that ends it, after close_events(), when all that it had sent is finished.
+  [[nodiscard]] bool ends_events_in_order() const { return hello_.link != 0; }
   [[nodiscard]] bool takes_commands() const { return commands_.ready; }
   /// The event connection is up, and the gateway has answered on it, if it is one that does.
   [[nodiscard]] bool takes_events() const { return events_.ready && (!commands_.native || events_.native); }

@@ -148,8 +148,10 @@ class BusinessWorker::State {
     const bool handlers_ended = start_task_.done() && (!dispatcher_ || dispatcher_->busy() == 0);
     const std::uint64_t events = dispatcher_ ? dispatcher_->events() : 0;
     if (!handlers_ended || std::exchange(last_events_, events) != events) last_busy_ms_ = now_ms;
-    // A gateway ends its connection when all that it had sent is finished; one that does not is not waited for.
-    const bool events_ended = calls_.event_connections() == 0 || now_ms - last_busy_ms_ >= kEventsEndMs;
+    // A native gateway ends its connection when all that it had sent is finished, and what it is slow to send would be lost
+    // where each event is delivered at most once: patience waits for it. One that says nothing of the kind is not waited for.
+    const bool waits_for_gateways = graceful_ && calls_.event_connections_ending_in_order() > 0;
+    const bool events_ended = calls_.event_connections() == 0 || (!waits_for_gateways && now_ms - last_busy_ms_ >= kEventsEndMs);
     const bool in_time = graceful_ || now_ms - stop_began_ms_ < kHandlersEndMs;
     if (in_time && !(handlers_ended && events_ended)) return;
     loop_.cancel(poll_);

@@ -32,6 +32,7 @@ class BusinessWorkerTest : public ::testing::Test {
     WorkerOptions options;
     options.name = "Test";
     options.register_addresses = {register_.address()};
+    options.delivery = delivery_;
     options.events = [this]() -> std::unique_ptr<Events> {
       if (make_fails_) throw std::runtime_error("no database");
       return std::make_unique<testing::ScriptedEvents>(script_);
@@ -80,6 +81,7 @@ class BusinessWorkerTest : public ::testing::Test {
   FakeGateway gateway_{loop_};
   testing::Script script_;
   std::vector<std::string> seen_;
+  Delivery delivery_ = Delivery::at_least_once;
   bool make_fails_ = false;
   bool failed_ = false;
   std::optional<BusinessWorker> worker_;
@@ -348,6 +350,29 @@ TEST_F(BusinessWorkerTest, LeavesAndFinishesWhatItHas) {
   EXPECT_EQ(gateway_.count(Command::leaving), 1U);
   EXPECT_EQ(gateway_.with(Command::leaving).at(0).connection, gateway_.events());
   EXPECT_EQ(gateway_.count(Command::send_to_one), 3U);
+}
+
+// At most once, whatever is under way when it stops waiting is nobody's.
+TEST_F(BusinessWorkerTest, LeavingInPeaceItWaitsForAGatewayThatIsSlow) {
+  script_.on_message = [this](Client&, Message message) -> Task<> {
+    seen_.emplace_back(message.text());
+    return {};
+  };
+  delivery_ = Delivery::at_most_once;
+  start_and_acknowledge();
+  ASSERT_TRUE(run_until(loop_, [this] { return worker_->status().connections == 2; }));
+  gateway_.event(Command::on_message, 8, {}, "1");
+  ASSERT_TRUE(finishes(1));
+  bool stopped = false;
+  worker_->stop_gracefully([&] { stopped = true; });
+  ASSERT_TRUE(arrives(Command::leaving));
+  run_for(loop_, 700);
+  EXPECT_FALSE(stopped);
+  gateway_.event(Command::on_message, 8, {}, "2");
+  ASSERT_TRUE(finishes(2));
+  loop_.find(gateway_.events())->close();
+  ASSERT_TRUE(run_until(loop_, [&] { return stopped; }));
+  EXPECT_THAT(seen_, ElementsAre("1", "2"));
 }
 
 TEST_F(BusinessWorkerTest, PreparesWithoutTakingEventsThenServes) {

@@ -198,7 +198,12 @@ class EveryCallTest(PhpPeerTest):
         self.start_php_gateway(register, ports[1], ports[2])
         self.start_php_gateway(register, ports[3], ports[4])
         self.start_php_worker(register, 2)
-        self.check_calls(GatewayCall(register).ask, ports[2], ports[4], [])
+        call = GatewayCall(register)
+        self.check_calls(call.ask, ports[2], ports[4], [])
+        with Caller(ports[2]) as caller:
+            refused = call.ask({"call": "set_ping_interval", "client": caller.id, "data": "30s"})
+        self.assertEqual(refused, {"error": f"gatehouse call: commands may not have reached the gateway 127.0.0.1:{ports[1]} "
+                                            "(a gateway of PHP has one ping interval for all its clients)\n"})
 
     def test_native_worker_at_native_register_and_gateways(self):
         register, first, second = self.start_native_gateways()
