@@ -122,6 +122,11 @@ std::size_t ClientPort::shake_hands(net::Connection& connection, std::span<char>
     limits_.hit(Limit::origin, connection.peer());
     return refuse(wire::http_refusal(403), "Origin is not one of allowed_origins");
   }
+  if (table_[client].waits) {
+    // No worker knows yet that it came. It is shown again when one does.
+    connection.pause();
+    return 0;
+  }
   Handshakes::Request request{answer.accept_key, {}, {}, wire::offered_subprotocols(head_)};
   request.subprotocol = wire::choose_subprotocol(settings_.subprotocols, request.offered);
   if (Compression* compression = framing_.compression()) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <thread>
 
 #include "gateway/gateway_test_support.h"
 #include "wire/event_ranges.h"
@@ -349,6 +350,56 @@ TEST(Deliveries, AWorkerThatDiesWhileItLeavesLosesNothingEither) {
   EXPECT_EQ(fresh.marks(), std::vector<bool>({true, false}));
 }
 
+// What waited for the one that left has not waited for a worker at all yet.
+TEST(Deliveries, WhoWaitedForAWorkerToFinishBeginsToWaitForAnotherOnlyThen) {
+  GatewayOptions options = TestGateway::options();
+  options.no_worker_timeout = milliseconds(1500);
+  TestGateway test(options);
+  for (const bool dies : {false, true}) {
+    AckingWorker old(test, "a:0");
+    const auto client = test.client();
+    client->say("1");
+    ASSERT_TRUE(test.until([&] { return old.said().size() == 1; }));
+    old.finish(0, 2);
+    old.leave();
+    test.settle();
+    client->say("2");
+    net::testing::run_for(test.loop, milliseconds(1600));
+    if (dies) {
+      old.die();
+    } else {
+      old.finish_all();
+    }
+    net::testing::run_for(test.loop, milliseconds(1100));  // over a look at who has waited too long
+    EXPECT_FALSE(client->ended());
+    AckingWorker fresh(test, "b:0");
+    EXPECT_TRUE(test.until([&] { return fresh.said() == (dies ? Strings({"1", "2"}) : Strings({"2"})); }));
+    fresh.finish_all();
+    fresh.leave();
+    ASSERT_TRUE(test.until([&] { return fresh.ended(); }));
+  }
+}
+
+TEST(Deliveries, ADeadWorkersClientIsNotReadFromUntilItsEventHasAWorker) {
+  TestGateway test;
+  AckingWorker old(test, "a:0");
+  const auto client = test.client();
+  client->say("1");
+  ASSERT_TRUE(test.until([&] { return old.said().size() == 1; }));
+  old.finish(0, 2);
+  old.leave();
+  test.settle();
+  const std::uint64_t before = test.gateway->status().messages_in;
+  old.die();
+  test.settle();
+  client->say("2");
+  net::testing::run_for(test.loop, milliseconds(20));
+  test.settle();
+  EXPECT_EQ(test.gateway->status().messages_in, before);
+  AckingWorker fresh(test, "b:0");
+  EXPECT_TRUE(test.until([&] { return fresh.said() == Strings({"1", "2"}); }));
+}
+
 TEST(Deliveries, AWorkerWithoutAnythingToDoIsLetGoAtOnce) {
   TestGateway test;
   AckingWorker worker(test, "a:0");
@@ -410,6 +461,28 @@ TEST(Deliveries, AWorkerThatHangsIsGivenUp) {
   }));
   ASSERT_TRUE(test.until([&] { return hung.ended(); }));
   EXPECT_FALSE(alive.ended());
+}
+
+// All of an instance stopped and continued, or the machine it runs on: nobody could say anything.
+TEST(Deliveries, AWorkerIsNotGivenUpForTheTimeInWhichTheGatewayItselfStoodStill) {
+  GatewayOptions options = TestGateway::options();
+  options.worker_timeout = milliseconds(1200);
+  TestGateway test(options);
+  AckingWorker worker(test, "a:0");
+  const auto client = test.client();
+  client->say("1");
+  ASSERT_TRUE(test.until([&] { return worker.said().size() == 1; }));
+  net::testing::run_for(test.loop, milliseconds(1050));  // it has looked at the workers once
+  worker.events->send(Command::ping, 0, {}, {});
+  test.settle();
+  std::this_thread::sleep_for(milliseconds(2200));
+  net::testing::run_for(test.loop, milliseconds(50));
+  EXPECT_FALSE(worker.ended());
+  worker.events->send(Command::ping, 0, {}, {});
+  client->say("2");
+  EXPECT_TRUE(test.until([&] { return worker.said() == Strings({"1", "2"}); }));
+  // From then on its time runs again.
+  EXPECT_TRUE(test.until([&] { return worker.ended(); }));
 }
 
 TEST(Deliveries, WhatCannotBeMeantHurtsNobody) {

@@ -33,10 +33,9 @@ EventForwarder::Outcome EventForwarder::forward(std::uint32_t client, const Even
   static const net::Address kUnknown;
   const net::Address& peer = connection != nullptr ? connection->peer() : kUnknown;
   WorkerLink* worker = nullptr;
-  if (!deliveries_.must_wait(record.id)) {
+  if (!record.waits && !deliveries_.must_wait(record.id)) {
     worker = router_.route(record, peer, event.command, event.body);
-  } else if (router_.routes_events() && event.command == wire::Command::on_close &&
-             std::none_of(held_.begin(), held_.end(), [&](const HeldEvent& held) { return held.connection_id == record.id; })) {
+  } else if (router_.routes_events() && event.command == wire::Command::on_close && !record.waits) {
     // The worker that has the event before it keeps the order, and knows what that has made of the session.
     worker = workers_.find(record.worker);
   }
@@ -107,8 +106,11 @@ EventForwarder::Outcome EventForwarder::hold(ClientRecord& record, const net::Ad
   if (held_size_ + size_of(held) > settings_.held_bytes && !is_essential(event.command)) return Outcome::gave_up;
   held_size_ += size_of(held);
   held_.push_back(std::move(held));
-  // One event at a time: what the client says next waits in its socket, not here.
-  if (net::Connection* connection = loop_.find(record.connection)) connection->pause();
+  record.waits = true;
+  // One event at a time: what the client says next waits in its socket, not here. But a request that opens nothing, such as a
+  // health probe's, needs no worker to be answered.
+  const bool may_be_a_probe = event.command == wire::Command::on_connect && record.stage == ClientRecord::Stage::handshake;
+  if (net::Connection* connection = may_be_a_probe ? nullptr : loop_.find(record.connection)) connection->pause();
   return Outcome::held;
 }
 
@@ -136,7 +138,7 @@ void EventForwarder::relieve(WorkerLink& worker) {
 void EventForwarder::resume_clients_of(const std::vector<std::uint32_t>& waiting) {
   for (const std::uint32_t id : waiting) {
     const std::uint32_t client = clients_.find(id);
-    if (client == ClientTable::kNone || deliveries_.must_wait(id)) continue;
+    if (client == ClientTable::kNone || clients_[client].waits || deliveries_.must_wait(id)) continue;
     if (net::Connection* connection = loop_.find(clients_[client].connection)) connection->resume();
   }
 }
@@ -147,16 +149,20 @@ void EventForwarder::deliver_held() {
   // A client that has gone meanwhile is bound to nobody: any worker may hear of it, but one worker all of it, to keep the order.
   std::unordered_map<std::uint32_t, WorkerRef> homes;
   held_size_ = 0;
-  const auto keep = [this](HeldEvent& event) {
+  std::unordered_set<std::uint32_t> kept;
+  const auto keep = [&](HeldEvent& event, std::uint32_t client) {
+    if (client != ClientTable::kNone) clients_[client].waits = true;
+    kept.insert(event.connection_id);
     held_size_ += size_of(event);
     held_.push_back(std::move(event));
   };
   for (HeldEvent& event : std::exchange(held_, {})) {
-    if (deliveries_.must_wait(event.connection_id)) {
-      keep(event);
+    const std::uint32_t client = clients_.find(event.connection_id);
+    if (deliveries_.must_wait(event.connection_id) || kept.contains(event.connection_id)) {
+      keep(event, client);
       continue;
     }
-    const std::uint32_t client = clients_.find(event.connection_id);
+    if (client != ClientTable::kNone) clients_[client].waits = false;
     if (client == ClientTable::kNone) {
       homes.try_emplace(event.connection_id, router_.any());
     } else {
@@ -176,8 +182,11 @@ void EventForwarder::deliver_held() {
     }
     const Event content{event.command, event.body, event.flags, event.deaths};
     if (!write(*worker, event.connection_id, event.peer, event.session, content)) {
-      keep(event);  // that worker is just going; this is called again when it has gone
+      keep(event, client);  // that worker is just going; this is called again when it has gone
     } else if (client != ClientTable::kNone) {
+      net::Connection* connection =
+          deliveries_.must_wait(event.connection_id) ? loop_.find(clients_[client].connection) : nullptr;
+      if (connection != nullptr) connection->pause();
       resumed.push_back(event.connection_id);
     }
   }
@@ -229,6 +238,7 @@ bool EventForwarder::finish(WorkerDelivery& link, std::string_view ranges) {
     });
   }
   if (!released.empty()) {
+    renew_held(released);
     deliver_held();
     resume_clients_of(released);
   }
@@ -263,8 +273,21 @@ void EventForwarder::close_delivery(WorkerDelivery& link) {
   }
   deliveries_.close(link.id);
   // In front of what its clients have said since.
+  for (const HeldEvent& event : back) {
+    const std::uint32_t client = clients_.find(event.connection_id);
+    if (client != ClientTable::kNone) clients_[client].waits = true;
+  }
   held_.insert(held_.begin(), std::make_move_iterator(back.begin()), std::make_move_iterator(back.end()));
+  renew_held(released);
   resume_clients_of(released);
+}
+
+void EventForwarder::renew_held(const std::vector<std::uint32_t>& released) {
+  if (held_.empty() || released.empty()) return;
+  const std::unordered_set<std::uint32_t> ids(released.begin(), released.end());
+  for (HeldEvent& event : held_) {
+    if (ids.contains(event.connection_id)) event.since_ms = loop_.now_ms();
+  }
 }
 
 void EventForwarder::take_back(const WorkerDelivery& link, const UnfinishedEvents::Event& event, std::deque<HeldEvent>& out) {
@@ -296,6 +319,10 @@ void EventForwarder::take_back(const WorkerDelivery& link, const UnfinishedEvent
     held.session.erase(0, kIpv6Size);
   }
   out.push_back(std::move(held));
+}
+
+void EventForwarder::excuse_silence(std::uint64_t time_ms) {
+  deliveries_.for_each([&](WorkerDelivery& link) { link.heard_ms = std::min(link.heard_ms + time_ms, loop_.now_ms()); });
 }
 
 std::vector<net::ConnectionId> EventForwarder::silent_links(std::uint64_t silence_ms) {

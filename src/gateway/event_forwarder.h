@@ -79,6 +79,8 @@ class EventForwarder {
   void close_delivery(WorkerDelivery& link);
   /// The links of which nothing was heard for `silence_ms`.
   std::vector<net::ConnectionId> silent_links(std::uint64_t silence_ms);
+  /// For so long, until now, nothing could be heard.
+  void excuse_silence(std::uint64_t time_ms);
   /// Clients whose oldest held event has waited too long; they are to be disconnected, and their events are dropped. But whoever
   /// has heard that a client came will hear that it went, and nobody hears that one went of whom nobody heard.
   std::vector<std::uint32_t> take_expired();
@@ -114,6 +116,8 @@ class EventForwarder {
   [[nodiscard]] bool is_full(const WorkerLink& worker, const net::Connection& inner, std::size_t part) const;
   void wait_for(WorkerLink& worker, net::Connection& inner, ClientRecord& record);
   bool is_expired(const HeldEvent& event) const;
+  /// Those of these clients begin to wait for a worker only now: so far they waited for one to finish.
+  void renew_held(const std::vector<std::uint32_t>& released);
   void take_back(const WorkerDelivery& link, const UnfinishedEvents::Event& event, std::deque<HeldEvent>& out);
 
   net::Loop& loop_;

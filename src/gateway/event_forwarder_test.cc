@@ -92,6 +92,27 @@ TEST(EventForwarder, WithoutAWorkerForLongClientsAreSentAway) {
   EXPECT_EQ(commands_of(*second), (std::vector<Command>{Command::hello, Command::on_close, Command::on_message}));
 }
 
+TEST(EventForwarder, AHealthProbeIsAnsweredWithoutAWorkerAndAClientWaits) {
+  TestGateway test;
+  Peer probe(test.client_endpoint);
+  probe.write("GET /health HTTP/1.1\r\nHost: a\r\n\r\n");
+  Peer no_http(test.client_endpoint);
+  no_http.write("what is this?\r\n\r\n");
+  WebSocketPeer client(test.client_endpoint);
+  client.write(WebSocketPeer::request() + WebSocketPeer::frame("1"));
+  ASSERT_TRUE(test.until([&] { return probe.ended() && no_http.ended(); }));
+  EXPECT_TRUE(probe.socket.received.starts_with("HTTP/1.1 400 ")) << probe.socket.received;
+  EXPECT_TRUE(no_http.socket.received.starts_with("HTTP/1.1 400 ")) << no_http.socket.received;
+  test.settle();
+  client.poll();
+  EXPECT_EQ(client.head, "") << "it is let in when a worker has heard of it";
+  const auto worker = test.worker();
+  ASSERT_TRUE(test.until([&] { return worker->said() == Strings({"1"}); }));
+  EXPECT_EQ(worker->count(Command::on_connect), 3U);
+  EXPECT_EQ(worker->count(Command::on_close), 2U);
+  EXPECT_EQ(worker->count(Command::on_websocket_connect), 1U);
+}
+
 TEST(EventForwarder, OfWhomNobodyHeardNobodyHearsThatItWent) {
   GatewayOptions options = TestGateway::options();
   options.no_worker_timeout = milliseconds(500);

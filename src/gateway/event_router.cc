@@ -62,18 +62,26 @@ RoutedEvent::Kind kind_of(wire::Command command) {
 EventRouter::EventRouter(net::Loop& loop, WorkerTable& workers, const Directory& directory, Settings settings)
     : loop_(loop), workers_(workers), directory_(directory), settings_(std::move(settings)) {}
 
-WorkerLink* EventRouter::route_event(ClientRecord& record, const net::Address& peer, wire::Command command,
-                                     std::string_view body) {
+EventRouter::Among EventRouter::for_handshake(wire::Command command) const {
+  // The first event too, so that the same worker hears both, in their order.
+  const bool belongs = command == wire::Command::on_connect || command == wire::Command::on_websocket_connect;
+  return belongs && workers_.count(Among::native) > 0 ? Among::native : Among::all;
+}
+
+WorkerLink* EventRouter::route_event(ClientRecord& record, const net::Address& peer, wire::Command command, std::string_view body,
+                                     Among among) {
   if (workers_.size() == 0) return nullptr;
-  const WorkerRef chosen = ask(record, peer, command, body);
+  const WorkerRef chosen = ask(record, peer, command, body, among);
   if (chosen.generation != 0) return workers_.bind(record.worker, chosen);
-  if (WorkerLink* bound = workers_.find(record.worker)) return bound;
-  return workers_.bind(record.worker, workers_.choose(settings_.balancing));
+  WorkerLink* bound = workers_.find(record.worker);
+  if (bound != nullptr && (among == Among::all || bound->extension)) return bound;
+  return workers_.bind(record.worker, workers_.choose(settings_.balancing, among));
 }
 
 /// Nothing (generation 0) when the router has no good answer.
-WorkerRef EventRouter::ask(const ClientRecord& record, const net::Address& peer, wire::Command command, std::string_view body) {
-  workers_.list(refs_);
+WorkerRef EventRouter::ask(const ClientRecord& record, const net::Address& peer, wire::Command command, std::string_view body,
+                           Among among) {
+  workers_.list(refs_, among);
   shown_.clear();
   RoutedEvent event;
   for (const WorkerRef ref : refs_) {

@@ -22,14 +22,17 @@ class EventRouter {
     Router router;               // may be empty
     std::uint32_t local_ip = 0;  // parts of every client id
     std::uint16_t local_port = 0;
+    bool native_handshakes = false;  // what belongs to a handshake goes to workers that can decide it, as long as there are some
   };
   EventRouter(net::Loop& loop, WorkerTable& workers, const Directory& directory, Settings settings);
 
   /// The worker for an event of a client, which is counted as that worker's from now on. Null when there is no worker at all.
   WorkerLink* route(ClientRecord& record, const net::Address& peer, wire::Command command, std::string_view body) {
-    if (settings_.router) return route_event(record, peer, command, body);
-    if (WorkerLink* bound = workers_.find(record.worker)) return bound;
-    return workers_.bind(record.worker, workers_.choose(settings_.balancing));
+    const Among among = settings_.native_handshakes ? for_handshake(command) : Among::all;
+    if (settings_.router) return route_event(record, peer, command, body, among);
+    WorkerLink* bound = workers_.find(record.worker);
+    if (bound != nullptr && (among == Among::all || bound->extension)) return bound;
+    return workers_.bind(record.worker, workers_.choose(settings_.balancing, among));
   }
   /// Each event is routed by itself: two in a row of one client may go to different workers.
   [[nodiscard]] bool routes_events() const { return static_cast<bool>(settings_.router); }
@@ -37,8 +40,11 @@ class EventRouter {
   WorkerRef any() { return workers_.choose(settings_.balancing); }
 
  private:
-  WorkerLink* route_event(ClientRecord& record, const net::Address& peer, wire::Command command, std::string_view body);
-  WorkerRef ask(const ClientRecord& record, const net::Address& peer, wire::Command command, std::string_view body);
+  using Among = WorkerTable::Among;
+  [[nodiscard]] Among for_handshake(wire::Command command) const;
+  WorkerLink* route_event(ClientRecord& record, const net::Address& peer, wire::Command command, std::string_view body,
+                          Among among);
+  WorkerRef ask(const ClientRecord& record, const net::Address& peer, wire::Command command, std::string_view body, Among among);
   void complain(std::string_view why);
 
   net::Loop& loop_;

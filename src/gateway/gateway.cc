@@ -127,9 +127,13 @@ void Gateway::State::build(std::uint16_t port, std::uint16_t inner_port) {
                                                      .held_bytes = options_.no_worker_buffer_size,
                                                      .unfinished_bytes = options_.unfinished_buffer_size,
                                                      .held_ms = milliseconds(options_.no_worker_timeout)};
-  router_ = std::make_unique<gateway::EventRouter>(
-      loop_, workers_, directory_,
-      gateway::EventRouter::Settings{options_.select_load_balancing_mode, options_.router, forwarding.local_ip, inner_port});
+  router_ =
+      std::make_unique<gateway::EventRouter>(loop_, workers_, directory_,
+                                             gateway::EventRouter::Settings{.balancing = options_.select_load_balancing_mode,
+                                                                            .router = options_.router,
+                                                                            .local_ip = forwarding.local_ip,
+                                                                            .local_port = inner_port,
+                                                                            .native_handshakes = options_.handshake_by_worker});
   forwarder_ = std::make_unique<gateway::EventForwarder>(loop_, table_, workers_, *router_, forwarding);
   clients_ = std::make_unique<gateway::Clients>(
       loop_, table_, directory_, workers_, *forwarder_, framing_, websockets_, limits_,

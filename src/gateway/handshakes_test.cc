@@ -123,6 +123,52 @@ TEST_F(Asking, AClientThatGoesMeanwhileAndAnAnswerThatIsNone) {
   ASSERT_TRUE(test.until([&] { return worker->said() == Strings({"glued"}); }));
 }
 
+/// Comes one client after the other, each decided by the native worker, though a worker of PHP is there with fewer clients.
+void expect_native_worker_decides(const GatewayOptions& options) {
+  TestGateway test(options);
+  const auto php = test.worker("a-php:0");
+  const auto native = test.worker("native:0", true);
+  std::vector<std::unique_ptr<WebSocketPeer>> clients;
+  for (std::size_t i = 1; i <= 3; ++i) {
+    clients.push_back(std::make_unique<WebSocketPeer>(test.client_endpoint));
+    clients.back()->shake_hands();
+    ASSERT_TRUE(test.until([&] { return native->count(Command::on_websocket_connect) == i; }));
+    EXPECT_EQ(native->count(Command::on_connect), i);
+    const std::uint32_t id = native->frames.back().header.connection_id;
+    native->send(Command::handshake_answer, id, {}, wire::handshake_verdict_body({101, "", ""}));
+    ASSERT_TRUE(test.until([&] {
+      clients.back()->poll();
+      return clients.back()->is_open();
+    }));
+  }
+  EXPECT_EQ(php->frames.size(), 0U);
+}
+
+TEST(Handshakes, BesideWorkersOfPhpNativeOnesAreAsked) {
+  GatewayOptions options = TestGateway::options();
+  options.handshake_by_worker = true;
+  expect_native_worker_decides(options);
+  options.select_load_balancing_mode = LoadBalancing::round_robin;
+  expect_native_worker_decides(options);
+  options.select_load_balancing_mode = LoadBalancing::random;
+  expect_native_worker_decides(options);
+  options.router = route_in_turn();
+  expect_native_worker_decides(options);
+}
+
+TEST(Handshakes, AClientOfAWorkerOfPhpIsMovedToTheNativeOneThatIsAsked) {
+  GatewayOptions options = TestGateway::options();
+  options.handshake_by_worker = true;
+  TestGateway test(options);
+  const auto php = test.worker("php:0");
+  WebSocketPeer client(test.client_endpoint);
+  ASSERT_TRUE(test.until([&] { return php->count(Command::on_connect) == 1; }));
+  const auto native = test.worker("native:0", true);
+  client.shake_hands();
+  ASSERT_TRUE(test.until([&] { return native->count(Command::on_websocket_connect) == 1; }));
+  EXPECT_EQ(php->count(Command::on_websocket_connect), 0U);
+}
+
 TEST_F(Asking, AWorkerOfPhpCannotBeAsked) {
   worker.reset();
   test.settle();

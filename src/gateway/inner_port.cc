@@ -20,6 +20,8 @@ namespace {
 constexpr std::size_t kMaxFrameBeforeSecret = 64 * 1024;
 // Whoever asks and does not read the answers is not read from either, once so many bytes wait for it.
 constexpr std::size_t kMaxUnreadAnswers = 4 * 1024 * 1024;
+// Between two looks at the workers, which are a second apart.
+constexpr std::uint64_t kSurelyStoppedMs = 2000;
 
 }  // namespace
 
@@ -31,7 +33,8 @@ InnerPort::InnerPort(net::Loop& loop, WorkerTable& workers, EventForwarder& forw
       commands_(commands),
       questions_(questions),
       limits_(limits),
-      settings_(std::move(settings)) {}
+      settings_(std::move(settings)),
+      looked_ms_(loop.now_ms()) {}
 
 void InnerPort::on_open(net::Connection& connection) {
   if (free_.empty()) {
@@ -246,6 +249,8 @@ void InnerPort::on_drain(net::Connection& connection) {
 
 void InnerPort::end_silent_workers() {
   if (settings_.worker_silence_ms == 0) return;
+  const std::uint64_t since_ms = loop_.now_ms() - std::exchange(looked_ms_, loop_.now_ms());
+  if (since_ms > kSurelyStoppedMs) forwarder_.excuse_silence(since_ms);
   for (const net::ConnectionId id : forwarder_.silent_links(settings_.worker_silence_ms)) {
     if (net::Connection* connection = loop_.find(id)) connection->destroy();
   }

@@ -41,7 +41,8 @@ class InnerPort : public net::ConnectionHandler {
   /// Ends those that have not shown the secret in time. Called about once a second.
   void end_strangers();
 
-  /// Gives up the workers that have said nothing for too long. Called about once a second.
+  /// Gives up the workers that have said nothing for too long. Called about once a second; when it was not, this process has
+  /// been stopped, or the whole machine, and workers are not to blame for what they could not say meanwhile.
   void end_silent_workers();
 
   [[nodiscard]] std::uint64_t connections() const { return peers_.size() - free_.size(); }
@@ -79,6 +80,7 @@ class InnerPort : public net::ConnectionHandler {
   std::vector<std::uint32_t> free_;
   std::string answer_;
   std::uint64_t malformed_ = 0;
+  std::uint64_t looked_ms_;  // when workers were last looked at
 };
 
 }  // namespace gatehouse::gateway

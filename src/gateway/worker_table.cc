@@ -80,52 +80,59 @@ void WorkerTable::unbind(WorkerRef& ref) {
   if (--slot->link.clients == 0 && slot->state == Slot::State::away) free(*slot);
 }
 
-WorkerRef WorkerTable::choose(LoadBalancing mode) {
-  if (size_ == 0) return {};
+WorkerRef WorkerTable::choose(LoadBalancing mode, Among among) {
+  const std::size_t count = this->count(among);
+  if (count == 0) return {};
   WorkerRef chosen;
   switch (mode) {
-    case LoadBalancing::least_connections: chosen = least_loaded(); break;
+    case LoadBalancing::least_connections: chosen = least_loaded(among); break;
     case LoadBalancing::round_robin:
-      chosen = next_here(turn_);
+      chosen = next_here(turn_, among);
       turn_ = chosen.slot + std::size_t{1};
       break;
     case LoadBalancing::random:
-      chosen = next_here(0);
-      for (std::size_t skip = std::uniform_int_distribution<std::size_t>(0, size_ - 1)(random_); skip > 0; --skip) {
-        chosen = next_here(chosen.slot + std::size_t{1});
+      chosen = next_here(0, among);
+      for (std::size_t skip = std::uniform_int_distribution<std::size_t>(0, count - 1)(random_); skip > 0; --skip) {
+        chosen = next_here(chosen.slot + std::size_t{1}, among);
       }
       break;
   }
   return chosen;
 }
 
+std::size_t WorkerTable::count(Among among) const {
+  if (among == Among::all) return size_;
+  return static_cast<std::size_t>(
+      std::count_if(slots_.begin(), slots_.end(), [among](const Slot& slot) { return is_here(slot, among); }));
+}
+
 /// The first one that is here from slot `from` on, beginning again behind the last. REQUIRES: there is one.
-WorkerRef WorkerTable::next_here(std::size_t from) const {
+WorkerRef WorkerTable::next_here(std::size_t from, Among among) const {
   std::size_t at = from;
   do {
     if (at >= slots_.size()) at = 0;
-    if (slots_[at].state == Slot::State::here) break;
+    if (is_here(slots_[at], among)) break;
     ++at;
   } while (true);
   return ref_of(at);
 }
 
-WorkerRef WorkerTable::least_loaded() const {
+WorkerRef WorkerTable::least_loaded(Among among) const {
   WorkerRef best;
   std::uint32_t fewest = 0;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     const Slot& slot = slots_[i];
-    if (slot.state != Slot::State::here || (best.generation != 0 && slot.link.clients >= fewest)) continue;
+    if (!is_here(slot, among) || (best.generation != 0 && slot.link.clients >= fewest)) continue;
     best = ref_of(i);
     fewest = slot.link.clients;
   }
   return best;
 }
 
-void WorkerTable::list(std::vector<WorkerRef>& out) const {
+void WorkerTable::list(std::vector<WorkerRef>& out, Among among) const {
   out.clear();
   for (std::size_t i = 0; i < slots_.size(); ++i) {
-    if (slots_[i].state == Slot::State::here) out.push_back(ref_of(i));
+    if (is_here(slots_[i], among)) out.push_back(ref_of(i));
   }
 }
 

@@ -49,10 +49,13 @@ class WorkerTable {
   WorkerLink* bind(WorkerRef& ref, WorkerRef to);
   void unbind(WorkerRef& ref);
 
+  /// Workers of our own are those that have announced our extension.
+  enum class Among : std::uint8_t { all, native };
   /// A worker for one more client; nothing (generation 0) when there is none.
-  [[nodiscard]] WorkerRef choose(LoadBalancing mode);
+  [[nodiscard]] WorkerRef choose(LoadBalancing mode, Among among = Among::all);
   /// All that are here, in a lasting order.
-  void list(std::vector<WorkerRef>& out) const;
+  void list(std::vector<WorkerRef>& out, Among among = Among::all) const;
+  [[nodiscard]] std::size_t count(Among among) const;
 
   [[nodiscard]] std::size_t size() const { return size_; }
 
@@ -66,8 +69,11 @@ class WorkerTable {
   [[nodiscard]] WorkerRef ref_of(std::size_t slot) const { return {static_cast<std::uint16_t>(slot), slots_[slot].generation}; }
   Slot* slot_of(WorkerRef ref);
   void free(Slot& slot);
-  [[nodiscard]] WorkerRef next_here(std::size_t from) const;
-  [[nodiscard]] WorkerRef least_loaded() const;
+  static bool is_here(const Slot& slot, Among among) {
+    return slot.state == Slot::State::here && (among == Among::all || slot.link.extension);
+  }
+  [[nodiscard]] WorkerRef next_here(std::size_t from, Among among) const;
+  [[nodiscard]] WorkerRef least_loaded(Among among) const;
 
   std::vector<Slot> slots_;
   std::size_t size_ = 0;  // that are here
