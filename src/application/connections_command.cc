@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "application/connection_filter.h"
 #include "application/instance_commands.h"
 #include "application/report_problem.h"
 #include "base/log.h"
@@ -111,8 +112,8 @@ class JsonPrinter {
 
 /// Asks for piece after piece. The exit status.
 template <class Printer>
-int print_all(const Settings& settings) {
-  const Json filter = master::to_json(settings.filter);
+int print_all(const Settings& settings, const ConnectionFilter& wanted) {
+  const Json filter = master::to_json(wanted);
   Json from = {{"place", 0}, {"from", 0}};
   std::optional<Printer> printer;
   std::string silent;
@@ -140,8 +141,10 @@ int print_all(const Settings& settings) {
 }  // namespace
 
 int show_connections(const Settings& settings) {
+  const Result<ConnectionFilter> filter = tidy_filter(settings.filter);
+  if (!filter) return report_problem(filter.error().message);
   if (!is_running(settings)) return report_problem(settings.instance + " is not running");
-  return settings.json ? print_all<JsonPrinter>(settings) : print_all<TablePrinter>(settings);
+  return settings.json ? print_all<JsonPrinter>(settings, *filter) : print_all<TablePrinter>(settings, *filter);
 }
 
 }  // namespace gatehouse

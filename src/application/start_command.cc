@@ -138,9 +138,8 @@ class Instance {
   void share_log() {
     const bool is_file = settings_.daemon || !settings_.log_file.empty();
     if (!identity_ || !is_file) return;
-    if (chown(settings_.log_path().c_str(), identity_->uid, identity_->gid) != 0) {
-      loop_.log().warning("cannot give the log file {} to {}: {}", settings_.log_path(), settings_.user,
-                          std::generic_category().message(errno));
+    if (const auto given = master::give_file(settings_.log_path(), *identity_); !given) {
+      loop_.log().warning("cannot give the log file {} to {}: {}", settings_.log_path(), settings_.user, given.error().message);
     }
   }
 

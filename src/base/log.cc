@@ -1,6 +1,5 @@
 #include "base/log.h"
 
-#include <fcntl.h>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/null_sink.h>
@@ -11,6 +10,8 @@
 #include <utility>
 
 #include <stdexcept>
+
+#include "base/log_file.h"
 
 namespace gatehouse {
 namespace {
@@ -62,15 +63,9 @@ class DescriptorSink final : public spdlog::sinks::base_sink<spdlog::details::nu
   DescriptorSink(const DescriptorSink&) = delete;
   DescriptorSink& operator=(const DescriptorSink&) = delete;
 
-  static Result<int> open_file(const std::string& path) {
-    const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-    if (fd < 0) return os_failure("cannot write the log file " + path, errno);
-    return fd;
-  }
-
   Result<void> reopen() {
     if (path_.empty()) return {};
-    const Result<int> fd = open_file(path_);
+    const Result<int> fd = open_log_file(path_);
     if (!fd) return tl::unexpected(fd.error());
     close(std::exchange(fd_, *fd));
     return {};
@@ -187,7 +182,7 @@ Log::Log(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {
 Log::Log(std::string_view process) : Log(std::make_shared<Shared>(std::make_shared<DescriptorSink>(), process)) {}
 
 Log Log::to_file(const std::string& path, std::string_view process) {
-  const Result<int> fd = DescriptorSink::open_file(path);
+  const Result<int> fd = open_log_file(path);
   if (!fd) throw std::runtime_error(fd.error().message);
   auto sink = std::make_shared<DescriptorSink>(*fd, path);
   auto shared = std::make_shared<Shared>(sink, process);

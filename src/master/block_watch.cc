@@ -22,7 +22,7 @@ std::string who_holds(const BlackBoxReader& box) {
 }  // namespace
 
 BlockWatch::BlockWatch(net::Loop& loop, std::vector<SupervisedProcess>& processes, Symbolizer& symbolizer)
-    : loop_(loop), processes_(processes), symbolizer_(symbolizer), seen_(processes.size()) {
+    : loop_(loop), processes_(processes), symbolizer_(symbolizer), seen_(processes.size()), looked_(Clock::now()) {
   milliseconds shortest = milliseconds::max();
   for (const SupervisedProcess& process : processes) {
     for (const milliseconds limit : {process.spec->blocked_after, process.spec->kill_blocked_after}) {
@@ -37,6 +37,11 @@ BlockWatch::~BlockWatch() { loop_.cancel(timer_); }
 
 void BlockWatch::look() {
   seen_.resize(processes_.size());
+  const auto now = Clock::now();
+  const auto since_last = now - std::exchange(looked_, now);
+  if (since_last > kSurelyStopped) {
+    for (Seen& seen : seen_) seen.since += since_last;
+  }
   for (std::size_t place = 0; place < processes_.size(); ++place) {
     if (processes_[place].is_alive() && processes_[place].box != nullptr) look_at(processes_[place], seen_[place]);
   }

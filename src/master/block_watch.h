@@ -15,6 +15,7 @@ namespace gatehouse::master {
 /// ProcessSpec::kill_blocked_after the process is killed, and the master starts another.
 ///
 /// It looks at the black boxes from outside, a few times within that duration, so that being watched costs a process nothing.
+/// Time in which it could not look itself does not count: everything was stopped and continued, or the machine it runs on.
 ///
 /// Thread rule: the loop's thread.
 class BlockWatch {
@@ -27,6 +28,8 @@ class BlockWatch {
 
   static constexpr std::chrono::milliseconds kLongestPeriod{1000};
   static constexpr std::chrono::milliseconds kShortestPeriod{20};
+  /// Between two looks: longer than a busy machine makes it.
+  static constexpr std::chrono::milliseconds kSurelyStopped{2 * kLongestPeriod};
   /// That a process has to answer the signal which asks where it is.
   static constexpr std::chrono::milliseconds kDumpTime{1000};
 
@@ -51,7 +54,8 @@ class BlockWatch {
   net::Loop& loop_;
   std::vector<SupervisedProcess>& processes_;
   Symbolizer& symbolizer_;
-  std::vector<Seen> seen_;  // by place
+  std::vector<Seen> seen_;    // by place
+  Clock::time_point looked_;  // last
   net::TimerId timer_;
 };
 

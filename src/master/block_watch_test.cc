@@ -112,6 +112,19 @@ TEST_F(BlockWatchTest, OneThatSaysNothingIsToldOfAllTheSame) {
   EXPECT_NE(line_with("does not say where it is"), "");
 }
 
+// Everything was stopped and continued: whoever was in the middle of a handler is so still, and not to blame.
+TEST_F(BlockWatchTest, TheTimeInWhichTheWatchStoodStillDoesNotCount) {
+  watch(milliseconds(1000), milliseconds(1000), true);
+  loop_.after(milliseconds(300), [this] { loop_.stop(); });
+  loop_.run();
+  usleep(2'100'000);
+  loop_.after(milliseconds(100), [this] { loop_.stop(); });
+  loop_.run();
+  EXPECT_EQ(processes_[0].blocked, 0U);
+  EXPECT_EQ(kill(pid_, 0), 0);
+  EXPECT_NE(line_with("is killed"), "") << "from then on its time runs again";
+}
+
 TEST_F(BlockWatchTest, OneIsKilledWhenThatIsWanted) {
   watch(milliseconds(0), milliseconds(100), true);
   EXPECT_NE(line_with("is killed"), "");

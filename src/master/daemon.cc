@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <cstdio>
 
+#include "base/log_file.h"
+
 namespace gatehouse::master {
 namespace {
 
@@ -36,12 +38,6 @@ constexpr char kEnd = '\0';
   _exit(exit_status);
 }
 
-Result<net::Socket> open_log(const std::string& path) {
-  net::Socket file(open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640));
-  if (!file.valid()) return os_failure("cannot write the log file " + path, errno);
-  return file;
-}
-
 void become_output(const net::Socket& file) {
   dup2(file.fd(), STDOUT_FILENO);
   dup2(file.fd(), STDERR_FILENO);
@@ -50,9 +46,9 @@ void become_output(const net::Socket& file) {
 }  // namespace
 
 Result<void> redirect_output(const std::string& log_file) {
-  const Result<net::Socket> file = open_log(log_file);
-  if (!file) return tl::unexpected(file.error());
-  become_output(*file);
+  const Result<int> fd = open_log_file(log_file);
+  if (!fd) return tl::unexpected(fd.error());
+  become_output(net::Socket(*fd));
   return {};
 }
 
@@ -68,8 +64,9 @@ void StartReport::finish(int exit_status) {
 }
 
 Result<StartReport> daemonize(const std::string& log_file) {
-  Result<net::Socket> output = open_log(log_file);
-  if (!output) return tl::unexpected(output.error());
+  const Result<int> log = open_log_file(log_file);
+  if (!log) return tl::unexpected(log.error());
+  const net::Socket output(*log);
   const net::Socket input(open("/dev/null", O_RDONLY | O_CLOEXEC));
   if (!input.valid()) return os_failure("cannot open /dev/null", errno);
   std::array<int, 2> ends{};
@@ -86,7 +83,7 @@ Result<StartReport> daemonize(const std::string& log_file) {
   }
   setsid();
   dup2(input.fd(), STDIN_FILENO);
-  become_output(*output);
+  become_output(output);
   return StartReport(std::move(writing));
 }
 

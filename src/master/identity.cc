@@ -1,11 +1,15 @@
 #include "master/identity.h"
 
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <charconv>
+
+#include "net/socket.h"
 
 namespace gatehouse::master {
 namespace {
@@ -67,6 +71,21 @@ Result<std::optional<Identity>> find_identity(const std::string& user, const std
   }
   identity.groups = name.empty() ? std::vector<gid_t>{identity.gid} : groups_of(name, identity.gid);
   return identity;
+}
+
+Result<void> give_file(const std::string& path, const Identity& identity) {
+  // Not blocking: a pipe that somebody has put there would hold up the master until it has a reader.
+  const net::Socket file(::open(path.c_str(), O_WRONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+  if (!file.valid()) {
+    if (errno == ELOOP) return failure("it is a symbolic link; name the file itself");
+    return os_failure("open", errno);
+  }
+  struct stat info{};
+  if (fstat(file.fd(), &info) != 0) return os_failure("fstat", errno);
+  // A second name of it may be that of a file elsewhere.
+  if (!S_ISREG(info.st_mode) || info.st_nlink != 1) return failure("it is no plain file with one name");
+  if (fchown(file.fd(), identity.uid, identity.gid) != 0) return os_failure("fchown", errno);
+  return {};
 }
 
 int become_identity(const Identity& identity) {

@@ -22,6 +22,10 @@ struct Identity {
 /// change.
 Result<std::optional<Identity>> find_identity(const std::string& user, const std::string& group);
 
+/// Gives the file `path` to it. Fails for what is no plain file, and for a symbolic link: whoever may write in the directory of
+/// a log must not be able to have another file given away.
+Result<void> give_file(const std::string& path, const Identity& identity);
+
 /// Changes to it for good; 0 or the errno. Async-signal-safe: for the time between fork and exec.
 int become_identity(const Identity& identity);
 

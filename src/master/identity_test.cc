@@ -1,8 +1,12 @@
 #include "master/identity.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
 
 namespace gatehouse::master {
 namespace {
@@ -44,6 +48,37 @@ TEST(Identity, OnlyRootMayChange) {
   int status = -1;
   waitpid(pid, &status, 0);
   EXPECT_EQ(status, 0);
+}
+
+TEST(Identity, AFileIsGivenOnlyByItsOwnName) {
+  const std::filesystem::path directory = testing::TempDir() + "gatehouse-give-" + std::to_string(getpid());
+  std::filesystem::create_directory(directory);
+  const auto file = directory / "file";
+  std::ofstream(file) << "x";
+  // Only root can give something away; whoever else may give it to himself.
+  const bool is_root = geteuid() == 0;
+  const Identity identity{.uid = is_root ? 12345 : geteuid(), .gid = is_root ? 12345 : getegid(), .groups = {}};
+  const auto problem = [&](const std::filesystem::path& path) {
+    const auto given = give_file(path, identity);
+    return given ? std::string() : given.error().message;
+  };
+  const auto owner = [&] {
+    struct stat info{};
+    EXPECT_EQ(stat(file.c_str(), &info), 0);
+    return info.st_uid;
+  };
+  std::filesystem::create_symlink(file, directory / "link");
+  EXPECT_NE(problem(directory / "link").find("symbolic link"), std::string::npos);
+  std::filesystem::create_hard_link(file, directory / "second name");
+  EXPECT_NE(problem(file).find("no plain file"), std::string::npos);
+  EXPECT_EQ(owner(), geteuid());
+  std::filesystem::remove(directory / "second name");
+  ASSERT_EQ(mkfifo((directory / "pipe").c_str(), 0600), 0);
+  EXPECT_NE(problem(directory / "pipe"), "");
+  EXPECT_NE(problem(directory / "missing").find("No such file"), std::string::npos);
+  EXPECT_EQ(problem(file), "");
+  EXPECT_EQ(owner(), identity.uid);
+  std::filesystem::remove_all(directory);
 }
 
 }  // namespace

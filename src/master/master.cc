@@ -271,7 +271,10 @@ void Master::reload(bool gracefully, std::function<void(const ReloadOutcome& out
   if (!reloads_.empty() && reloads_.back()->is_undecided()) return refuse("another reload is under way");
   const bool something = std::any_of(processes_.begin(), processes_.end(),
                                      [](const SupervisedProcess& process) { return process.spec->reloadable; });
-  if (!something) return done({});
+  if (!something) {
+    loop_.log().info("there are no workers to reload");
+    return done({});
+  }
   loop_.log().info("reloading from {}", options_.program);
   const auto report = [this, done = std::move(done)](const ReloadOutcome& outcome) {
     if (!outcome.failure.empty()) {

@@ -7,6 +7,7 @@ import resource
 import signal
 import socket
 import subprocess
+import time
 import unittest
 
 from program import BIN, LineClient, ProgramTest, free_ports, wait_until
@@ -277,30 +278,53 @@ class ContainerTest(OperationsTest):
 
 
 class SystemdTest(OperationsTest):
+    def notices(self, *words):
+        """What the manager is told, up to the first time that each of `words` was among it."""
+        seen = []
+        while not all(any(word in each for each in seen) for word in words):
+            seen.append(self.manager.recv(4096).decode())
+        return seen
+
+    def start_under_manager(self, name, *arguments):
+        program = self.program(name, *arguments)
+        self.manager = self.enterContext(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        path = str(program.directory / "notify")
+        self.manager.bind(path)
+        self.manager.settimeout(30)
+        process = subprocess.Popen(program.command("start"), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                   env={**os.environ, "NOTIFY_SOCKET": path, "WATCHDOG_USEC": "200000"})
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return program, process
+
     def test_notices(self):
         arguments, _ = self.echo()
-        program = self.program("echo", *arguments)
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
-            path = str(program.directory / "notify")
-            manager.bind(path)
-            manager.settimeout(30)
-            process = subprocess.Popen(program.command("start"), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                       env={**os.environ, "NOTIFY_SOCKET": path, "WATCHDOG_USEC": "200000"})
-            try:
-                seen = ""
-                while "READY=1" not in seen or "WATCHDOG=1" not in seen:
-                    seen += manager.recv(4096).decode()
-                self.assertIn(f"MAINPID={process.pid}\n", seen)
-                self.assertRegex(seen, r"STATUS=3 processes")
-                with open(f"/proc/{program.pids('worker')[0]}/environ", "rb") as environment:
-                    self.assertNotIn(b"NOTIFY_SOCKET", environment.read())
-                process.terminate()
-                while "STOPPING=1" not in seen:
-                    seen += manager.recv(4096).decode()
-                self.assertEqual(process.wait(30), 0)
-            finally:
-                process.kill()
-                process.wait()
+        program, process = self.start_under_manager("echo", *arguments)
+        seen = "".join(self.notices("READY=1", "WATCHDOG=1"))
+        self.assertIn(f"MAINPID={process.pid}\n", seen)
+        self.assertRegex(seen, r"STATUS=3 processes")
+        with open(f"/proc/{program.pids('worker')[0]}/environ", "rb") as environment:
+            self.assertNotIn(b"NOTIFY_SOCKET", environment.read())
+        process.terminate()
+        self.notices("STOPPING=1")
+        self.assertEqual(process.wait(30), 0)
+
+    def test_a_reload_is_told_from_its_begin_to_its_end(self):
+        register, _, client = free_ports(3)
+        program, process = self.start_under_manager("reloadable", "--register", f"127.0.0.1:{register}", "--start-port", register + 1,
+                                                    "--listen", f"text://127.0.0.1:{client}", "--workers", 1)
+        self.notices("READY=1")
+        workers = program.pids("worker")
+        # As ExecReload= of the unit does it.
+        process.send_signal(signal.SIGUSR1)
+        began = next(notice for notice in self.notices("RELOADING=1") if "RELOADING=1" in notice)
+        # systemd compares it with the time at which it asked (Type=notify-reload).
+        at = int(re.search(r"MONOTONIC_USEC=(\d+)\n", began)[1]) / 1e6
+        self.assertLess(abs(time.monotonic() - at), 30)
+        self.assertIn(f"READY=1\nMAINPID={process.pid}\n", self.notices("READY=1")[-1])
+        self.assertFalse(set(workers) & set(program.pids("worker")), "it is over when it says so")
+        process.terminate()
+        self.assertEqual(process.wait(30), 0)
 
 
 class FailuresTest(OperationsTest):
