@@ -36,13 +36,13 @@ class Application {
   /// May be given several times.
   void option(const std::string& name, std::vector<std::string>& variable, const std::string& help);
 
-  /// A command of your own beside start, stop, restart, status and connections; `run` gives the exit status. Carried out by
-  /// parse().
+  /// A command of your own beside start, stop, restart, reload, status and connections; `run` gives the exit status. Carried out
+  /// by parse().
   void command(const std::string& name, const std::string& help, std::function<int()> run);
 
   /// Reads the command line. Only needed when options of your own decide what is added; run() does it otherwise. Gives the exit
   /// status when the program is to end at once: after --help or a bad option, and after the commands that need not know what the
-  /// program consists of (stop, status, connections, your own), which are carried out here.
+  /// program consists of (stop, reload, status, connections, your own), which are carried out here.
   [[nodiscard]] std::optional<int> parse(int argc, char** argv);
 
   /// Called by parse(), with the name of the command, when the command line has been read and before any command is carried out:

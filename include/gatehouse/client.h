@@ -39,6 +39,7 @@ class Client {
   [[nodiscard]] std::string gateway_address() const;
   [[nodiscard]] std::uint16_t gateway_port() const;
 
+  /// One message, framed by the client's protocol. Without an effect when it is gone.
   void send(Data data);
   /// Sends what is queued, then `last_words` if there are any, then ends the connection.
   void close(std::optional<Data> last_words = std::nullopt);
@@ -56,6 +57,7 @@ class Client {
   /// place of what the gateway's configuration would choose. Elsewhere nothing happens.
   void choose_subprotocol(std::string_view name);
 
+  /// Everybody else.
   [[nodiscard]] Cluster& cluster();
 
  private:

@@ -17,7 +17,7 @@ struct CloseReason {
     protocol_error = 6,   ///< it sent what its protocol does not allow
     too_big = 7,          ///< a message over the gateway's limit
     slow_consumer = 8,    ///< it did not read what was sent to it
-    timeout = 9,          ///< it did not finish its handshake in time
+    timeout = 9,          ///< too long without a handshake, a worker, or a uid or group (first_bind_timeout)
     shutdown = 10,        ///< the gateway stopped
     undeliverable = 11,   ///< an event of it was lost with several workers, one after the other: it may be what ends them
   };

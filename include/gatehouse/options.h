@@ -105,8 +105,8 @@ struct GatewayOptions {
   /// goes on without.
   std::vector<std::string> subprotocols = {};
   /// The business decides: the answer to a client's handshake waits for Events::on_websocket_connect, in which Client::refuse()
-  /// lets nobody in and Client::choose_subprotocol() chooses. Only workers of this library can be asked; a client whose worker is
-  /// PHP is let in.
+  /// lets nobody in and Client::choose_subprotocol() chooses. Only workers of this library can be asked: clients come to those,
+  /// also where workers of PHP are beside them; while there are only workers of PHP, everybody is let in.
   bool handshake_by_worker = false;
   /// Where pages that connect may come from, exactly as browsers say it: "https://chat.example", with the port where it is not
   /// the scheme's own. Anything else is refused with 403, also a client without an Origin. Empty: no check.

@@ -24,7 +24,9 @@ class Worker {
 
   /// 0 … count-1; the process that replaces a dead one has its index.
   [[nodiscard]] int index() const;
+  /// WorkerOptions::name
   [[nodiscard]] const std::string& name() const;
+  /// Everybody who is connected.
   [[nodiscard]] Cluster& cluster();
 
   /// Names a timer of this worker. Harmless to cancel when it has fired.
