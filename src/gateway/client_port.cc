@@ -74,16 +74,17 @@ std::size_t ClientPort::on_data(net::Connection& connection, std::span<char> byt
     }
     used += read_frames(connection, bytes.subspan(used));
   }
+  if (connection.tag != client) return used;
   // What is left of a client that is not read from now may be whole messages: they are not of its making.
-  if (connection.tag == client && used < bytes.size() && !connection.is_paused() &&
-      !may_wait(connection, client, bytes.size() - used))
-    return bytes.size();
+  const std::size_t left = connection.is_paused() ? 0 : bytes.size() - used;
+  if (left > 0) return may_wait(connection, client, left) ? used : bytes.size();
+  websockets_.note_unread(table_[client].websocket, 0);
   return used;
 }
 
 bool ClientPort::may_wait(net::Connection& connection, std::uint32_t client, std::size_t left) {
-  const std::size_t others = loop_.input_bytes() - std::min(loop_.input_bytes(), connection.unread_bytes());
-  if (others + left + websockets_.held_bytes() <= settings_.max_unfinished_bytes) return true;
+  websockets_.note_unread(table_[client].websocket, left);
+  if (websockets_.held_bytes() <= settings_.max_unfinished_bytes) return true;
   limits_.hit(Limit::unfinished_messages, connection.peer());
   close(client, Cause::shutdown, wire::close_code::kTryLater, "too much unfinished");
   return false;
@@ -246,9 +247,9 @@ void ClientPort::inflate_and_deliver(std::uint32_t client, const wire::WebSocket
   }
   if (result.status != Status::complete) return fail(client, wire::close_code::kInvalidData, "compressed data is not deflate's");
   if (!event.binary && !wire::is_utf8(result.message)) return fail(client, wire::close_code::kInvalidData, "text is not UTF-8");
-  const std::uint32_t id = table_[client].id;
-  deliver(client, result.message, event.binary);
-  if (table_.find(id) == client) compression.trim_inflater(table_[client]);
+  // A byte rate bounds what reaches the business, so what it has become is paid for, not what came.
+  const std::size_t grown = result.message.size() - std::min(result.message.size(), event.payload.size());
+  if (spend(client, 0, grown)) deliver(client, result.message, event.binary);
 }
 
 /// The client broke its protocol: it hears why, and is gone.

@@ -46,8 +46,8 @@ std::string_view Compression::deflate(std::string_view message, std::uint8_t bit
   if (!is_worth_it(message.size())) return {};
   ++uses_;
   auto& deflater = deflaters_[bits - kLeastBits];
-  if (deflater == nullptr) deflater = std::make_unique<wire::Deflater>(settings_.level, bits);
-  deflater->trim();
+  if (deflater == nullptr) deflater = std::make_unique<wire::Deflater>(settings_.level, bits, deflated_);
+  deflated_.trim();
   return count(message, deflater->deflate(message, false));
 }
 
@@ -55,8 +55,9 @@ std::string_view Compression::deflate_for(const ClientRecord& client, std::strin
   Context* context = context_of(client);
   if (context == nullptr || !context->server_keeps) return deflate(message, client.deflate_bits);
   if (!is_worth_it(message.size())) return {};
-  if (context->out == nullptr) context->out = std::make_unique<wire::Deflater>(settings_.level, client.deflate_bits);
-  context->out->trim();
+  if (context->out == nullptr) context->out = std::make_unique<wire::Deflater>(settings_.level, client.deflate_bits, deflated_);
+  ++uses_;
+  deflated_.trim();
   return count(message, context->out->deflate(message, true));
 }
 
@@ -69,22 +70,13 @@ wire::Inflater::Result Compression::inflate(const ClientRecord& client, std::str
   Context* context = context_of(client);
   const bool keeps = context != nullptr && context->client_keeps;
   std::unique_ptr<wire::Inflater>& inflater = keeps ? context->in : inflater_;
-  if (inflater == nullptr) inflater = std::make_unique<wire::Inflater>(keeps ? context->client_bits : 15);
+  if (inflater == nullptr) inflater = std::make_unique<wire::Inflater>(keeps ? context->client_bits : 15, inflated_);
   ++uses_;
+  inflated_.trim();
   const wire::Inflater::Result result = inflater->inflate(compressed, settings_.max_message_bytes, keeps);
   if (result.status == wire::Inflater::Status::complete) ++counts_.inflated;
-  if (result.status == wire::Inflater::Status::too_big) {
-    ++counts_.too_big;
-    inflater->trim();
-  }
+  if (result.status == wire::Inflater::Status::too_big) ++counts_.too_big;
   return result;
-}
-
-void Compression::trim_inflater(const ClientRecord& client) {
-  Context* context = context_of(client);
-  const bool keeps = context != nullptr && context->client_keeps;
-  wire::Inflater* inflater = keeps ? context->in.get() : inflater_.get();
-  if (inflater != nullptr) inflater->trim();
 }
 
 void Compression::forget(const ClientRecord& client) {
@@ -96,7 +88,7 @@ void Compression::forget(const ClientRecord& client) {
 }
 
 bool Compression::is_idle() const {
-  return inflater_ == nullptr &&
+  return inflater_ == nullptr && buffer_bytes() == 0 &&
          std::all_of(deflaters_.begin(), deflaters_.end(), [](const auto& each) { return each == nullptr; });
 }
 
@@ -109,6 +101,8 @@ void Compression::free_unused(std::uint64_t now_ms) {
   if (now_ms - idle_since_ms_ < kIdleMs) return;
   for (auto& deflater : deflaters_) deflater.reset();
   inflater_.reset();
+  deflated_.release();
+  inflated_.release();
 }
 
 }  // namespace gatehouse::gateway

@@ -16,7 +16,7 @@ namespace gatehouse::gateway {
 
 /// permessage-deflate of a gateway's clients. Without context takeover all of them share one inflater and one deflater for each
 /// size of window, which exist only while they are used; an idle client costs nothing. With it, a client has its own from its
-/// first compressed message on.
+/// first compressed message on; what they give out stands in buffers of all.
 class Compression {
  public:
   struct Settings {
@@ -41,10 +41,8 @@ class Compression {
   std::string_view deflate_for(const ClientRecord& client, std::string_view message);
   /// The client was sent a message that others were sent too: what follows must not refer to what it had before.
   void sent_shared(const ClientRecord& client);
-  /// A compressed message of a client.
+  /// A compressed message of a client. Valid until the next call.
   wire::Inflater::Result inflate(const ClientRecord& client, std::string_view compressed);
-  /// After the message has been used: what a big one took goes back.
-  void trim_inflater(const ClientRecord& client);
 
   void forget(const ClientRecord& client);
   /// Gives back what has not been used for a while. Called about once a second.
@@ -60,6 +58,8 @@ class Compression {
   [[nodiscard]] const Counts& counts() const { return counts_; }
   /// Bytes that contexts may take, by agreement.
   [[nodiscard]] std::size_t context_bytes() const { return context_bytes_; }
+  /// Bytes of the buffers that hold what the last messages became.
+  [[nodiscard]] std::size_t buffer_bytes() const { return deflated_.capacity() + inflated_.capacity(); }
   /// Whether anything shared exists at the moment.
   [[nodiscard]] bool is_idle() const;
 
@@ -78,6 +78,8 @@ class Compression {
   std::string_view count(std::string_view message, std::string_view deflated);
 
   Settings settings_;
+  wire::DeflateBuffer deflated_;
+  wire::DeflateBuffer inflated_;
   std::array<std::unique_ptr<wire::Deflater>, 16 - kLeastBits> deflaters_;  // by window bits
   std::unique_ptr<wire::Inflater> inflater_;
   std::unordered_map<std::uint32_t, Context> contexts_;  // by connection id

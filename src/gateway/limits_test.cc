@@ -228,6 +228,32 @@ TEST(Limits, BytesPerSecond) {
   EXPECT_EQ(worker->said().size(), 1U);
 }
 
+// Found by review: only what came was counted, and a compressed message brings a thousand times as much to the business.
+TEST(Limits, BytesPerSecondCountWhatIsInflated) {
+  GatewayOptions options = TestGateway::options();
+  options.max_bytes_per_second = 10'000;
+  options.over_rate = RateAction::close;
+  options.deflate = true;
+  TestGateway test(options);
+  const auto worker = test.worker();
+  const auto send = [&](std::size_t size) {
+    auto client = test.client(0, "Sec-WebSocket-Extensions: permessage-deflate\r\n");
+    wire::Deflater deflater(6, 15);
+    std::string frame = WebSocketPeer::frame(deflater.deflate(std::string(size, 'x'), false));
+    frame[0] = static_cast<char>(static_cast<unsigned char>(frame[0]) | 0x40U);
+    client->write(frame);
+    return client;
+  };
+  const auto good = send(10'000 - 6);  // with the header of its frame, which is masked
+  ASSERT_TRUE(test.until([&] { return worker->said().size() == 1; }));
+  EXPECT_FALSE(good->ended());
+  const auto bad = send(10'000 - 5);
+  ASSERT_TRUE(test.until([&] { return bad->ended(); }));
+  EXPECT_EQ(bad->close_code, wire::close_code::kPolicy);
+  EXPECT_EQ(hits(test, "byte_rate"), 1U);
+  EXPECT_EQ(worker->said().size(), 1U);
+}
+
 TEST(Limits, BytesOfAMessage) {
   GatewayOptions options = TestGateway::options();
   options.max_package_size = 5000;
@@ -294,6 +320,54 @@ TEST(Limits, UnfinishedMessagesOfAllClients) {
   // The others finish what they have begun.
   clients[0]->write(WebSocketPeer::frame("end", wire::Opcode::continuation));
   ASSERT_TRUE(test.until([&] { return worker->said().size() == 1; }));
+}
+
+// Found by review: what inner connections had not finished counted too, and an innocent client was closed for it.
+TEST(Limits, UnfinishedMessagesOfWorkersAreNotTheClients) {
+  GatewayOptions options = TestGateway::options();
+  options.unfinished_messages_size = 1'000'000;
+  TestGateway test(options);
+  const auto worker = test.worker();
+  InnerPeer busy(test.inner_endpoint);
+  std::string frame;
+  wire::append_gateway_frame(frame, {.command = Command::send_to_all}, {}, std::string(3'000'000, 'x'));
+  busy.write(frame.substr(0, frame.size() - 1));
+  ASSERT_TRUE(test.until([&] {
+    busy.pump();
+    return busy.unwritten() == 0;
+  }));
+  test.settle();
+  const auto client = test.client();
+  const std::string half = WebSocketPeer::frame("hello");
+  client->write(half.substr(0, 3));
+  test.settle();
+  EXPECT_FALSE(client->ended());
+  client->write(half.substr(3));
+  ASSERT_TRUE(test.until([&] { return worker->said() == Strings({"hello"}); }));
+  EXPECT_EQ(hits(test, "unfinished_messages"), 0U);
+}
+
+// Found by review: so did whole messages of clients that are not read from for the moment.
+TEST(Limits, MessagesOfDelayedClientsAreNotUnfinished) {
+  GatewayOptions options = TestGateway::options();
+  options.unfinished_messages_size = 200'000;
+  options.max_messages_per_second = 1;
+  TestGateway test(options);
+  const auto worker = test.worker();
+  std::vector<std::unique_ptr<WebSocketPeer>> delayed;
+  for (int i = 0; i < 4; ++i) {
+    delayed.push_back(test.client());
+    std::string flood;
+    while (flood.size() < 100'000) flood += WebSocketPeer::frame(std::string(1000, 'x'));
+    delayed.back()->write(flood);
+  }
+  ASSERT_TRUE(test.until([&] { return worker->said().size() == 4; }));
+  EXPECT_GT(test.gateway->status().unread_bytes, 200'000U);
+  const auto client = test.client();
+  client->write(WebSocketPeer::frame("hello").substr(0, 3));
+  test.settle();
+  EXPECT_FALSE(client->ended());
+  EXPECT_EQ(hits(test, "unfinished_messages"), 0U);
 }
 
 // threats: the inner port

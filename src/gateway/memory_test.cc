@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "gateway/compression.h"
 #include "gateway/gateway_test_support.h"
 
 #ifdef __SANITIZE_ADDRESS__
@@ -155,6 +156,32 @@ TEST(Memory, AnIdleClientCostsAtMost256BytesAnd384WithANameAndAGroup) {
   const double named_rested = each(crowd.settled_heap());
   std::cout << "after a burst: " << named_rested << '\n';
   EXPECT_LE(named_rested, 384);
+}
+
+// Found by review: each context kept what its last message had become, up to 64 KB in each direction, beside what was counted.
+TEST(Memory, CompressionContextsTakeNoMoreThanTheyReserve) {
+  Compression::Settings settings;
+  settings.rules = {.context_takeover = true, .window_bits = 9};
+  Compression compression(settings);
+  wire::HttpHead head;
+  head.fields.emplace_back("Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits=9");
+  std::string message;
+  for (int i = 0; message.size() < 60'000; ++i) message += "{\"number\":" + std::to_string(i * 7919) + "}";
+  wire::Deflater peer(1, 9);
+  const std::string deflated(peer.deflate(message, false));
+  std::vector<ClientRecord> clients(50);
+  const std::size_t before = heap_bytes();
+  for (std::uint32_t i = 0; i < clients.size(); ++i) {
+    clients[i].id = i + 1;
+    const wire::DeflateAnswer answer = compression.agree(clients[i], head);
+    ASSERT_TRUE(answer.server_keeps_context && answer.client_keeps_context);
+    ASSERT_EQ(compression.inflate(clients[i], deflated).message, message);
+    ASSERT_FALSE(compression.deflate_for(clients[i], message).empty());
+  }
+  EXPECT_LE(heap_bytes() - before, compression.context_bytes() + compression.buffer_bytes() + 64 * 1024);
+  EXPECT_LE(compression.buffer_bytes(), 256U * 1024);
+  for (const ClientRecord& client : clients) compression.forget(client);
+  EXPECT_EQ(compression.context_bytes(), 0U);
 }
 
 }  // namespace

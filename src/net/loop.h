@@ -104,8 +104,6 @@ class Loop {
 
   /// Sends to connections that were gone or going: a no-op that is counted.
   [[nodiscard]] std::uint64_t dropped_sends() const { return dropped_sends_; }
-  /// What connections hold of input that their handlers are not done with: the size of the buffers.
-  [[nodiscard]] std::size_t input_bytes() const { return input_bytes_; }
   /// Iterations so far, and time spent outside epoll_wait in nanoseconds: for status and for tests of idleness.
   [[nodiscard]] std::uint64_t iterations() const { return iterations_; }
   [[nodiscard]] std::uint64_t busy_ns() const { return busy_ns_; }
@@ -195,7 +193,6 @@ class Loop {
   std::mutex posted_mutex_;
   std::vector<std::function<void()>> posted_;
   std::uint64_t dropped_sends_ = 0;
-  std::size_t input_bytes_ = 0;
   std::uint64_t iterations_ = 0;
   std::uint64_t busy_ns_ = 0;
   std::atomic<std::uint64_t>* progress_ = nullptr;

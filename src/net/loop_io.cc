@@ -147,14 +147,12 @@ void Loop::reserve_input(Connection& connection, std::size_t capacity) {
   char* grown = static_cast<char*>(::operator new(capacity));
   if (connection.in_size_ > 0) std::memcpy(grown, connection.in_, connection.in_size_);
   ::operator delete(connection.in_);
-  input_bytes_ += capacity - connection.in_capacity_;
   connection.in_ = grown;
   connection.in_capacity_ = static_cast<std::uint32_t>(capacity);
 }
 
 void Loop::free_input(Connection& connection) {
   ::operator delete(std::exchange(connection.in_, nullptr));
-  input_bytes_ -= connection.in_capacity_;
   connection.in_size_ = 0;
   connection.in_capacity_ = 0;
 }

@@ -1,5 +1,6 @@
 #include "net/out_queue.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cstring>
 
@@ -51,10 +52,34 @@ bool OutQueue::drop_oldest_message() {
     if (pieces_[i].block != nullptr || pieces_[i].capacity != kMessage) continue;
     bytes_ -= pieces_[i].shared.size();
     drop(pieces_[i]);
-    pieces_.erase(pieces_.begin() + static_cast<std::ptrdiff_t>(i));
+    close_gap(i);
     return true;
   }
   return false;
+}
+
+/// The few pieces in front of the gap move, not the many behind it: who drops one message after another pays for each only once.
+void OutQueue::close_gap(std::size_t at) {
+  std::move_backward(pieces_.begin() + static_cast<std::ptrdiff_t>(head_), pieces_.begin() + static_cast<std::ptrdiff_t>(at),
+                     pieces_.begin() + static_cast<std::ptrdiff_t>(at) + 1);
+  ++head_;
+  join_blocks_before(at + 1);
+  compact();
+}
+
+/// Own bytes that stood between messages that were dropped (pongs, say) come together: else each would keep a block of its own,
+/// and be looked at whenever a message is dropped.
+void OutQueue::join_blocks_before(std::size_t end) {
+  if (end - head_ < 2) return;
+  Piece& first = pieces_[end - 2];
+  Piece& second = pieces_[end - 1];
+  if (first.block == nullptr || second.block == nullptr || first.capacity - first.used < second.used) return;
+  std::memcpy(first.block + first.used, second.block, second.used);
+  first.used += second.used;
+  drop(second);
+  std::move_backward(pieces_.begin() + static_cast<std::ptrdiff_t>(head_), pieces_.begin() + static_cast<std::ptrdiff_t>(end) - 1,
+                     pieces_.begin() + static_cast<std::ptrdiff_t>(end));
+  ++head_;
 }
 
 int OutQueue::gather(iovec* vectors, int most) const {
@@ -83,6 +108,10 @@ void OutQueue::consume(std::size_t count) {
     ++head_;
     head_offset_ = 0;
   }
+  compact();
+}
+
+void OutQueue::compact() {
   if (head_ == pieces_.size()) {
     pieces_.clear();
     head_ = 0;

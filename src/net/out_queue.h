@@ -58,6 +58,9 @@ class OutQueue {
     return piece.block != nullptr ? std::string_view(piece.block, piece.used) : piece.shared.view();
   }
   void drop(Piece& piece);
+  void close_gap(std::size_t at);
+  void join_blocks_before(std::size_t end);
+  void compact();
 
   static constexpr std::size_t kCopyBelow = 256;   // a reference costs a Piece, which is not much less
   static constexpr std::size_t kKeptPieces = 256;  // room that an emptied queue keeps

@@ -230,6 +230,42 @@ TEST(OutQueue, DropsWholeMessagesTheOldestFirst) {
   EXPECT_EQ(contents(queue), "more");
 }
 
+TEST(OutQueue, DroppingOneMessageAfterAnotherIsLinear) {
+  OutPool pool;
+  OutQueue queue(pool);
+  queue.append(std::string_view("[hello]"));
+  constexpr std::size_t kMessages = 200'000;
+  const SharedBytes message = SharedBytes::copy_of("m");
+  for (std::size_t i = 0; i < kMessages; ++i) queue.append_message(message);
+  // Quadratic, this would move 24 bytes 2 * 10^10 times.
+  for (std::size_t i = 0; i < kMessages; ++i) {
+    ASSERT_TRUE(queue.drop_oldest_message());
+    queue.append_message(message);
+  }
+  EXPECT_EQ(queue.messages(), kMessages);
+  EXPECT_EQ(queue.bytes(), kMessages + 7);
+  EXPECT_EQ(contents(queue).substr(0, 8), "[hello]m");
+}
+
+TEST(OutQueue, OwnBytesBetweenDroppedMessagesShareABlock) {
+  OutPool pool;
+  OutQueue queue(pool);
+  std::string expected;
+  for (int i = 0; i < 1000; ++i) {
+    const std::string pong = "<" + std::to_string(i) + ">";
+    queue.append(std::string_view(pong));
+    expected += pong;
+    queue.append_message(SharedBytes::copy_of("message"));
+  }
+  queue.consume(2);  // into the first
+  for (int i = 0; i < 999; ++i) ASSERT_TRUE(queue.drop_oldest_message());
+  EXPECT_EQ(contents(queue), expected.substr(2) + "message");
+  EXPECT_LT(pieces(queue), 10);
+  queue.append_message(SharedBytes::copy_of("last"));
+  queue.consume(expected.size());
+  EXPECT_EQ(contents(queue), "ssagelast");
+}
+
 TEST(OutPool, TakesBackMoreThanItKeeps) {
   OutPool pool;
   std::vector<OutQueue*> queues;

@@ -14,9 +14,6 @@ namespace {
 
 /// What a flush ends with; it is left out of a message's payload (RFC 7692, 7.2.1).
 constexpr std::string_view kTail("\x00\x00\xff\xff", 4);
-/// A buffer above this is given back after its message.
-constexpr std::size_t kKept = 64 * 1024;
-constexpr std::size_t kFirstCapacity = 4 * 1024;
 /// Compressed streams may end and begin again within a message (RFC 7692, 7.2.3.4). No writer does it often, and each time costs
 /// a copy of the window.
 constexpr int kMostEnds = 16;
@@ -30,7 +27,16 @@ int memory_level(int window_bits) { return std::clamp(window_bits - 7, 1, 8); }
 
 }  // namespace
 
-Deflater::Deflater(int level, int window_bits) : stream_(std::make_unique<z_stream_s>()) {
+void DeflateBuffer::grow(std::size_t capacity, std::size_t kept) {
+  if (capacity <= capacity_) return;
+  auto grown = std::make_unique_for_overwrite<char[]>(capacity);
+  if (kept > 0) std::memcpy(grown.get(), bytes_.get(), kept);
+  bytes_ = std::move(grown);
+  capacity_ = capacity;
+}
+
+Deflater::Deflater(int level, int window_bits, DeflateBuffer* shared)
+    : stream_(std::make_unique<z_stream_s>()), out_(shared != nullptr ? *shared : own_) {
   ready_ = deflateInit2(stream_.get(), level, Z_DEFLATED, -window_bits, memory_level(window_bits), Z_DEFAULT_STRATEGY) == Z_OK;
 }
 
@@ -46,13 +52,10 @@ std::string_view Deflater::deflate(std::string_view message, bool keeps_context)
   if (!ready_ || message.empty()) return {};
   // Room for as much as is worth sending, and the tail that is left out.
   const std::size_t room = message.size() - 1 + kTail.size();
-  if (capacity_ < room) {
-    capacity_ = std::max(room, kFirstCapacity);
-    out_ = std::make_unique_for_overwrite<char[]>(capacity_);
-  }
+  out_.grow(std::max(room, DeflateBuffer::kFirst), 0);
   stream_->next_in = input_of(message);
   stream_->avail_in = size_of(message.size());
-  stream_->next_out = reinterpret_cast<Bytef*>(out_.get());  // NOLINT: zlib's bytes
+  stream_->next_out = reinterpret_cast<Bytef*>(out_.bytes());  // NOLINT: zlib's bytes
   stream_->avail_out = size_of(room);
   const int status = ::deflate(stream_.get(), Z_SYNC_FLUSH);
   // A full buffer may mean that there is more to come.
@@ -63,21 +66,16 @@ std::string_view Deflater::deflate(std::string_view message, bool keeps_context)
     return {};
   }
   if (!keeps_context) forget_context();
-  assert(std::string_view(out_.get(), size).ends_with(kTail));
-  return {out_.get(), size - kTail.size()};
+  assert(std::string_view(out_.bytes(), size).ends_with(kTail));
+  return {out_.bytes(), size - kTail.size()};
 }
 
 void Deflater::forget_context() {
   if (ready_) ready_ = deflateReset(stream_.get()) == Z_OK;
 }
 
-void Deflater::trim() {
-  if (capacity_ <= kKept) return;
-  out_.reset();
-  capacity_ = 0;
-}
-
-Inflater::Inflater(int window_bits) : stream_(std::make_unique<z_stream_s>()), window_bits_(window_bits) {
+Inflater::Inflater(int window_bits, DeflateBuffer* shared)
+    : stream_(std::make_unique<z_stream_s>()), out_(shared != nullptr ? *shared : own_), window_bits_(window_bits) {
   ready_ = inflateInit2(stream_.get(), -window_bits) == Z_OK;
 }
 
@@ -90,10 +88,8 @@ std::size_t Inflater::memory(int window_bits) { return (std::size_t{1} << window
 Inflater::Result Inflater::inflate(std::string_view compressed, std::size_t limit, bool keeps_context) {
   if (!ready_) return {};
   size_ = 0;
-  if (capacity_ == 0) {
-    capacity_ = std::min(limit + 1, std::max(kFirstCapacity, std::min(compressed.size() * 4, kKept)));
-    out_ = std::make_unique_for_overwrite<char[]>(capacity_);
-  }
+  if (out_.capacity() == 0)
+    out_.grow(std::min(limit + 1, std::max(DeflateBuffer::kFirst, std::min(compressed.size() * 4, DeflateBuffer::kKept))), 0);
   int ends = 0;
   Step step = feed(compressed, limit, ends);
   // A stream that ended with its last byte has no unfinished block to be completed.
@@ -106,7 +102,7 @@ Inflater::Result Inflater::inflate(std::string_view compressed, std::size_t limi
   if (!keeps_context || !good) ready_ = inflateReset(stream_.get()) == Z_OK;
   if (step == Step::too_big) return {Status::too_big, {}};
   if (!good) return {Status::malformed, {}};
-  return {Status::complete, {out_.get(), size_}};
+  return {Status::complete, {out_.bytes(), size_}};
 }
 
 /// Inflates all of `bytes`; ended: they end where a stream ends.
@@ -114,9 +110,9 @@ Inflater::Step Inflater::feed(std::string_view bytes, std::size_t limit, int& en
   stream_->next_in = input_of(bytes);
   stream_->avail_in = size_of(bytes.size());
   for (;;) {
-    if (size_ == capacity_ && !grow(limit)) return Step::too_big;
-    const std::size_t room = capacity_ - size_;
-    stream_->next_out = reinterpret_cast<Bytef*>(out_.get() + size_);  // NOLINT: zlib's bytes
+    if (size_ == out_.capacity() && !grow(limit)) return Step::too_big;
+    const std::size_t room = out_.capacity() - size_;
+    stream_->next_out = reinterpret_cast<Bytef*>(out_.bytes() + size_);  // NOLINT: zlib's bytes
     stream_->avail_out = size_of(room);
     const int status = ::inflate(stream_.get(), Z_SYNC_FLUSH);
     size_ += size_of(room) - stream_->avail_out;
@@ -133,12 +129,8 @@ Inflater::Step Inflater::feed(std::string_view bytes, std::size_t limit, int& en
 }
 
 bool Inflater::grow(std::size_t limit) {
-  if (capacity_ > limit) return false;
-  const std::size_t capacity = std::min(capacity_ * 2, limit + 1);
-  auto grown = std::make_unique_for_overwrite<char[]>(capacity);
-  std::memcpy(grown.get(), out_.get(), size_);
-  out_ = std::move(grown);
-  capacity_ = capacity;
+  if (out_.capacity() > limit) return false;
+  out_.grow(std::min(out_.capacity() * 2, limit + 1), size_);
   return true;
 }
 
@@ -153,12 +145,6 @@ bool Inflater::start_again() {
   stream_->next_in = next_in;
   stream_->avail_in = left;
   return size == 0 || inflateSetDictionary(stream_.get(), window.data(), size) == Z_OK;
-}
-
-void Inflater::trim() {
-  if (capacity_ <= kKept) return;
-  out_.reset();
-  capacity_ = 0;
 }
 
 }  // namespace gatehouse::wire

@@ -247,6 +247,7 @@ void WebSocketReader::forget(WebSocketState& state) {
   state.utf8 = kUtf8Accept;
   state.compressed = false;
   state.message_opcode = Opcode::continuation;
+  note_unread(state, 0);
 }
 
 std::size_t write_frame_header(char* out, Opcode opcode, std::size_t payload_size, bool compressed) {

@@ -38,6 +38,7 @@ struct WebSocketState {
   std::unique_ptr<Fragments> fragments;          // the message whose FIN has not come
   std::uint32_t progress = 0;                    // payload bytes of the incomplete frame that are unmasked and checked already
   std::uint32_t utf8 = 0;                        // state of the UTF-8 check across frames
+  std::uint32_t unread = 0;                      // see WebSocketReader::note_unread()
   Opcode message_opcode = Opcode::continuation;  // of the fragmented message; continuation when there is none
   bool closed = false;                           // a close frame was given out: nothing more is read
   bool deflate = false;                          // permessage-deflate was agreed on: RSV1 marks a compressed message
@@ -83,9 +84,15 @@ class WebSocketReader {
   /// not consumed must come again as this call left them (unmasked as far as it got). Never allocates for input that it refuses.
   WebSocketEvent next(WebSocketState& state, std::span<char> input);
 
+  /// What its caller keeps of the connection until more has come counts as held, until it is noted anew or forgotten.
+  void note_unread(WebSocketState& state, std::size_t bytes) {
+    held_bytes_ += bytes - state.unread;
+    state.unread = static_cast<std::uint32_t>(bytes);
+  }
   /// Gives up what the state holds, when a connection ends.
   void forget(WebSocketState& state);
-  /// Payload bytes that the states hold; the memory behind them is at most twice as much and some 50 bytes for each message.
+  /// Payload bytes that the states hold, and what was noted; the memory behind them is at most twice as much and some 50 bytes
+  /// for each message.
   [[nodiscard]] std::size_t held_bytes() const { return held_bytes_; }
 
  private:

@@ -445,6 +445,20 @@ TEST(WebSocketReader, DropsAnUnfinishedMessageWithTheConnection) {
   EXPECT_EQ(connection.reader().held_bytes(), 0U);
 }
 
+TEST(WebSocketReader, CountsWhatIsKeptForItUnread) {
+  WebSocketReader reader(WebSocketReader::Role::server, {});
+  WebSocketState one;
+  WebSocketState two;
+  reader.note_unread(one, 100);
+  reader.note_unread(two, 30);
+  reader.note_unread(one, 20);
+  EXPECT_EQ(reader.held_bytes(), 50U);
+  reader.forget(two);
+  EXPECT_EQ(reader.held_bytes(), 20U);
+  reader.note_unread(one, 0);
+  EXPECT_EQ(reader.held_bytes(), 0U);
+}
+
 TEST(WebSocketReader, FreesADeliveredMessageAtTheNextCall) {
   Connection connection;
   connection.feed(masked(Opcode::text, "a", false) + masked(Opcode::continuation, "b"));
