@@ -29,7 +29,7 @@ using std::chrono::milliseconds;
 
 /// What a key sets; the type decides what may stand in the file.
 using Target = std::variant<std::string*, int*, bool*, std::size_t*, milliseconds*, std::vector<std::string>*, LoadBalancing*,
-                            Router*, RateAction*, SendBufferPolicy*>;
+                            Router*, RateAction*, SendBufferPolicy*, RealIpHeader*>;
 using Keys = std::vector<std::pair<std::string, Target>>;
 
 Keys keys_of(RegisterOptions& options) {
@@ -70,6 +70,9 @@ Keys keys_of(GatewayOptions& options) {
           {"subprotocols", &options.subprotocols},
           {"handshake_by_worker", &options.handshake_by_worker},
           {"allowed_origins", &options.allowed_origins},
+          {"trusted_proxies", &options.trusted_proxies},
+          {"proxy_protocol", &options.proxy_protocol},
+          {"real_ip_header", &options.real_ip_header},
           {"max_header_size", &options.max_header_size},
           {"max_header_fields", &options.max_header_fields},
           {"max_connections", &options.max_connections},
@@ -144,6 +147,12 @@ Expected take(const toml::node& node, SendBufferPolicy& target) {
                    {{"disconnect", SendBufferPolicy::disconnect},
                     {"drop_newest", SendBufferPolicy::drop_newest},
                     {"drop_oldest", SendBufferPolicy::drop_oldest}});
+}
+
+Expected take(const toml::node& node, RealIpHeader& target) {
+  return take_word(
+      node, target,
+      {{"none", RealIpHeader::none}, {"x-forwarded-for", RealIpHeader::x_forwarded_for}, {"x-real-ip", RealIpHeader::x_real_ip}});
 }
 
 Expected take(const toml::node& node, std::size_t& target) {

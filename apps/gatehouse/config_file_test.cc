@@ -69,6 +69,8 @@ deflate_context_memory = 23
 subprotocols = ["a", "b"]
 handshake_by_worker = true
 allowed_origins = "https://chat.example"
+trusted_proxies = ["10.0.0.0/8", "::1"]
+proxy_protocol = true
 max_header_size = 300
 max_header_fields = 24
 max_connections = 25
@@ -92,6 +94,13 @@ worker_timeout = 8
 [[gateway]]
 name = "text"
 listen = "text://0.0.0.0:8283"
+
+[[gateway]]
+name = "proxied"
+listen = "websocket://0.0.0.0:8284"
+start_port = 4950
+trusted_proxies = "10.0.0.5"
+real_ip_header = "x-real-ip"
 )",
                                       "g.toml");
   ASSERT_TRUE(file.has_value()) << file.error().message;
@@ -109,7 +118,9 @@ listen = "text://0.0.0.0:8283"
   EXPECT_EQ(program.registers[0].name, "Phonebook");
   EXPECT_EQ(program.registers[0].listen, "text://0.0.0.0:1236");
   EXPECT_EQ(program.registers[0].secret_key, "s");
-  ASSERT_EQ(program.gateways.size(), 2U);
+  ASSERT_EQ(program.gateways.size(), 3U);
+  EXPECT_EQ(program.gateways[2].trusted_proxies, std::vector<std::string>{"10.0.0.5"});
+  EXPECT_EQ(program.gateways[2].real_ip_header, RealIpHeader::x_real_ip);
   const GatewayOptions& web = program.gateways[0];
   EXPECT_EQ(web.name, "web");
   EXPECT_EQ(web.listen, "frame://0.0.0.0:8282");
@@ -138,6 +149,9 @@ listen = "text://0.0.0.0:8283"
   EXPECT_EQ(web.subprotocols, (std::vector<std::string>{"a", "b"}));
   EXPECT_TRUE(web.handshake_by_worker);
   EXPECT_EQ(web.allowed_origins, std::vector<std::string>{"https://chat.example"});
+  EXPECT_EQ(web.trusted_proxies, (std::vector<std::string>{"10.0.0.0/8", "::1"}));
+  EXPECT_TRUE(web.proxy_protocol);
+  EXPECT_EQ(web.real_ip_header, RealIpHeader::none);
   EXPECT_EQ(web.max_header_size, 300U);
   EXPECT_EQ(web.max_header_fields, 24);
   EXPECT_EQ(web.max_connections, 25);

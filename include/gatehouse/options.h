@@ -43,6 +43,13 @@ enum class SendBufferPolicy {
   drop_oldest,  ///< the oldest ones that wait are dropped to make room
 };
 
+/// The field of a WebSocket handshake in which proxies say who the client is.
+enum class RealIpHeader {
+  none,
+  x_forwarded_for,  ///< X-Forwarded-For: the last address in it that is not a trusted proxy's
+  x_real_ip,        ///< X-Real-IP
+};
+
 /// The phone book of a cluster: one process.
 struct RegisterOptions {
   std::string name = "Register";
@@ -111,6 +118,17 @@ struct GatewayOptions {
   /// Where pages that connect may come from, exactly as browsers say it: "https://chat.example", with the port where it is not
   /// the scheme's own. Anything else is refused with 403, also a client without an Origin. Empty: no check.
   std::vector<std::string> allowed_origins = {};
+  /// Addresses of proxies in front, alone or as ranges: "10.0.0.5", "10.0.0.0/8", "2001:db8::/32". These are believed when they
+  /// say who the client is, by one or both of the next two; nobody else is. A client's address is then the one told, for workers
+  /// (as on_connect comes), logs, `connections` and limits. What such a proxy does on its own account, its health checks, counts
+  /// for its own address, for which max_connections_per_address is not.
+  std::vector<std::string> trusted_proxies = {};
+  /// Trusted proxies begin each connection with a header of the PROXY protocol, version 1 or 2 (HAProxy's send-proxy, nginx's
+  /// proxy_protocol); one that begins otherwise is closed. It has handshake_timeout to come.
+  bool proxy_protocol = false;
+  /// Trusted proxies say it in the WebSocket handshake. on_connect comes with the handshake then, not with the TCP connection.
+  /// What is no address, and everything in front of it, is not believed. The client's port is 0 unless it is told.
+  RealIpHeader real_ip_header = RealIpHeader::none;
   /// Of a handshake: bytes of its head, and header fields. More is refused with 431.
   std::size_t max_header_size = 8 * 1024;
   int max_header_fields = 64;

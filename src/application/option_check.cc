@@ -12,6 +12,7 @@
 #include "application/listen_plan.h"
 #include "application/listen_url.h"
 #include "application/nearest_name.h"
+#include "net/address_set.h"
 #include "wire/websocket_handshake.h"
 
 namespace gatehouse {
@@ -143,6 +144,20 @@ void check_handshakes(Checker& checker, const GatewayOptions& options) {
                   fmt::format("{} cannot be; from 5, which a handshake has, to 10000", options.max_header_fields));
 }
 
+void check_proxies(Checker& checker, const GatewayOptions& options, const std::string& scheme) {
+  const Result<net::AddressSet> trusted = net::AddressSet::parse(options.trusted_proxies);
+  checker.require(trusted.has_value(), "trusted_proxies", trusted ? "" : trusted.error().message);
+  const bool by_header = options.real_ip_header != RealIpHeader::none;
+  checker.require(!options.proxy_protocol || !options.trusted_proxies.empty(), "proxy_protocol",
+                  "nobody is trusted to say it; name the proxies in trusted_proxies, such as [\"10.0.0.0/8\"]");
+  checker.require(!by_header || !options.trusted_proxies.empty(), "real_ip_header",
+                  "nobody is trusted to say it; name the proxies in trusted_proxies, such as [\"10.0.0.0/8\"]");
+  checker.require(!by_header || scheme == "websocket" || scheme == "ws", "real_ip_header",
+                  fmt::format("only websocket has headers, not {}; proxy_protocol is for every scheme", scheme));
+  checker.require(options.trusted_proxies.empty() || options.proxy_protocol || by_header, "trusted_proxies",
+                  "it says nothing without proxy_protocol or real_ip_header; set the one by which they tell who the client is");
+}
+
 void check_limits(Checker& checker, const GatewayOptions& options) {
   for (const auto& [option, value] : {std::pair("max_connections", options.max_connections),
                                       std::pair("max_connections_per_address", options.max_connections_per_address),
@@ -181,6 +196,7 @@ void check(Checker& checker, const GatewayOptions& options, const std::vector<st
   check_deflate(checker, options);
   check_handshakes(checker, options);
   check_limits(checker, options);
+  check_proxies(checker, options, url ? url->scheme : "");
   checker.duration("handshake_timeout", options.handshake_timeout, false);
   checker.duration("no_worker_timeout", options.no_worker_timeout, true);
   checker.require(options.no_worker_buffer_size <= kMaxSize, "no_worker_buffer_size",

@@ -127,6 +127,34 @@ TEST(OptionCheck, CompressionHandshakesAndLimits) {
   expect_line([](Program& p) { p.gateways[0].inner_connect_timeout = milliseconds(0); }, at + "inner_connect_timeout: ", "1 ms");
 }
 
+TEST(OptionCheck, Proxies) {
+  const std::string at = "gateway \"web\": ";
+  const auto proxied = [](Program& p) {
+    p.gateways[0].trusted_proxies = {"127.0.0.1", "10.0.0.0/8", "2001:db8::/32"};
+    p.gateways[0].proxy_protocol = true;
+    p.gateways[0].real_ip_header = RealIpHeader::x_forwarded_for;
+  };
+  EXPECT_EQ(line_for(proxied), "fine");
+  for (const char* text : {"localhost", "10.0.0.0/33", "10.0.0.1/8", "2001:db8::/x", ""}) {
+    expect_line(
+        [&](Program& p) {
+          proxied(p);
+          p.gateways[0].trusted_proxies.emplace_back(text);
+        },
+        at + "trusted_proxies: \"" + text + "\"", "");
+  }
+  expect_line([](Program& p) { p.gateways[0].proxy_protocol = true; }, at + "proxy_protocol: ", "trusted_proxies");
+  expect_line([](Program& p) { p.gateways[0].real_ip_header = RealIpHeader::x_real_ip; },
+              at + "real_ip_header: ", "trusted_proxies");
+  expect_line([](Program& p) { p.gateways[0].trusted_proxies = {"::1"}; }, at + "trusted_proxies: ", "proxy_protocol");
+  expect_line(
+      [&](Program& p) {
+        proxied(p);
+        p.gateways[0].listen = "text://0.0.0.0:8282";
+      },
+      at + "real_ip_header: ", "not text");
+}
+
 TEST(OptionCheck, RegisterAddresses) {
   expect_line([](Program& p) { p.gateways[0].register_addresses = {}; },
               "gateway \"web\": register_addresses: ", "127.0.0.1:1236");

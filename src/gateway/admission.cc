@@ -12,18 +12,13 @@ std::size_t heap_in_use() {
   return info.uordblks + info.hblkhd;
 }
 
-std::size_t Admission::Hash::operator()(const Key& key) const {
+std::size_t Admission::Hash::operator()(const IpBytes& key) const {
   // libstdc++ seeds it the same in every process: whoever can choose addresses freely cannot connect from them.
   return std::hash<std::string_view>()({reinterpret_cast<const char*>(key.data()), key.size()});  // NOLINT: bytes as characters
 }
 
-Admission::Key Admission::key_of(const net::Address& address) const {
-  Key key = address.bytes();
-  if (address.is_ipv4()) return key;
-  for (std::uint32_t bit = settings_.ipv6_prefix_bits; bit < 128; ++bit) {
-    key[bit / 8] = static_cast<std::uint8_t>(key[bit / 8] & ~(0x80U >> (bit % 8)));
-  }
-  return key;
+IpBytes Admission::key_of(const net::Address& address) const {
+  return address.is_ipv4() ? address.bytes() : net::prefix_of(address.bytes(), settings_.ipv6_prefix_bits);
 }
 
 /// A bucket of one second's connections, filled evenly.
@@ -44,25 +39,38 @@ bool Admission::take_token(std::uint64_t now_ms) {
 std::optional<Limit> Admission::enter(const net::Address& address, std::uint64_t now_ms) {
   if (short_of_memory_) return Limit::memory;
   if (settings_.connections != 0 && size_ >= settings_.connections) return Limit::connections;
-  std::uint32_t* here = nullptr;
-  if (settings_.per_address != 0) {
-    const auto found = by_address_.find(key_of(address));
-    if (found != by_address_.end()) here = &found->second;
-    if (here != nullptr && *here >= settings_.per_address) return Limit::connections_per_address;
+  if (!enter_address(address)) return Limit::connections_per_address;
+  if (settings_.new_per_s != 0 && !take_token(now_ms)) {
+    leave_address(address);
+    return Limit::new_connections;
   }
-  if (settings_.new_per_s != 0 && !take_token(now_ms)) return Limit::new_connections;
   ++size_;
-  if (here != nullptr) {
-    ++*here;
-  } else if (settings_.per_address != 0) {
-    by_address_.emplace(key_of(address), 1);
-  }
   return std::nullopt;
+}
+
+std::optional<Limit> Admission::move(const net::Address& old, const net::Address& address) {
+  leave_address(old);
+  if (enter_address(address)) return std::nullopt;
+  --size_;
+  return Limit::connections_per_address;
 }
 
 void Admission::leave(const net::Address& address) {
   --size_;
-  const auto found = settings_.per_address == 0 ? by_address_.end() : by_address_.find(key_of(address));
+  leave_address(address);
+}
+
+bool Admission::enter_address(const net::Address& address) {
+  if (!counts(address)) return true;
+  std::uint32_t& here = by_address_[key_of(address)];  // none is left at 0, for the limit is 1 or more
+  if (here >= settings_.per_address) return false;
+  ++here;
+  return true;
+}
+
+void Admission::leave_address(const net::Address& address) {
+  if (!counts(address)) return;
+  const auto found = by_address_.find(key_of(address));
   if (found != by_address_.end() && --found->second == 0) by_address_.erase(found);
 }
 

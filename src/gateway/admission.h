@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -8,6 +7,7 @@
 #include <unordered_map>
 
 #include "gateway/limit_log.h"
+#include "net/address_set.h"
 #include "net/endpoint.h"
 
 namespace gatehouse::gateway {
@@ -20,6 +20,7 @@ class Admission {
     std::uint32_t per_address = 0;
     std::uint32_t ipv6_prefix_bits = 64;  // what counts as one address of IPv6: a customer has a /64 at the least
     std::uint32_t new_per_s = 0;
+    net::AddressSet proxies = {};  // whose own addresses stand for nobody in particular: per_address is not for them
     std::size_t memory_bytes = 0;
     std::function<std::size_t()> memory_in_use = {};  // bytes
   };
@@ -27,6 +28,8 @@ class Admission {
 
   /// The limit that is in the way of a new client; without one it counts from now on, until leave().
   std::optional<Limit> enter(const net::Address& address, std::uint64_t now_ms);
+  /// Who entered from `old` is at `address` in truth. When the limit of that one is in the way, it does not count any more.
+  std::optional<Limit> move(const net::Address& old, const net::Address& address);
   void leave(const net::Address& address);
   /// Looks at the memory anew. Called about once a second.
   void measure();
@@ -36,16 +39,20 @@ class Admission {
   [[nodiscard]] std::size_t addresses() const { return by_address_.size(); }
 
  private:
-  using Key = std::array<std::uint8_t, 16>;
   struct Hash {
-    std::size_t operator()(const Key& key) const;
+    std::size_t operator()(const IpBytes& key) const;
   };
-  [[nodiscard]] Key key_of(const net::Address& address) const;
+  [[nodiscard]] IpBytes key_of(const net::Address& address) const;
+  [[nodiscard]] bool counts(const net::Address& address) const {
+    return settings_.per_address != 0 && !settings_.proxies.contains(address);
+  }
+  bool enter_address(const net::Address& address);
+  void leave_address(const net::Address& address);
   bool take_token(std::uint64_t now_ms);
 
   Settings settings_;
   std::uint32_t size_ = 0;
-  std::unordered_map<Key, std::uint32_t, Hash> by_address_;
+  std::unordered_map<IpBytes, std::uint32_t, Hash> by_address_;
   std::uint64_t tokens_milli_ = 0;  // thousandths of a connection that may come now
   std::uint64_t tokens_at_ms_ = 0;
   bool tokens_begun_ = false;

@@ -30,6 +30,25 @@ TEST(Admission, AddressesOfIpv6CountByTheirPrefix) {
   EXPECT_EQ(admission.size(), 0U);
 }
 
+TEST(Admission, WhoMovesCountsAtHisNewAddress) {
+  Admission admission({.per_address = 1, .proxies = net::AddressSet::parse({"10.0.0.0/8"}).value()});
+  const net::Address proxy = address("10.0.0.1:1");
+  const net::Address one = address("192.0.2.1:1");
+  const net::Address two = address("192.0.2.2:1");
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(admission.enter(proxy, 0), std::nullopt) << "a proxy stands for many";
+  EXPECT_EQ(admission.addresses(), 0U);
+  EXPECT_EQ(admission.move(proxy, one), std::nullopt);
+  EXPECT_EQ(admission.move(proxy, one), Limit::connections_per_address);
+  EXPECT_EQ(admission.size(), 3U) << "who was refused does not count any more";
+  EXPECT_EQ(admission.move(proxy, two), std::nullopt);
+  EXPECT_EQ(admission.enter(two, 0), Limit::connections_per_address) << "the same, without a proxy";
+  EXPECT_EQ(admission.move(two, proxy), std::nullopt);
+  EXPECT_EQ(admission.enter(two, 0), std::nullopt);
+  for (const net::Address& each : {one, two, proxy, proxy}) admission.leave(each);
+  EXPECT_EQ(admission.size(), 0U);
+  EXPECT_EQ(admission.addresses(), 0U);
+}
+
 TEST(Admission, APrefixOfAnyLength) {
   Admission admission({.per_address = 1, .ipv6_prefix_bits = 50});
   EXPECT_EQ(admission.enter(address("[2001:db8:0:3fff::1]:1"), 0), std::nullopt);

@@ -8,6 +8,7 @@
 
 #include "wire/http_head.h"
 #include "wire/php_serialize.h"
+#include "wire/proxy_header.h"
 #include "wire/utf8.h"
 #include "wire/websocket_handshake.h"
 
@@ -23,6 +24,7 @@ ClientPort::ClientPort(const Parts& parts, Settings settings)
       framing_(parts.framing),
       websockets_(parts.websockets),
       admission_(parts.admission),
+      proxies_(parts.proxies),
       limits_(parts.limits),
       settings_(std::move(settings)),
       rates_(settings_.rates) {}
@@ -30,6 +32,18 @@ ClientPort::ClientPort(const Parts& parts, Settings settings)
 void ClientPort::on_open(net::Connection& connection) {
   ++connections_;
   if (const auto limit = admission_.enter(connection.peer(), loop_.now_ms())) return refuse_at_once(connection, *limit);
+  if (!proxies_.send_header(connection.peer())) return start(connection);
+  connection.tag = kProxyHeader;
+  arrivals_.push_back({connection.id(), loop_.now_ms() + settings_.arrival_ms});
+}
+
+void ClientPort::start(net::Connection& connection) {
+  if (!framing_.is_websocket() || !proxies_.send_field(connection.peer())) return admit(connection);
+  connection.tag = kHttpHead;
+  arrivals_.push_back({connection.id(), loop_.now_ms() + settings_.arrival_ms});
+}
+
+void ClientPort::admit(net::Connection& connection) {
   const std::uint32_t client = table_.add();
   connection.tag = client;
   ClientRecord& record = table_[client];
@@ -56,9 +70,68 @@ void ClientPort::refuse_at_once(net::Connection& connection, Limit limit) {
   connection.close();
 }
 
+bool ClientPort::move_to(net::Connection& connection, const net::Address& address) {
+  const auto limit = admission_.move(connection.peer(), address);
+  connection.set_peer(address);
+  if (limit) refuse_at_once(connection, *limit);
+  return !limit;
+}
+
+void ClientPort::refuse_arrival(net::Connection& connection, Limit limit, int status) {
+  limits_.hit(limit, connection.peer());
+  connection.tag = Clients::kNobody;
+  if (!framing_.is_websocket()) return connection.destroy();
+  connection.send(wire::http_refusal(status));
+  connection.close();
+}
+
 std::size_t ClientPort::on_data(net::Connection& connection, std::span<char> bytes, std::size_t seen) {
+  std::size_t used = 0;
+  if (is_arrival(connection.tag)) {
+    used = read_arrival(connection, bytes, seen);
+    if (is_arrival(connection.tag)) return used;
+    seen = 0;
+  }
+  if (!is_client(connection.tag) || !connection.is_open()) return bytes.size();
+  // Who was just let in may have nothing said yet, or wait for a worker.
+  if (used == bytes.size() || connection.is_paused()) return used;
+  return used + read_client(connection, bytes.subspan(used), seen);
+}
+
+std::size_t ClientPort::read_arrival(net::Connection& connection, std::span<char> bytes, std::size_t seen) {
+  std::string_view rest(bytes.data(), bytes.size());
+  if (connection.tag == kProxyHeader) {
+    rest.remove_prefix(read_proxy_header(connection, rest));
+    seen = 0;
+  }
+  const std::size_t used = bytes.size() - rest.size();
+  if (connection.tag == kHttpHead && read_real_address(connection, rest, seen)) admit(connection);
+  return used;
+}
+
+/// The size of the header, when it has come.
+std::size_t ClientPort::read_proxy_header(net::Connection& connection, std::string_view bytes) {
+  const wire::ProxyHeader header = wire::parse_proxy_header(bytes);
+  if (header.status == wire::ProxyStatus::need_more) return 0;
+  if (header.status != wire::ProxyStatus::complete) {
+    loop_.log().debug("proxy {}: {}", connection.peer().to_string(), header.reason);
+    refuse_arrival(connection, Limit::proxy_header, 400);
+  } else if (!header.names_client || move_to(connection, net::Address::from_bytes(header.address, header.port))) {
+    start(connection);
+  }
+  return header.size;
+}
+
+/// False when the head of the request has not come, or there are too many of that address. A head that is not right is refused
+/// when it is the client's.
+bool ClientPort::read_real_address(net::Connection& connection, std::string_view bytes, std::size_t seen) {
+  const wire::HttpResult result = wire::parse_http_head(bytes, seen, head_, settings_.head);
+  if (result.status == wire::HttpStatus::need_more) return false;
+  return result.status != wire::HttpStatus::complete || move_to(connection, proxies_.client_of(head_, connection.peer()));
+}
+
+std::size_t ClientPort::read_client(net::Connection& connection, std::span<char> bytes, std::size_t seen) {
   const std::uint32_t client = connection.tag;
-  if (client == Clients::kNobody || client == kRefused) return bytes.size();
   std::size_t used = 0;
   if (!framing_.is_websocket()) {
     used = read_stream(connection, bytes, seen);
@@ -97,7 +170,7 @@ void ClientPort::on_close(net::Connection& connection, net::CloseCause cause, in
     return;
   }
   admission_.leave(connection.peer());
-  if (connection.tag == Clients::kNobody) return;
+  if (!is_client(connection.tag)) return;
   const bool lost = cause == net::CloseCause::connection_lost;
   if (lost) loop_.log().debug("client {} lost (errno {})", connection.peer().to_string(), error);
   clients_.depart(connection.tag, {lost ? Cause::connection_lost : Cause::client_closed, 0, {}});
@@ -315,11 +388,25 @@ void ClientPort::refuse_stream(std::uint32_t client, Cause cause, const std::str
 void ClientPort::describe(const net::Connection& connection, ConnectionRow& row) const {
   row.kind = "client";
   row.protocol = settings_.scheme;
-  if (connection.tag != Clients::kNobody && connection.tag != kRefused) clients_.describe(connection.tag, row);
+  if (is_client(connection.tag)) clients_.describe(connection.tag, row);
+  if (is_arrival(connection.tag)) row.state = "handshake";
+}
+
+void ClientPort::end_arrivals() {
+  for (const Arrival& arrival : std::exchange(arrivals_, {})) {
+    net::Connection* connection = loop_.find(arrival.connection);
+    if (connection != nullptr && connection->is_open() && is_arrival(connection->tag)) connection->destroy();
+  }
 }
 
 void ClientPort::end_late() {
   handshakes_.end_late();
+  while (!arrivals_.empty() && arrivals_.front().deadline_ms <= loop_.now_ms()) {
+    net::Connection* connection = loop_.find(arrivals_.front().connection);
+    arrivals_.pop_front();
+    if (connection != nullptr && connection->is_open() && is_arrival(connection->tag))
+      refuse_arrival(*connection, Limit::handshake_time, 408);
+  }
   while (!first_binds_.empty() && first_binds_.front().at_ms <= loop_.now_ms()) {
     const std::uint32_t client = table_.find(first_binds_.front().connection_id);
     first_binds_.pop_front();

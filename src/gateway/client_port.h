@@ -15,6 +15,7 @@
 #include "gateway/clients.h"
 #include "gateway/handshakes.h"
 #include "gateway/limit_log.h"
+#include "gateway/proxies.h"
 #include "net/loop.h"
 #include "wire/http_head.h"
 #include "wire/websocket_frame.h"
@@ -35,6 +36,7 @@ class ClientPort : public net::ConnectionHandler {
     std::size_t max_unfinished_bytes = 64 * 1024 * 1024;  // of all clients' messages that are not whole
     ClientRates::Settings rates = {};
     RateAction over_rate = RateAction::delay;
+    std::uint64_t arrival_ms = 10'000;  // time for a proxy to say whom it speaks for
   };
   /// The parts of the gateway that it works with.
   struct Parts {
@@ -45,6 +47,7 @@ class ClientPort : public net::ConnectionHandler {
     ClientFraming& framing;
     wire::WebSocketReader& websockets;
     Admission& admission;
+    const Proxies& proxies;
     LimitLog& limits;
   };
 
@@ -57,6 +60,8 @@ class ClientPort : public net::ConnectionHandler {
 
   /// Ends those whose handshake, or first uid or group, is not there in time. Called about once a second.
   void end_late();
+  /// Ends those that are no clients yet, since it is not known who they are.
+  void end_arrivals();
 
   [[nodiscard]] std::uint64_t messages() const { return messages_; }
   /// Those that are still open, also of clients that have departed and whose last words are on their way.
@@ -67,11 +72,31 @@ class ClientPort : public net::ConnectionHandler {
     std::uint32_t connection_id;
     std::uint64_t at_ms;
   };
-  /// Tags of connections that are no client's: refused at once.
+  struct Arrival {
+    net::ConnectionId connection;
+    std::uint64_t deadline_ms;
+  };
+  /// Tags of connections that are no client's, beside Clients::kNobody: refused at once; a proxy's, that has to say in a PROXY
+  /// header or in the head of its request who the client is.
   static constexpr std::uint32_t kRefused = 0xfffffffeU;
+  static constexpr std::uint32_t kProxyHeader = 0xfffffffdU;
+  static constexpr std::uint32_t kHttpHead = 0xfffffffcU;
+  static constexpr bool is_arrival(std::uint32_t tag) { return tag == kProxyHeader || tag == kHttpHead; }
+  static constexpr bool is_client(std::uint32_t tag) { return tag < kHttpHead; }
   static constexpr std::size_t kMostRefusals = 256;  // that are told why, at a time; more are just closed
 
   void refuse_at_once(net::Connection& connection, Limit limit);
+  void refuse_arrival(net::Connection& connection, Limit limit, int status);
+  /// From here on come the client's own bytes.
+  void start(net::Connection& connection);
+  /// It is known who the client is: a worker hears of it.
+  void admit(net::Connection& connection);
+  /// False, and it is refused, when there are too many of that address.
+  bool move_to(net::Connection& connection, const net::Address& address);
+  std::size_t read_arrival(net::Connection& connection, std::span<char> bytes, std::size_t seen);
+  std::size_t read_proxy_header(net::Connection& connection, std::string_view bytes);
+  bool read_real_address(net::Connection& connection, std::string_view bytes, std::size_t seen);
+  std::size_t read_client(net::Connection& connection, std::span<char> bytes, std::size_t seen);
   /// Whether the client may say something more now; if not, it is read from later, or it has been closed.
   bool may_speak(net::Connection& connection, std::uint32_t client);
   bool spend(std::uint32_t client, std::uint32_t messages, std::size_t bytes);
@@ -99,11 +124,13 @@ class ClientPort : public net::ConnectionHandler {
   ClientFraming& framing_;
   wire::WebSocketReader& websockets_;
   Admission& admission_;
+  const Proxies& proxies_;
   LimitLog& limits_;
   Settings settings_;
   ClientRates rates_;
   wire::HttpHead head_;               // of the handshake at hand; kept for its memory
   std::deque<Deadline> first_binds_;  // in the order of their deadlines, which are all equally far away
+  std::deque<Arrival> arrivals_;      // in the order of their deadlines; some are clients meanwhile, or gone
   std::size_t refusals_ = 0;          // that are being told why
   std::uint64_t messages_ = 0;
   std::size_t connections_ = 0;

@@ -14,6 +14,7 @@
 #include "gateway/event_router.h"
 #include "gateway/heartbeat.h"
 #include "gateway/inner_port.h"
+#include "gateway/proxies.h"
 #include "gateway/questions.h"
 #include "gateway/worker_table.h"
 #include "link/register_links.h"
@@ -43,12 +44,18 @@ std::unique_ptr<gateway::Compression> compression_for(const GatewayOptions& opti
   return std::make_unique<gateway::Compression>(settings);
 }
 
+/// Nobody is trusted when the list is wrong, which option_check has found before.
+net::AddressSet trusted_by(const GatewayOptions& options) {
+  return net::AddressSet::parse(options.trusted_proxies).value_or(net::AddressSet());
+}
+
 gateway::Admission::Settings admission_for(const GatewayOptions& options) {
   gateway::Admission::Settings settings;
   settings.connections = static_cast<std::uint32_t>(options.max_connections);
   settings.per_address = static_cast<std::uint32_t>(options.max_connections_per_address);
   settings.ipv6_prefix_bits = static_cast<std::uint32_t>(options.ipv6_prefix_bits);
   settings.new_per_s = static_cast<std::uint32_t>(options.max_new_connections_per_second);
+  settings.proxies = trusted_by(options);
   settings.memory_bytes = options.max_memory;
   settings.memory_in_use = gateway::heap_in_use;
   return settings;
@@ -67,6 +74,7 @@ gateway::ClientPort::Settings client_settings_for(const GatewayOptions& options,
   settings.rates = {.messages_per_s = static_cast<std::uint32_t>(options.max_messages_per_second),
                     .bytes_per_s = options.max_bytes_per_second};
   settings.over_rate = options.over_rate;
+  settings.arrival_ms = milliseconds(options.handshake_timeout);
   return settings;
 }
 
@@ -104,6 +112,7 @@ class Gateway::State {
   gateway::WorkerTable workers_;
   gateway::LimitLog limits_{loop_};
   gateway::Admission admission_{admission_for(options_)};
+  gateway::Proxies proxies_{{options_.proxy_protocol, options_.real_ip_header, trusted_by(options_)}};
   // Made when the ports are known.
   std::unique_ptr<gateway::EventRouter> router_;
   std::unique_ptr<gateway::EventForwarder> forwarder_;
@@ -148,7 +157,7 @@ void Gateway::State::build(std::uint16_t port, std::uint16_t inner_port) {
   commands_ = std::make_unique<gateway::Commands>(loop_, table_, directory_, *clients_, *heartbeat_, *handshakes_);
   questions_ = std::make_unique<gateway::Questions>(table_, directory_);
   client_port_ = std::make_unique<gateway::ClientPort>(
-      gateway::ClientPort::Parts{loop_, table_, *clients_, *handshakes_, framing_, websockets_, admission_, limits_},
+      gateway::ClientPort::Parts{loop_, table_, *clients_, *handshakes_, framing_, websockets_, admission_, proxies_, limits_},
       client_settings_for(options_, port));
   inner_port_ = std::make_unique<gateway::InnerPort>(
       loop_, workers_, *forwarder_, *commands_, *questions_, limits_,
@@ -217,6 +226,7 @@ void Gateway::State::stop(std::function<void()> stopped) {
   loop_.cancel(leaving_);
   registers_->stop();
   loop_.close_listener(client_listener_);
+  client_port_->end_arrivals();
   table_.for_each([this](std::uint32_t client, const gateway::ClientRecord&) {
     clients_->close(client, CloseReason::Cause::shutdown, wire::close_code::kGoingAway, "server stopping");
   });

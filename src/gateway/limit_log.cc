@@ -17,6 +17,8 @@ Words words_for(Limit limit) {
     case Limit::memory: return {"memory", "over max_memory; a new client was refused"};
     case Limit::origin: return {"origin", "an Origin that is not in allowed_origins; the client was refused"};
     case Limit::header: return {"header", "a handshake over max_header_size or max_header_fields; the client was refused"};
+    case Limit::proxy_header:
+      return {"proxy_header", "a trusted proxy sent no right PROXY header (proxy_protocol); the connection was closed"};
     case Limit::handshake_time: return {"handshake_time", "no handshake within handshake_timeout; the client was closed"};
     case Limit::first_bind: return {"first_bind", "neither uid nor group within first_bind_timeout; the client was closed"};
     case Limit::message_size: return {"message_size", "a message over max_package_size; the client was closed"};

@@ -19,6 +19,7 @@ enum class Limit : std::uint8_t {
   memory,
   origin,
   header,
+  proxy_header,
   handshake_time,
   first_bind,
   message_size,

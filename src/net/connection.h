@@ -67,6 +67,8 @@ class Connection {
   [[nodiscard]] ConnectionId id() const { return {slot_, generation_}; }
   [[nodiscard]] Loop& loop() const { return *loop_; }
   [[nodiscard]] const Address& peer() const { return peer_; }
+  /// The peer speaks for somebody else, who is shown in its place from now on.
+  void set_peer(const Address& address) { peer_ = address; }
   [[nodiscard]] int fd() const { return fd_; }
   /// False once closing has begun: what is sent then is dropped and counted.
   [[nodiscard]] bool is_open() const { return state_ == State::open; }

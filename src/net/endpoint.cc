@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstring>
 #include <memory>
@@ -92,6 +93,13 @@ Address Address::from_ipv4(std::uint32_t host_order, std::uint16_t port) {
 Address Address::from_bytes(const char* sixteen_bytes, std::uint16_t port) {
   Address address;
   std::memcpy(address.bytes_.data(), sixteen_bytes, 16);
+  address.port_ = port;
+  return address;
+}
+
+Address Address::from_bytes(const IpBytes& bytes, std::uint16_t port) {
+  Address address;
+  address.bytes_ = bytes;
   address.port_ = port;
   return address;
 }

@@ -2,11 +2,11 @@
 
 #include <sys/socket.h>
 
-#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
 
+#include "base/ip_text.h"
 #include "base/result.h"
 
 namespace gatehouse::net {
@@ -18,20 +18,21 @@ class Address {
   static Address from_sockaddr(const sockaddr_storage& storage);
   static Address from_ipv4(std::uint32_t host_order, std::uint16_t port);
   static Address from_bytes(const char* sixteen_bytes, std::uint16_t port);
+  static Address from_bytes(const IpBytes& bytes, std::uint16_t port);
 
   [[nodiscard]] std::uint16_t port() const { return port_; }
   [[nodiscard]] bool is_ipv4() const;
   [[nodiscard]] bool is_loopback() const;
   /// In host order; 0 for an IPv6 address, which is what upstream's 4-byte field carries for one.
   [[nodiscard]] std::uint32_t ipv4() const;
-  [[nodiscard]] const std::array<std::uint8_t, 16>& bytes() const { return bytes_; }
+  [[nodiscard]] const IpBytes& bytes() const { return bytes_; }
   /// "192.168.1.9" or "2001:db8::1", without the port.
   [[nodiscard]] std::string ip() const;
   /// "192.168.1.9:54321" or "[2001:db8::1]:54321".
   [[nodiscard]] std::string to_string() const;
 
  private:
-  std::array<std::uint8_t, 16> bytes_{};
+  IpBytes bytes_{};
   std::uint16_t port_ = 0;
 };
 
