@@ -35,6 +35,7 @@ struct Line {
   std::vector<std::string> words;  // the call's name and its arguments
   std::vector<std::string> registers;
   std::vector<std::string> except;
+  std::string latest_key;
   std::string secret_key;
   std::string config;
   std::string timeout = "5s";
@@ -50,6 +51,7 @@ void define(CLI::App& app, Line& line) {
   app.add_option("words", line.words);
   app.add_option("--register", line.registers)->allow_extra_args(false);
   app.add_option("--except", line.except)->allow_extra_args(false);
+  app.add_option("--latest-key", line.latest_key);
   app.add_option("--secret-key", line.secret_key);
   app.add_option("-c,--config", line.config);
   app.add_option("--timeout", line.timeout);
@@ -67,6 +69,7 @@ constexpr std::string_view kOptions = R"(Options:
   --timeout DURATION    how long the gateways have to answer, as in 5s, 500ms (default 5s)
   --json                print one JSON document
   --except CLIENT_ID    of messages: a client that does not get it; may be repeated
+  --latest-key KEY      of messages: what it tells, for gateways that keep only the latest of each key for slow clients
   --raw                 of messages: send the bytes as they are, without the framing of the client's protocol
   --binary              of messages and last words: as a binary WebSocket message
   -v, --verbose         say on standard error what happens to the connections
@@ -163,13 +166,16 @@ Arguments arguments_of(const Call& call, const Line& line) {
   if (!words) throw Misuse(fmt::format("{}: {}", call.name, words.error().message));
   const bool sends = call.kind == Kind::message;
   if (!sends && !line.except.empty()) throw Misuse(fmt::format("--except is for messages, which {} is not", call.name));
+  if (!sends && !line.latest_key.empty()) throw Misuse(fmt::format("--latest-key is for messages, which {} is not", call.name));
   if (!sends && line.raw) throw Misuse(fmt::format("--raw is for messages, which {} is not", call.name));
   if (!sends && call.kind != Kind::closing && line.binary) throw Misuse(fmt::format("--binary: {} sends nothing", call.name));
   for (std::size_t i = 0; i < words->size(); ++i) {
     if (!call.is_data(i) || (*words)[i] != std::vector<std::string>{"-"}) continue;
     (*words)[i] = {std::string(std::istreambuf_iterator<char>(std::cin), {})};
   }
-  return {.words = std::move(*words), .options = {.except = line.except, .raw = line.raw}, .binary = line.binary};
+  return {.words = std::move(*words),
+          .options = {.except = line.except, .raw = line.raw, .latest_key = line.latest_key},
+          .binary = line.binary};
 }
 
 int complain(const std::string& line, int status) {

@@ -42,6 +42,8 @@ TEST(CallCommand, MistakesAreOneLineAndStatus2) {
       {{"client_count", "--register"}, "--register"},
       {{"client_count", "--timeout", "soon"}, "such as 5s"},
       {{"client_count", "--raw"}, "--raw is for messages"},
+      {{"client_count", "--latest-key", "k"}, "--latest-key is for messages"},
+      {{"send_to_all", "x", "--latest-key", std::string(256, 'k')}, "latest_key: at most 255 bytes"},
       {{"close_client", "7f00000108fc00000001", "--except", "x"}, "--except is for messages"},
       {{"ungroup", "g", "--binary"}, "sends nothing"},
       {{"send_to_client", "zz", "x"}, "20 hexadecimal digits"},

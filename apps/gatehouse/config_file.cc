@@ -146,7 +146,8 @@ Expected take(const toml::node& node, SendBufferPolicy& target) {
   return take_word(node, target,
                    {{"disconnect", SendBufferPolicy::disconnect},
                     {"drop_newest", SendBufferPolicy::drop_newest},
-                    {"drop_oldest", SendBufferPolicy::drop_oldest}});
+                    {"drop_oldest", SendBufferPolicy::drop_oldest},
+                    {"keep_latest", SendBufferPolicy::keep_latest}});
 }
 
 Expected take(const toml::node& node, RealIpHeader& target) {

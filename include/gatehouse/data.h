@@ -48,12 +48,16 @@ class Names {
   std::vector<std::string_view> names_;
 };
 
-/// How a message to many is sent.
+/// How a message is sent.
 struct SendOptions {
   /// Client ids that do not get it.
   std::vector<std::string> except = {};
   /// The bytes go out as they are, without the framing of the client's protocol.
   bool raw = false;
+  /// Names what the message tells, when only the latest word on it counts: "price:EURUSD", "cursor:42". Has an effect on gateways
+  /// with SendBufferPolicy::keep_latest, and there only on clients that do not read fast enough. At most 255 bytes, which are
+  /// never sent to clients; more is refused (std::invalid_argument). Gateways of PHP do not know it.
+  std::string latest_key = {};
 };
 
 }  // namespace gatehouse

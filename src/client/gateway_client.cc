@@ -50,7 +50,7 @@ GatewayClient::~GatewayClient() = default;
 void GatewayClient::flush(std::chrono::milliseconds timeout) { thread_->flush(timeout); }
 
 void GatewayClient::send_to_all(Data data, const SendOptions& options) {
-  link::check_except(options);
+  link::check_options(options);
   OwnData own(data);
   thread_->command(kCallBytes + own.size(),
                    [own = std::move(own), options](ClusterCalls& calls) { calls.send_to_all(own.get(), options); });
@@ -58,7 +58,7 @@ void GatewayClient::send_to_all(Data data, const SendOptions& options) {
 
 void GatewayClient::send_to_clients(const Names& client_ids, Data data, const SendOptions& options) {
   link::check_client_ids(client_ids.list(), "client_ids");
-  link::check_except(options);
+  link::check_options(options);
   std::vector<std::string> ids(client_ids.list().begin(), client_ids.list().end());
   OwnData own(data);
   thread_->command(kCallBytes * (1 + ids.size()) + own.size(),
@@ -69,7 +69,7 @@ void GatewayClient::send_to_clients(const Names& client_ids, Data data, const Se
 
 void GatewayClient::send_to_client(std::string_view client_id, Data data, const SendOptions& options) {
   link::check_client_id(client_id);
-  link::check_except(options);
+  link::check_options(options);
   OwnData own(data);
   thread_->command(kCallBytes + own.size(), [id = std::string(client_id), own = std::move(own), options](ClusterCalls& calls) {
     calls.send_to_client(id, own.get(), options);
@@ -78,7 +78,7 @@ void GatewayClient::send_to_client(std::string_view client_id, Data data, const 
 
 void GatewayClient::send_to_uid(const Names& uids, Data data, const SendOptions& options) {
   std::vector<std::string> names = link::check_names(uids, "uid");
-  link::check_except(options);
+  link::check_options(options);
   OwnData own(data);
   thread_->command(kCallBytes * (1 + names.size()) + own.size(),
                    [names = std::move(names), own = std::move(own), options](ClusterCalls& calls) {
@@ -88,7 +88,7 @@ void GatewayClient::send_to_uid(const Names& uids, Data data, const SendOptions&
 
 void GatewayClient::send_to_group(const Names& groups, Data data, const SendOptions& options) {
   std::vector<std::string> names = link::check_names(groups, "group");
-  link::check_except(options);
+  link::check_options(options);
   OwnData own(data);
   thread_->command(kCallBytes * (1 + names.size()) + own.size(),
                    [names = std::move(names), own = std::move(own), options](ClusterCalls& calls) {

@@ -280,7 +280,7 @@ bool ClientPort::take(net::Connection& connection, std::uint32_t client, const w
       table_[client].silent_ticks = -1;
       // A flood of pings that is not read is answered no more, once this much waits: one pong is due to the latest only (RFC
       // 6455, 5.5.3).
-      if (connection.queued_bytes() > 64 * 1024) break;
+      if (connection.queued_bytes() + connection.message_overhead() > 64 * 1024) break;
       std::string pong;
       wire::append_frame(pong, wire::Opcode::pong, payload);
       connection.send(pong);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/bytes.h"
@@ -24,7 +25,7 @@ std::string close_body(const CloseReason& reason) {
 
 }  // namespace
 
-net::Connection* Clients::ready_for(const ClientRecord& record) {
+net::Connection* Clients::ready_for(const ClientRecord& record, std::string_view key) {
   net::Connection* connection = loop_.find(record.connection);
   if (connection == nullptr || !connection->is_open()) {
     ++send_failures_;
@@ -39,7 +40,7 @@ net::Connection* Clients::ready_for(const ClientRecord& record) {
     slow_.push_back(record.id);
     return nullptr;
   }
-  if (queued(*connection) < most || make_room(*connection, record)) return connection;
+  if (queued(*connection) < most || make_room(*connection, record, key)) return connection;
   ++send_failures_;
   return nullptr;
 }
@@ -47,15 +48,16 @@ net::Connection* Clients::ready_for(const ClientRecord& record) {
 /// What waits for a client. Where messages stand alone in its queue, each counts for what it costs to keep it, so that empty ones
 /// are bounded too.
 std::size_t Clients::queued(const net::Connection& connection) const {
-  return connection.queued_bytes() + (drops_oldest() ? kHoldingCost * connection.queued_messages() : 0);
+  return connection.queued_bytes() + (drops_oldest() || keeps_latest() ? connection.message_overhead() : 0);
 }
 
 /// Applies the policy to a client that does not read; true when it may be sent one more message.
-bool Clients::make_room(net::Connection& connection, const ClientRecord& record) {
+bool Clients::make_room(net::Connection& connection, const ClientRecord& record, std::string_view key) {
   limits_.hit(Limit::send_buffer, connection.peer());
   switch (settings_.policy) {
     case SendBufferPolicy::disconnect: slow_.push_back(record.id); return false;
     case SendBufferPolicy::drop_newest: return false;
+    case SendBufferPolicy::keep_latest: return replace_latest(connection, record, key);
     case SendBufferPolicy::drop_oldest: break;
   }
   while (queued(connection) >= settings_.send_buffer_bytes) {
@@ -65,18 +67,25 @@ bool Clients::make_room(net::Connection& connection, const ClientRecord& record)
   return true;
 }
 
-void Clients::deliver(net::Connection& connection, const net::SharedBytes& message) {
-  if (drops_oldest()) {
-    connection.send_message(message);
-  } else {
-    connection.send(message);
-  }
+/// What is out of date makes room, and nothing else may be lost: who does not even read the latest is too slow.
+bool Clients::replace_latest(net::Connection& connection, const ClientRecord& record, std::string_view key) {
+  send_failures_ += connection.keep_latest();
+  if (queued(connection) < settings_.send_buffer_bytes + connection.latest_size(key)) return true;
+  slow_.push_back(record.id);
+  return false;
 }
 
-void Clients::send(std::uint32_t client, std::string_view message, bool binary, bool raw) {
+void Clients::deliver(net::Connection& connection, const net::SharedBytes& message, std::size_t key_size) {
+  if (!drops_oldest() && key_size == 0) return connection.send(message);
+  // It reads again: it gets every message again.
+  if (connection.keeps_latest() && queued(connection) < settings_.send_buffer_bytes / 2) connection.keep_all();
+  if (!connection.send_message(message, key_size)) ++send_failures_;
+}
+
+void Clients::send(std::uint32_t client, std::string_view message, bool binary, bool raw, std::string_view key) {
   // A message that may be dropped later stands alone in the queue, as a broadcast's does.
-  if (table_[client].stage != ClientRecord::Stage::open || drops_oldest())
-    return Broadcast(*this, message, binary, raw).to(client);
+  if (table_[client].stage != ClientRecord::Stage::open || drops_oldest() || (keeps_latest() && !key.empty()))
+    return Broadcast(*this, message, binary, raw, key).to(client);
   net::Connection* connection = ready_for(table_[client]);
   if (connection == nullptr) return;
   try {
@@ -113,16 +122,30 @@ const net::SharedBytes* Clients::Broadcast::deflated_for(const ClientRecord& rec
   if ((deflated_->tried & bit) == 0) {
     deflated_->tried = static_cast<std::uint16_t>(deflated_->tried | bit);
     frame = clients_.framing_.encode_deflated(message_, binary_, record.deflate_bits);
+    if (!frame.empty() && !key_.empty()) frame = with_key(frame);
   }
   return frame.empty() ? nullptr : &frame;
 }
 
+net::SharedBytes Clients::Broadcast::with_key(const net::SharedBytes& frame) const {
+  net::SharedBytes out = net::SharedBytes::uninitialized(frame.size() + key_.size());
+  char* const end = std::copy(frame.view().begin(), frame.view().end(), out.fill().data());
+  std::copy(key_.begin(), key_.end(), end);
+  return out;
+}
+
+const net::SharedBytes& Clients::Broadcast::keyed() {
+  if (key_.empty()) return encoded_;
+  if (keyed_.empty()) keyed_ = with_key(encoded_);
+  return keyed_;
+}
+
 void Clients::Broadcast::to(std::uint32_t client) {
   ClientRecord& record = clients_.table_[client];
-  net::Connection* connection = clients_.ready_for(record);
+  net::Connection* connection = clients_.ready_for(record, key_);
   if (connection == nullptr) return;
   if (const net::SharedBytes* deflated = deflated_for(record)) {
-    clients_.deliver(*connection, *deflated);
+    clients_.deliver(*connection, *deflated, key_.size());
     clients_.framing_.compression()->sent_shared(record);
     ++clients_.messages_sent_;
   } else if (!encode()) {
@@ -132,7 +155,7 @@ void Clients::Broadcast::to(std::uint32_t client) {
     record.held->messages.push_back(encoded_);
     record.held->bytes += encoded_.size() + kHoldingCost;
   } else {
-    clients_.deliver(*connection, encoded_);
+    clients_.deliver(*connection, keyed(), key_.size());
     ++clients_.messages_sent_;
   }
 }

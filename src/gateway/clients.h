@@ -49,8 +49,8 @@ class Clients {
   /// Told of clients with a heartbeat of their own that go. REQUIRES: before there is one.
   void set_heartbeat(Heartbeat& heartbeat) { heartbeat_ = &heartbeat; }
 
-  /// One message to one client.
-  void send(std::uint32_t client, std::string_view message, bool binary, bool raw);
+  /// One message to one client. Under SendBufferPolicy::keep_latest, `key` names what it tells; empty for nothing in particular.
+  void send(std::uint32_t client, std::string_view message, bool binary, bool raw, std::string_view key = {});
 
   /// One message to many: encoded when the first one needs it, then shared. What a Protocol cannot encode (it throws) is sent to
   /// nobody.
@@ -62,17 +62,22 @@ class Clients {
     };
 
    public:
-    Broadcast(Clients& clients, std::string_view message, bool binary, bool raw)
-        : clients_(clients), message_(message), binary_(binary), raw_(raw) {}
+    Broadcast(Clients& clients, std::string_view message, bool binary, bool raw, std::string_view key = {})
+        : clients_(clients), message_(message), key_(clients.keeps_latest() ? key : ""), binary_(binary), raw_(raw) {}
     void to(std::uint32_t client);
 
    private:
     bool encode();
     const net::SharedBytes* deflated_for(const ClientRecord& record);
+    /// `frame` with the key behind it.
+    [[nodiscard]] net::SharedBytes with_key(const net::SharedBytes& frame) const;
+    const net::SharedBytes& keyed();
 
     Clients& clients_;
     std::string_view message_;
+    std::string_view key_;
     net::SharedBytes encoded_;
+    net::SharedBytes keyed_;  // the same with the key, when there is one
     std::unique_ptr<Deflated> deflated_;
     bool binary_;
     bool raw_;
@@ -105,11 +110,13 @@ class Clients {
 
  private:
   /// The connection, if the client may be sent one more message; otherwise counts a failure, and notes a slow client.
-  net::Connection* ready_for(const ClientRecord& record);
+  net::Connection* ready_for(const ClientRecord& record, std::string_view key = {});
   [[nodiscard]] bool drops_oldest() const { return settings_.policy == SendBufferPolicy::drop_oldest; }
+  [[nodiscard]] bool keeps_latest() const { return settings_.policy == SendBufferPolicy::keep_latest; }
   [[nodiscard]] std::size_t queued(const net::Connection& connection) const;
-  bool make_room(net::Connection& connection, const ClientRecord& record);
-  void deliver(net::Connection& connection, const net::SharedBytes& message);
+  bool make_room(net::Connection& connection, const ClientRecord& record, std::string_view key);
+  bool replace_latest(net::Connection& connection, const ClientRecord& record, std::string_view key);
+  void deliver(net::Connection& connection, const net::SharedBytes& message, std::size_t key_size);
   void cannot_encode(const std::exception& error);
 
   net::Loop& loop_;

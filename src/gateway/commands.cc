@@ -43,9 +43,10 @@ bool Commands::read_body(const wire::GatewayFrame& frame, Outgoing& out) {
   out.raw = (flags & wire::flag::kRaw) != 0;
   out.present = true;
   out.message = frame.body;
+  if ((flags & wire::flag::kKeyed) != 0 && !wire::split_key(out.message, out.key)) return false;
   if ((flags & wire::flag::kScalar) != 0) return true;
   wire::PhpValue value;
-  if (wire::unserialize(frame.body, value) != wire::PhpStatus::ok) return false;
+  if (wire::unserialize(out.message, value) != wire::PhpStatus::ok) return false;
   if (value.is_null()) {
     out.present = false;
     out.message = {};
@@ -68,7 +69,7 @@ Commands::Outcome Commands::send_to_one(const wire::GatewayFrame& frame) {
   }
   Outgoing out;
   if (!read_body(frame, out)) return Outcome::malformed;
-  if (out.present) clients_.send(client, out.message, out.binary, out.raw);
+  if (out.present) clients_.send(client, out.message, out.binary, out.raw, out.key);
   clients_.end_slow_consumers();
   return Outcome::done;
 }
@@ -77,7 +78,7 @@ Commands::Outcome Commands::send_to_all(const wire::GatewayFrame& frame) {
   Outgoing out;
   if (!wire::parse_recipients(frame.ext_data, recipients_) || !read_body(frame, out)) return Outcome::malformed;
   if (!out.present) return Outcome::done;
-  Clients::Broadcast broadcast(clients_, out.message, out.binary, out.raw);
+  Clients::Broadcast broadcast(clients_, out.message, out.binary, out.raw, out.key);
   using Kind = wire::Recipients::Kind;
   if (recipients_.kind == Kind::only) {
     for (const std::uint32_t id : recipients_.ids) {
@@ -110,7 +111,7 @@ Commands::Outcome Commands::send_to_uid(const wire::GatewayFrame& frame) {
   if (!wire::parse_uid_target(frame.ext_data, uid_target_) || !read_body(frame, out)) return Outcome::malformed;
   if (!out.present) return Outcome::done;
   std::sort(uid_target_.exclude.begin(), uid_target_.exclude.end());
-  Clients::Broadcast broadcast(clients_, out.message, out.binary, out.raw);
+  Clients::Broadcast broadcast(clients_, out.message, out.binary, out.raw, out.key);
   for (const std::string& uid : uid_target_.uids) send_to_list(directory_.uids(), uid, uid_target_.exclude, broadcast);
   clients_.end_slow_consumers();
   return Outcome::done;
@@ -121,7 +122,7 @@ Commands::Outcome Commands::send_to_group(const wire::GatewayFrame& frame) {
   if (!wire::parse_group_target(frame.ext_data, target_) || !read_body(frame, out)) return Outcome::malformed;
   if (!out.present) return Outcome::done;
   std::sort(target_.exclude.begin(), target_.exclude.end());
-  Clients::Broadcast broadcast(clients_, out.message, out.binary, out.raw);
+  Clients::Broadcast broadcast(clients_, out.message, out.binary, out.raw, out.key);
   for (const std::string& group : target_.groups) send_to_list(directory_.groups(), group, target_.exclude, broadcast);
   clients_.end_slow_consumers();
   return Outcome::done;

@@ -34,6 +34,7 @@ class Commands {
   /// What is to be sent, out of a frame: bytes as they are, or a serialized value as upstream's client protocols show it.
   struct Outgoing {
     std::string_view message;
+    std::string_view key;  // of what it tells, or empty
     bool present = false;  // false for a serialized null: no last words
     bool binary = false;
     bool raw = false;

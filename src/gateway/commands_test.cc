@@ -30,6 +30,8 @@ TEST(Commands, SendsToOne) {
   EXPECT_EQ(parts.run(Command::send_to_one, 8, {}, ""), done);
   EXPECT_EQ(parts.received(8), text(""));
   EXPECT_EQ(parts.run(Command::send_to_one, 8, {}, "b\xff", flag::kScalar | flag::kBinary), done);
+  EXPECT_EQ(parts.run(Command::send_to_one, 8, {}, "no key", flag::kScalar | flag::kKeyed), Commands::Outcome::malformed);
+  EXPECT_EQ(parts.run(Command::send_to_all, 0, {}, "", flag::kScalar | flag::kKeyed), Commands::Outcome::malformed);
   EXPECT_EQ(parts.received(8),
             "\x82\x02"
             "b\xff");

@@ -1,7 +1,9 @@
 // The limits of a gateway, each at the limit and one past it. The names of the tests begin with the row of docs/security.md.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -412,6 +414,28 @@ class SlowReader : public ::testing::Test {
     }
     return sent;
   }
+  /// Sends until the kernel takes no more, also a little later, and some bytes wait here.
+  void fill_the_kernel() {
+    const auto queued = [&] { return test->gateway->status().queued_bytes; };
+    std::size_t before = 0;
+    do {
+      while (queued() < 20'000 && flooded < 2000) {
+        worker->send(Command::send_to_all, 0, {}, message(static_cast<int>(flooded++)));
+        test->settle();
+      }
+      before = queued();
+      net::testing::run_for(test->loop, milliseconds(50));
+    } while (queued() != before && flooded < 2000);
+    ASSERT_GT(queued(), 0U);
+    ASSERT_LT(queued(), 100'000U);
+  }
+  void say_keyed(const std::string& text, const std::string& key) {
+    std::string body = text;
+    body.resize(text.size() + wire::key_suffix_size(key));
+    wire::write_key_suffix(body.data() + text.size(), key);
+    worker->send(Command::send_to_one, id, {}, body, wire::flag::kScalar | wire::flag::kKeyed);
+    test->settle();
+  }
   std::vector<int> numbers() {
     std::vector<int> out;
     for (const std::string& text : client->texts()) {
@@ -425,6 +449,7 @@ class SlowReader : public ::testing::Test {
   std::unique_ptr<InnerPeer> worker;
   std::unique_ptr<WebSocketPeer> client;
   std::uint32_t id = 0;
+  std::size_t flooded = 0;  // messages by which the kernel was filled
 };
 
 // threats: slow reader
@@ -465,6 +490,121 @@ TEST_F(SlowReader, DropOldestKeepsTheLatest) {
   for (int i = 0; i < 5; ++i)
     EXPECT_EQ(got[got.size() - 1 - static_cast<std::size_t>(i)], sent - 1 - i) << "the last ones, without a gap";
   EXPECT_EQ(test->gateway->status().send_failures + got.size(), static_cast<std::uint64_t>(sent));
+}
+
+// threats: slow reader
+TEST_F(SlowReader, KeepLatestIsExactAtTheLimit) {
+  begin(SendBufferPolicy::keep_latest);
+  fill_the_kernel();
+  const auto state = [&] { return test->gateway->status(); };
+  // Each costs 1,004 bytes as a frame, 64 to keep it, and its key.
+  const auto keyed = [&](int number, const std::string& key) {
+    say_keyed(std::to_string(number) + std::string(1000 - std::to_string(number).size(), '.'), key);
+  };
+  const std::size_t before = state().queued_bytes;
+  constexpr std::size_t kCost = 1004 + 64 + 4;
+  const int fit = static_cast<int>((200'000 - before + kCost - 1) / kCost);
+  for (int i = 0; i < fit; ++i) keyed(i, "key" + std::to_string(i % 10));
+  EXPECT_EQ(hits(*test, "send_buffer"), 0U);
+  EXPECT_EQ(state().send_failures, 0U) << "below the limit nothing is dropped";
+  EXPECT_EQ(state().queued_bytes, before + 1004U * static_cast<unsigned>(fit));
+  keyed(fit, "key0");
+  EXPECT_EQ(hits(*test, "send_buffer"), 1U);
+  EXPECT_EQ(state().queued_bytes, before + 1004U * 10) << "the latest of ten keys";
+  EXPECT_EQ(state().send_failures, static_cast<unsigned>(fit) - 9U);
+  client->reading = true;
+  ASSERT_TRUE(test->until([&] { return client->texts().size() >= flooded + 10; }));
+  std::vector<int> got;
+  for (std::size_t i = flooded; i < client->messages.size(); ++i) got.push_back(std::stoi(client->messages[i].text));
+  std::sort(got.begin(), got.end());
+  std::vector<int> expected;
+  for (int i = 0; i < 10; ++i) expected.push_back(fit - 9 + i);
+  EXPECT_EQ(got, expected);
+  // It has read: every message comes again.
+  for (int i = 0; i < 5; ++i) say_keyed("again " + std::to_string(i), "key0");
+  ASSERT_TRUE(test->until([&] { return client->texts().size() == flooded + 15; }));
+}
+
+// threats: slow reader
+TEST_F(SlowReader, KeepLatestNeverDropsWhatHasNoKey) {
+  begin(SendBufferPolicy::keep_latest);
+  fill_the_kernel();
+  const std::string value(5000, 'v');
+  say_keyed("1" + value, "k");
+  say_keyed("2" + value, "k");
+  int sent = 0;
+  while (hits(*test, "send_buffer") == 0 && sent < 100) {
+    worker->send(Command::send_to_all, 0, {}, message(sent++));
+    test->settle();
+  }
+  ASSERT_EQ(hits(*test, "send_buffer"), 1U);
+  // The value that is out of date made room or did not: either way the client is closed before anything else is lost.
+  for (int i = 0; i < 3; ++i) worker->send(Command::send_to_all, 0, {}, message(sent++));
+  test->settle();
+  EXPECT_EQ(test->gateway->status().connections, 0U);
+  client->reading = true;
+  ASSERT_TRUE(test->until([&] { return client->ended(); }));
+  EXPECT_EQ(client->close_code, wire::close_code::kPolicy);
+  const auto close = worker->events(Command::on_close);
+  ASSERT_EQ(close.size(), 1U);
+  EXPECT_EQ(static_cast<CloseReason::Cause>(close[0].body.at(0)), CloseReason::Cause::slow_consumer);
+}
+
+// threats: slow reader
+TEST_F(SlowReader, KeysMeanNothingToOtherPolicies) {
+  begin(SendBufferPolicy::drop_newest);
+  fill_the_kernel();
+  for (int i = 0; i < 40; ++i) say_keyed(message(i), "k");
+  EXPECT_GT(test->gateway->status().queued_bytes, 200'000U);
+  EXPECT_GT(test->gateway->status().send_failures, 0U);
+  client->reading = true;
+  ASSERT_TRUE(test->until([&] { return client->texts().size() >= flooded + 9; }));
+  EXPECT_EQ(client->messages.at(flooded).text, message(0)) << "the key is not sent";
+}
+
+// threats: slow reader
+TEST_F(SlowReader, KeepLatestWithCompression) {
+  GatewayOptions options = TestGateway::options();
+  options.send_to_client_buffer_size = 50'000;
+  options.send_buffer_policy = SendBufferPolicy::keep_latest;
+  options.deflate = true;
+  options.deflate_context_takeover = true;
+  test = std::make_unique<TestGateway>(options);
+  worker = test->worker("test:0", true);
+  client = test->client(4096, "Sec-WebSocket-Extensions: permessage-deflate\r\n");
+  id = worker->events(Command::on_connect).at(0).header.connection_id;
+  client->reading = false;
+  // Messages with a context, and among them those with a key, of which some go.
+  std::string noise;
+  std::uint32_t state = 1;
+  for (int i = 0; i < 3000; ++i) noise += static_cast<char>('a' + ((state = state * 1664525U + 1013904223U) >> 24U) % 26U);
+  std::vector<std::string> plain;
+  for (int i = 0; i < 4000 && hits(*test, "send_buffer") < 30; ++i) {
+    std::rotate(noise.begin(), noise.begin() + 37, noise.end());
+    const std::string text = std::to_string(i) + noise;
+    if (i % 100 == 0) {
+      plain.push_back("plain " + text);
+      worker->send(Command::send_to_one, id, {}, plain.back());
+    } else {
+      say_keyed(text, "key" + std::to_string(i % 3));
+    }
+    if (i % 20 == 0) test->settle();
+  }
+  test->settle();
+  ASSERT_GE(hits(*test, "send_buffer"), 1U);
+  ASSERT_FALSE(client->ended());
+  client->reading = true;
+  worker->send(Command::send_to_one, id, {}, "the end");
+  ASSERT_TRUE(test->until([&] {
+    const auto texts = client->texts();  // which inflates them all
+    return !texts.empty() && texts.back() == "the end";
+  }));
+  std::vector<std::string> came;
+  for (const std::string& text : client->texts()) {
+    if (text.starts_with("plain ")) came.push_back(text);
+  }
+  EXPECT_EQ(came, plain) << "none of them is missing, and all in order";
+  EXPECT_GT(test->gateway->status().send_failures, 0U);
 }
 
 // threats: slow reader

@@ -1,9 +1,11 @@
 #include "link/arguments.h"
 
 #include <stdexcept>
+#include <string>
 
 #include "base/log.h"
 #include "wire/command_ext.h"
+#include "wire/gateway_protocol.h"
 #include "wire/php_serialize.h"
 #include "wire/utf8.h"
 
@@ -26,8 +28,11 @@ void check_client_ids(const std::vector<std::string_view>& client_ids, std::stri
   for (const std::string_view each : client_ids) check_client_id(each, name);
 }
 
-void check_except(const SendOptions& options) {
+void check_options(const SendOptions& options) {
   for (const std::string& each : options.except) check_client_id(each, "except");
+  if (options.latest_key.size() > wire::kMostKeyBytes)
+    refuse("latest_key", "at most " + std::to_string(wire::kMostKeyBytes) + " bytes are wanted, not " +
+                             std::to_string(options.latest_key.size()));
 }
 
 void check_name(std::string_view text, std::string_view name) {

@@ -20,8 +20,8 @@ namespace gatehouse::link {
 wire::ClientId check_client_id(std::string_view text, std::string_view name = "client_id");
 /// Each of `client_ids`, which may be none.
 void check_client_ids(const std::vector<std::string_view>& client_ids, std::string_view name);
-/// The client ids of `options.except`.
-void check_except(const SendOptions& options);
+/// The client ids of `options.except`, and the length of `options.latest_key`.
+void check_options(const SendOptions& options);
 /// A uid or group: UTF-8, not empty, and not "0", which upstream takes for empty.
 void check_name(std::string_view text, std::string_view name);
 /// The same for several, as strings. One at least.

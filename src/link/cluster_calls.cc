@@ -197,7 +197,7 @@ std::size_t ClusterCalls::queued_bytes() const {
 }
 
 void ClusterCalls::hold(Held held, const Frame& frame) {
-  std::size_t bytes = sizeof held + frame.ext.size() + frame.body.size();
+  std::size_t bytes = sizeof held + frame.ext.size() + frame.body.size() + frame.key.size();
   for (const auto& [gateway, ext] : held.other_ext) bytes += ext.size();
   if (held_bytes_ + bytes > settings_.max_held_bytes) {
     ++dropped_;
@@ -212,6 +212,7 @@ void ClusterCalls::hold(Held held, const Frame& frame) {
   held.binary = frame.binary;
   held.ext = frame.ext;
   held.body = frame.body;
+  held.key = frame.key;
   held_.push_back(std::move(held));
 }
 
@@ -220,7 +221,7 @@ void ClusterCalls::send_held() {
   all.swap(held_);
   held_bytes_ = 0;
   for (const Held& held : all) {
-    const Frame frame{held.header, held.ext, held.body, held.binary};
+    const Frame frame{held.header, held.ext, held.body, held.binary, held.key};
     if (held.question != 0) {
       questions_.restart(held.question, held.timeout_ms);
       ask_known(held.question, held.gateway, frame);
@@ -263,7 +264,9 @@ void ClusterCalls::write(link::GatewayLink& link, const Frame& frame) {
   if (upstreams && link::GatewayLink::needs_extension(frame.header.command, frame.ext)) {
     return on_not_understood(link, {frame.header, frame.ext, frame.body});
   }
-  char* out = link.command(wire::gateway_frame_size(frame.ext.size(), frame.body.size()));
+  const std::string_view key = upstreams ? std::string_view() : frame.key;
+  const std::size_t body_size = frame.body.size() + wire::key_suffix_size(key);
+  char* out = link.command(wire::gateway_frame_size(frame.ext.size(), body_size));
   if (out == nullptr) {
     ++dropped_;
     miss(link.key());
@@ -272,10 +275,12 @@ void ClusterCalls::write(link::GatewayLink& link, const Frame& frame) {
   ++sent_;
   wire::GatewayHeader header = frame.header;
   if (frame.binary && !upstreams) header.flags |= wire::flag::kBinary;
-  wire::write_gateway_header(out, header, frame.ext.size(), frame.body.size());
+  if (!key.empty()) header.flags |= wire::flag::kKeyed;
+  wire::write_gateway_header(out, header, frame.ext.size(), body_size);
   out += wire::GatewayHeader::kSize;
   out += frame.ext.copy(out, frame.ext.size());
-  frame.body.copy(out, frame.body.size());
+  out += frame.body.copy(out, frame.body.size());
+  wire::write_key_suffix(out, key);
 }
 
 /// Upstream has no command for all clients of a uid but some, nor one that closes them: the gateway is asked who they are, and

@@ -112,7 +112,7 @@ class ClusterCalls final : private link::GatewayLink::Owner {
   void set_ping_interval(std::string_view client_id, PingInterval interval);
 
   // The same for a client whose id need not be read.
-  void send(const wire::ClientId& client, Data data, bool raw = false);
+  void send(const wire::ClientId& client, Data data, bool raw = false, std::string_view latest_key = {});
   void close(const wire::ClientId& client, const std::optional<Data>& last_words);
   void destroy(const wire::ClientId& client);
   void set_ping_interval(const wire::ClientId& client, PingInterval interval);
@@ -162,6 +162,7 @@ class ClusterCalls final : private link::GatewayLink::Owner {
     std::string_view ext = {};
     std::string_view body = {};
     bool binary = false;
+    std::string_view key = {};  // of what the message tells
   };
   /// A call made before the gateways were known.
   struct Held {
@@ -170,6 +171,7 @@ class ClusterCalls final : private link::GatewayLink::Owner {
     bool binary = false;
     std::string ext;
     std::string body;
+    std::string key;
     std::vector<std::pair<link::GatewayKey, std::string>> other_ext;
     std::uint64_t question = 0;
     int timeout_ms = 0;  // of the question

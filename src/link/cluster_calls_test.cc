@@ -232,18 +232,47 @@ TEST_F(ClusterCallsTest, WhatWasHeldIsPutIntoUpstreamsForm) {
     calls_->send_to_client(id_at(gateway, 1), binary("b"), {});
     calls_->close_uid("u1", std::nullopt);
     ask(link::ask_client_count());
-    calls_->send_to_client(id_at(gateway, 1), "t", {});
+    calls_->send_to_client(id_at(gateway, 1), "t", {.latest_key = "price"});
+    calls_->send_to_all("u", {});
     ASSERT_TRUE(arrives(gateway, native ? Command::kick_uid : Command::kick) && answered(1));
+    ASSERT_TRUE(arrives(gateway, Command::send_to_all));
     EXPECT_EQ(link::client_count(answers_[0]), 1U);
     const auto sends = gateway.with(Command::send_to_one);
     ASSERT_EQ(sends.size(), 2U);
     EXPECT_EQ(sends[0].header.flags, native ? wire::flag::kScalar | wire::flag::kBinary : wire::flag::kScalar);
+    EXPECT_EQ(sends[1].header.flags, native ? wire::flag::kScalar | wire::flag::kKeyed : wire::flag::kScalar);
+    EXPECT_EQ(sends[1].body, native ? "tprice\5" : "t");
+    EXPECT_EQ(gateway.with(Command::send_to_all).at(0).body, "u") << "the frame behind it is found";
     EXPECT_EQ(gateway.count(Command::kick_uid), native ? 1U : 0U);
     if (!native) {
       EXPECT_EQ(gateway.with(Command::kick).at(0).header.connection_id, 7U);
     }
     calls_.reset();
   }
+}
+
+TEST_F(ClusterCallsTest, KeysOfMessagesGoToGatewaysThatKnowThem) {
+  second_.native = false;
+  second_.on_frame = [this](const FakeGateway::Received& frame) {
+    if (frame.header.command == Command::batch_get_client_id_by_uid)
+      second_.answer(frame.connection, R"(a:1:{s:2:"u1";a:1:{i:0;i:7;}})");
+  };
+  register_.list = {gateway_.address(), second_.address()};
+  start_and_connect(2);
+  const std::string longest(255, 'k');
+  calls_->send_to_all("all", {.latest_key = longest});
+  calls_->send_to_group("g", "group", {.latest_key = "k"});
+  calls_->send_to_uid("u1", "uid", {.except = {id_at(second_, 9)}, .latest_key = "k"});
+  ASSERT_TRUE(arrives(gateway_, Command::send_to_uid) && arrives(second_, Command::send_to_all, 2));
+  EXPECT_EQ(gateway_.with(Command::send_to_all).at(0).body, "all" + longest + "\xff");
+  EXPECT_EQ(gateway_.with(Command::send_to_group).at(0).body, "groupk\1");
+  EXPECT_EQ(gateway_.with(Command::send_to_uid).at(0).body, "uidk\1");
+  EXPECT_EQ(gateway_.with(Command::send_to_uid).at(0).header.flags, wire::flag::kScalar | wire::flag::kKeyed);
+  const auto php = second_.with(Command::send_to_all);
+  EXPECT_EQ(php[0].body, "all");
+  EXPECT_EQ(php[1].body, "uid");
+  EXPECT_EQ(second_.with(Command::send_to_group).at(0).body, "group");
+  for (const auto& frame : php) EXPECT_EQ(frame.header.flags, wire::flag::kScalar);
 }
 
 TEST_F(ClusterCallsTest, BadArgumentsThrowAndNothingIsSent) {
@@ -254,6 +283,8 @@ TEST_F(ClusterCallsTest, BadArgumentsThrowAndNothingIsSent) {
   EXPECT_THROW(calls_->send_to_group("0", "x", {}), std::invalid_argument);
   EXPECT_THROW(calls_->send_to_uid("", "x", {}), std::invalid_argument);
   EXPECT_THROW(calls_->send_to_uid("u", "x", {.except = {"zz"}}), std::invalid_argument);
+  EXPECT_THROW(calls_->send_to_all("x", {.latest_key = std::string(256, 'k')}), std::invalid_argument);
+  EXPECT_THROW(calls_->send_to_client(id(1), "x", {.latest_key = std::string(256, 'k')}), std::invalid_argument);
   EXPECT_THROW(calls_->bind_uid(id(1), "0"), std::invalid_argument);
   EXPECT_THROW(calls_->join_group("", "g"), std::invalid_argument);
   EXPECT_THROW(calls_->ungroup(""), std::invalid_argument);

@@ -24,7 +24,8 @@ void add_id(IdsByGateway& ids, const wire::ClientId& client) {
   ids.push_back({key, {client.connection_id}});
 }
 
-IdsByGateway check_except(const SendOptions& options) {
+IdsByGateway check_options(const SendOptions& options) {
+  link::check_options(options);
   IdsByGateway ids;
   for (const std::string& id : options.except) add_id(ids, link::check_client_id(id, "except"));
   return ids;
@@ -48,14 +49,14 @@ bool is_excepted(const IdsByGateway& except, const wire::ClientId& client) {
 
 void ClusterCalls::send_to_all(Data data, const SendOptions& options) {
   OtherExt other_ext;
-  for (auto& [gateway, connections] : check_except(options)) {
+  for (auto& [gateway, connections] : check_options(options)) {
     other_ext.emplace_back(gateway, wire::recipients_ext({wire::Recipients::Kind::all_but, connections}));
   }
-  to_all({send_header(Command::send_to_all, options.raw), {}, data.bytes(), data.is_binary()}, other_ext);
+  to_all({send_header(Command::send_to_all, options.raw), {}, data.bytes(), data.is_binary(), options.latest_key}, other_ext);
 }
 
 void ClusterCalls::send_to_clients(const Names& client_ids, Data data, const SendOptions& options) {
-  const IdsByGateway except = check_except(options);
+  const IdsByGateway except = check_options(options);
   IdsByGateway ids;
   for (const std::string_view text : client_ids.list()) {
     const wire::ClientId client = link::check_client_id(text, "client_ids");
@@ -63,40 +64,41 @@ void ClusterCalls::send_to_clients(const Names& client_ids, Data data, const Sen
   }
   for (auto& [gateway, connections] : ids) {
     const std::string ext = wire::recipients_ext({wire::Recipients::Kind::only, std::move(connections)});
-    to_gateway(gateway, {send_header(Command::send_to_all, options.raw), ext, data.bytes(), data.is_binary()});
+    to_gateway(gateway,
+               {send_header(Command::send_to_all, options.raw), ext, data.bytes(), data.is_binary(), options.latest_key});
   }
 }
 
 void ClusterCalls::send_to_client(std::string_view client_id, Data data, const SendOptions& options) {
   const wire::ClientId client = link::check_client_id(client_id);
-  if (!options.except.empty() && is_excepted(check_except(options), client)) return;
-  send(client, data, options.raw);
+  if (is_excepted(check_options(options), client)) return;
+  send(client, data, options.raw, options.latest_key);
 }
 
-void ClusterCalls::send(const wire::ClientId& client, Data data, bool raw) {
+void ClusterCalls::send(const wire::ClientId& client, Data data, bool raw, std::string_view latest_key) {
   wire::GatewayHeader header = send_header(Command::send_to_one, raw);
   header.connection_id = client.connection_id;
-  to_gateway(GatewayKey::of(client), {header, {}, data.bytes(), data.is_binary()});
+  to_gateway(GatewayKey::of(client), {header, {}, data.bytes(), data.is_binary(), latest_key});
 }
 
 void ClusterCalls::send_to_uid(const Names& uids, Data data, const SendOptions& options) {
   const std::vector<std::string> names = link::check_names(uids, "uid");
   OtherExt other_ext;
-  for (const auto& [gateway, connections] : check_except(options)) {
+  for (const auto& [gateway, connections] : check_options(options)) {
     other_ext.emplace_back(gateway, wire::uid_target_ext(names, connections));
   }
   const std::string ext = wire::names_ext(names);
-  to_all({send_header(Command::send_to_uid, options.raw), ext, data.bytes(), data.is_binary()}, other_ext);
+  to_all({send_header(Command::send_to_uid, options.raw), ext, data.bytes(), data.is_binary(), options.latest_key}, other_ext);
 }
 
 void ClusterCalls::send_to_group(const Names& groups, Data data, const SendOptions& options) {
   const std::vector<std::string> names = link::check_names(groups, "group");
   OtherExt other_ext;
-  for (const auto& [gateway, connections] : check_except(options)) {
+  for (const auto& [gateway, connections] : check_options(options)) {
     other_ext.emplace_back(gateway, wire::group_target_ext(names, connections));
   }
   const std::string ext = wire::group_target_ext(names, {});
-  to_all({send_header(Command::send_to_group, options.raw), ext, data.bytes(), data.is_binary()}, other_ext);
+  to_all({send_header(Command::send_to_group, options.raw), ext, data.bytes(), data.is_binary(), options.latest_key}, other_ext);
 }
 
 void ClusterCalls::close_client(std::string_view client_id, const std::optional<Data>& last_words) {

@@ -20,6 +20,20 @@ constexpr std::uint64_t kNobodysQuestion = 0;
 constexpr std::uint64_t kSurelyReadMs = 5'000;
 constexpr std::size_t kFlagsOffset = 21;  // in the header
 
+/// A frame as upstream's gateways read it: in place, and shorter by the key that it may have had.
+std::string_view take_back_extension(char* frame, std::size_t size) {
+  const auto flags = static_cast<std::uint8_t>(frame[kFlagsOffset]);
+  std::size_t kept = size;
+  if ((flags & wire::flag::kKeyed) != 0) {
+    std::string_view body = wire::decode_gateway_frame({frame, size}, size).frame.body;
+    std::string_view key;
+    if (wire::split_key(body, key)) kept -= wire::key_suffix_size(key);
+  }
+  frame[kFlagsOffset] = static_cast<char>(flags & ~(wire::flag::kBinary | wire::flag::kKeyed));
+  store_be32(frame, static_cast<std::uint32_t>(kept));
+  return {frame, kept};
+}
+
 void write_frame(char* out, wire::Command command, std::string_view body) {
   wire::write_gateway_header(out, {.command = command}, 0, body.size());
   body.copy(out + wire::GatewayHeader::kSize, body.size());
@@ -257,8 +271,7 @@ void GatewayLink::send_held(net::Connection& connection, bool native) {
   std::vector<std::string_view> not_understood;
   for (std::size_t at = 0; at < held.size();) {
     const std::size_t size = load_be32(held.data() + at);
-    held[at + kFlagsOffset] = static_cast<char>(held[at + kFlagsOffset] & ~static_cast<int>(wire::flag::kBinary));
-    const std::string_view bytes = std::string_view(held).substr(at, size);
+    const std::string_view bytes = take_back_extension(held.data() + at, size);
     const wire::GatewayFrame frame = wire::decode_gateway_frame(bytes, size).frame;
     if (needs_extension(frame.header.command, frame.ext_data)) {
       not_understood.push_back(bytes);

@@ -24,15 +24,25 @@ void Connection::send(const SharedBytes& bytes) {
   if (!bytes.empty()) loop_->queue_of(*this).append(bytes);
 }
 
-void Connection::send_message(const SharedBytes& message) {
+bool Connection::send_message(const SharedBytes& message, std::size_t key_size) {
   if (!takes_output()) {
     if (loop_ != nullptr) ++loop_->dropped_sends_;
-    return;
+    return true;
   }
-  if (!message.empty()) loop_->queue_of(*this).append_message(message);
+  return message.empty() || loop_->queue_of(*this).append_message(message, key_size);
 }
 
-std::size_t Connection::queued_messages() const { return out_ == nullptr ? 0 : out_->messages(); }
+std::size_t Connection::message_overhead() const { return out_ == nullptr ? 0 : out_->message_overhead(); }
+
+std::size_t Connection::keep_latest() { return out_ == nullptr ? 0 : out_->keep_latest(); }
+
+void Connection::keep_all() {
+  if (out_ != nullptr) out_->keep_all();
+}
+
+bool Connection::keeps_latest() const { return out_ != nullptr && out_->keeps_latest(); }
+
+std::size_t Connection::latest_size(std::string_view key) const { return out_ == nullptr ? 0 : out_->latest_size(key); }
 
 bool Connection::drop_oldest_message() { return out_ != nullptr && out_->drop_oldest_message(); }
 

@@ -83,12 +83,20 @@ class Connection {
   [[nodiscard]] char* grow(std::size_t size);
   [[nodiscard]] std::size_t queued_bytes() const;
 
-  /// As send(), but one whole message that may be dropped again as long as nothing of it is written.
-  void send_message(const SharedBytes& message);
-  /// Such messages that wait, at the most: some may have begun to be written.
-  [[nodiscard]] std::size_t queued_messages() const;
+  /// As send(), but one whole message that may be dropped again as long as nothing of it is written. The last `key_size` bytes
+  /// are not sent: they name what the message tells. False when it has taken the place of an older one of that key.
+  bool send_message(const SharedBytes& message, std::size_t key_size = 0);
+  /// Bytes that it costs to keep such messages while they wait, beside their own.
+  [[nodiscard]] std::size_t message_overhead() const;
   /// Drops the oldest of them of which nothing is written; false when there is none.
   bool drop_oldest_message();
+  /// Of those with one key drops all but the last, and from then on lets a new one take the place of the one that waits, until
+  /// keep_all() or all is written. Returns how many were dropped.
+  std::size_t keep_latest();
+  void keep_all();
+  [[nodiscard]] bool keeps_latest() const;
+  /// The size of the message whose place one with that key would take, 0 for none.
+  [[nodiscard]] std::size_t latest_size(std::string_view key) const;
 
   /// Writes now instead of at the end of the iteration: for one that has much queued and must know what the kernel takes.
   void flush();

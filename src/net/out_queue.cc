@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cassert>
 #include <cstring>
+#include <unordered_set>
+#include <utility>
 
 namespace gatehouse::net {
 namespace {
@@ -40,15 +42,73 @@ void OutQueue::append(const SharedBytes& bytes) {
   bytes_ += bytes.size();
 }
 
-void OutQueue::append_message(const SharedBytes& message) {
-  if (message.empty()) return;
-  pieces_.push_back(Piece{nullptr, message, 0, kMessage});
-  bytes_ += message.size();
+bool OutQueue::append_message(const SharedBytes& message, std::size_t key_size) {
+  if (message.size() == key_size) return true;
+  Piece piece{nullptr, message, static_cast<std::uint32_t>(key_size), kMessage};
+  const std::string_view key = key_of(piece);
+  const std::size_t size = view(piece).size();
+  if (latest_ != nullptr && !key.empty()) {
+    if (const std::size_t at = find_latest(key); at < pieces_.size()) {
+      // The key in the index is the older one's.
+      auto entry = latest_->extract(key);
+      entry.key() = key;
+      latest_->insert(std::move(entry));
+      bytes_ += size - view(pieces_[at]).size();
+      pieces_[at] = std::move(piece);
+      return false;
+    }
+    latest_->erase(key);  // of one that has begun to be written
+    latest_->emplace(key, pieces_gone_ + pieces_.size());
+  }
+  pieces_.push_back(std::move(piece));
+  bytes_ += size;
+  key_bytes_ += key_size;
   ++messages_;
+  return true;
+}
+
+/// The piece whose place one with that key takes; the end when there is none of which nothing is consumed.
+std::size_t OutQueue::find_latest(std::string_view key) const {
+  const auto found = latest_->find(key);
+  const bool waits = found != latest_->end() && found->second >= pieces_gone_ + first_whole();
+  return waits ? found->second - pieces_gone_ : pieces_.size();
+}
+
+std::size_t OutQueue::latest_size(std::string_view key) const {
+  if (latest_ == nullptr || key.empty()) return 0;
+  const std::size_t at = find_latest(key);
+  return at < pieces_.size() ? view(pieces_[at]).size() : 0;
+}
+
+std::size_t OutQueue::keep_latest() {
+  if (latest_ != nullptr) return 0;
+  std::unordered_set<std::string_view> seen;
+  std::size_t dropped = 0;
+  // From the end, so that the one that is met first is the last of its key.
+  for (std::size_t i = pieces_.size(); i > first_whole(); --i) {
+    Piece& piece = pieces_[i - 1];
+    const std::string_view key = key_of(piece);
+    if (key.empty() || seen.insert(key).second) continue;
+    bytes_ -= view(piece).size();
+    drop(piece);
+    ++dropped;
+  }
+  const auto is_gone = [](const Piece& piece) { return piece.block == nullptr && piece.shared.empty(); };
+  pieces_.erase(std::remove_if(pieces_.begin() + static_cast<std::ptrdiff_t>(first_whole()), pieces_.end(), is_gone),
+                pieces_.end());
+  index_keys();
+  return dropped;
+}
+
+void OutQueue::index_keys() {
+  latest_ = std::make_unique<Latest>();
+  for (std::size_t i = first_whole(); i < pieces_.size(); ++i) {
+    if (const std::string_view key = key_of(pieces_[i]); !key.empty()) latest_->emplace(key, pieces_gone_ + i);
+  }
 }
 
 bool OutQueue::drop_oldest_message() {
-  for (std::size_t i = head_offset_ > 0 ? head_ + 1 : head_; i < pieces_.size(); ++i) {
+  for (std::size_t i = first_whole(); i < pieces_.size(); ++i) {
     if (pieces_[i].block != nullptr || pieces_[i].capacity != kMessage) continue;
     bytes_ -= pieces_[i].shared.size();
     drop(pieces_[i]);
@@ -113,29 +173,42 @@ void OutQueue::consume(std::size_t count) {
 
 void OutQueue::compact() {
   if (head_ == pieces_.size()) {
-    pieces_.clear();
-    head_ = 0;
+    clear();
   } else if (head_ >= 64 && head_ * 2 >= pieces_.size()) {
     // A slow reader's queue is consumed from the front; keep that linear overall.
     pieces_.erase(pieces_.begin(), pieces_.begin() + static_cast<std::ptrdiff_t>(head_));
+    pieces_gone_ += head_;
     head_ = 0;
   }
 }
 
 void OutQueue::clear() {
+  latest_.reset();
   for (std::size_t i = head_; i < pieces_.size(); ++i) drop(pieces_[i]);
   pieces_.clear();
   if (pieces_.capacity() > kKeptPieces) std::vector<Piece>().swap(pieces_);
   head_ = 0;
   head_offset_ = 0;
   bytes_ = 0;
+  pieces_gone_ = 0;
 }
 
 void OutQueue::drop(Piece& piece) {
-  if (piece.block == nullptr && piece.capacity == kMessage) --messages_;
-  if (piece.block != nullptr) pool_.give_back(piece.block, piece.capacity);
+  if (piece.block != nullptr) {
+    pool_.give_back(piece.block, piece.capacity);
+  } else if (piece.capacity == kMessage) {
+    --messages_;
+    key_bytes_ -= piece.used;
+    if (latest_ != nullptr) forget_key(key_of(piece));
+  }
   piece.block = nullptr;
   piece.shared = SharedBytes();
+}
+
+/// The piece that `key` stands in goes.
+void OutQueue::forget_key(std::string_view key) {
+  const auto found = latest_->find(key);
+  if (found != latest_->end() && found->first.data() == key.data()) latest_->erase(found);
 }
 
 OutPool::~OutPool() {

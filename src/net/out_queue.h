@@ -4,7 +4,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "net/shared_bytes.h"
@@ -33,12 +35,24 @@ class OutQueue {
   char* grow(std::size_t size);
   void append(std::string_view bytes);
   void append(const SharedBytes& bytes);
-  /// A whole message, kept by itself, so that it can be dropped.
-  void append_message(const SharedBytes& message);
+  /// A whole message, kept by itself, so that it can be dropped. The last `key_size` bytes of `message` are no part of it, but
+  /// the name of what it tells; see keep_latest(). False when it has taken the place of an older one.
+  bool append_message(const SharedBytes& message, std::size_t key_size = 0);
   /// Drops the oldest of those messages of which nothing is consumed; false when there is none.
   bool drop_oldest_message();
-  /// How many of them there are.
+  /// Of the messages with one key of which nothing is consumed, drops all but the last. From then on, until keep_all() or the
+  /// queue is empty, a message takes the place of the one with its key. Returns how many were dropped.
+  std::size_t keep_latest();
+  void keep_all() { latest_.reset(); }
+  [[nodiscard]] bool keeps_latest() const { return latest_ != nullptr; }
+  /// The size of the message whose place one with that key would take, 0 for none.
+  [[nodiscard]] std::size_t latest_size(std::string_view key) const;
+  /// How many messages there are.
   [[nodiscard]] std::size_t messages() const { return messages_; }
+  /// Bytes that it costs to keep them, beside their own.
+  [[nodiscard]] std::size_t message_overhead() const {
+    return kMessageOverhead * messages_ + key_bytes_ + (latest_ == nullptr ? 0 : kKeyOverhead * latest_->size());
+  }
 
   /// Describes up to `most` pieces for sendmsg; returns how many.
   int gather(iovec* vectors, int most) const;
@@ -48,22 +62,36 @@ class OutQueue {
 
  private:
   struct Piece {
-    char* block;         // taken from the pool, or null for shared bytes
-    SharedBytes shared;  // set when block is null
-    std::uint32_t used;
+    char* block;             // taken from the pool, or null for shared bytes
+    SharedBytes shared;      // set when block is null
+    std::uint32_t used;      // of a block; of shared bytes, how many at their end are the key
     std::uint32_t capacity;  // of a block; kMessage for a shared message that may be dropped
   };
+  /// By key, the piece that is the last with it: its place among all pieces that there ever were. The keys stand in the pieces.
+  using Latest = std::unordered_map<std::string_view, std::size_t>;
   static constexpr std::uint32_t kMessage = 1;
   [[nodiscard]] static std::string_view view(const Piece& piece) {
-    return piece.block != nullptr ? std::string_view(piece.block, piece.used) : piece.shared.view();
+    if (piece.block != nullptr) return {piece.block, piece.used};
+    return piece.shared.view().substr(0, piece.shared.size() - piece.used);
   }
+  [[nodiscard]] static std::string_view key_of(const Piece& piece) {
+    if (piece.block != nullptr) return {};
+    return piece.shared.view().substr(piece.shared.size() - piece.used);
+  }
+  /// The first piece of which nothing is consumed.
+  [[nodiscard]] std::size_t first_whole() const { return head_offset_ > 0 ? head_ + 1 : head_; }
+  [[nodiscard]] std::size_t find_latest(std::string_view key) const;
   void drop(Piece& piece);
+  void forget_key(std::string_view key);
+  void index_keys();
   void close_gap(std::size_t at);
   void join_blocks_before(std::size_t end);
   void compact();
 
   static constexpr std::size_t kCopyBelow = 256;   // a reference costs a Piece, which is not much less
   static constexpr std::size_t kKeptPieces = 256;  // room that an emptied queue keeps
+  static constexpr std::size_t kMessageOverhead = 64;
+  static constexpr std::size_t kKeyOverhead = 64;
 
   OutPool& pool_;
   std::vector<Piece> pieces_;
@@ -71,6 +99,9 @@ class OutQueue {
   std::size_t head_offset_ = 0;  // bytes of it that are written
   std::size_t bytes_ = 0;
   std::size_t messages_ = 0;
+  std::size_t key_bytes_ = 0;
+  std::size_t pieces_gone_ = 0;     // pieces that stood in front of pieces_ and were compacted away
+  std::unique_ptr<Latest> latest_;  // only while messages of the same key replace each other
 };
 
 /// Keeps emptied queues and blocks of two sizes for reuse, so that a forwarded message allocates nothing at rest. Bounded:

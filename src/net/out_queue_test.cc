@@ -266,6 +266,102 @@ TEST(OutQueue, OwnBytesBetweenDroppedMessagesShareABlock) {
   EXPECT_EQ(contents(queue), "ssagelast");
 }
 
+bool add(OutQueue& queue, const std::string& message, const std::string& key) {
+  return queue.append_message(SharedBytes::copy_of(message + key), key.size());
+}
+
+TEST(OutQueue, KeysAreNotWritten) {
+  OutPool pool;
+  OutQueue queue(pool);
+  EXPECT_TRUE(add(queue, "<a1>", "a"));
+  EXPECT_TRUE(add(queue, "<a2>", "a")) << "all are kept until it is told otherwise";
+  EXPECT_TRUE(add(queue, "", "a")) << "nothing to write";
+  EXPECT_EQ(contents(queue), "<a1><a2>");
+  EXPECT_EQ(queue.bytes(), 8U);
+  EXPECT_EQ(queue.messages(), 2U);
+  EXPECT_EQ(queue.message_overhead(), 2 * 64U + 2);
+  queue.consume(8);
+  EXPECT_EQ(queue.message_overhead(), 0U);
+}
+
+TEST(OutQueue, KeepsTheLatestOfEachKeyInItsPlace) {
+  OutPool pool;
+  OutQueue queue(pool);
+  queue.append(std::string_view("[hello]"));
+  add(queue, "<a1>", "a");
+  add(queue, "<b1>", "b");
+  add(queue, "<plain>", "");
+  queue.append(std::string_view("[pong]"));
+  add(queue, "<a2>", "a");
+  add(queue, "<c1>", "c");
+  add(queue, "<a3>", "a");
+  add(queue, "<c2>", "c");
+  queue.append(std::string_view("[end]"));
+  EXPECT_EQ(queue.keep_latest(), 3U);
+  EXPECT_EQ(queue.keep_latest(), 0U) << "already so";
+  EXPECT_EQ(contents(queue), "[hello]<b1><plain>[pong]<a3><c2>[end]");
+  EXPECT_EQ(queue.bytes(), contents(queue).size());
+  EXPECT_EQ(queue.messages(), 4U);
+  EXPECT_EQ(queue.latest_size("a"), 4U);
+  EXPECT_EQ(queue.latest_size("d"), 0U);
+  EXPECT_EQ(queue.latest_size(""), 0U);
+  EXPECT_FALSE(add(queue, "<a, longer>", "a"));
+  EXPECT_TRUE(add(queue, "<d1>", "d"));
+  EXPECT_TRUE(add(queue, "<plain>", ""));
+  EXPECT_FALSE(add(queue, "<d2>", "d"));
+  EXPECT_EQ(contents(queue), "[hello]<b1><plain>[pong]<a, longer><c2>[end]<d2><plain>");
+  EXPECT_EQ(queue.bytes(), contents(queue).size());
+  // What has begun to be written is finished, and the next one with its key stands at the end.
+  queue.consume(9);
+  EXPECT_EQ(queue.latest_size("b"), 0U);
+  EXPECT_TRUE(add(queue, "<b2>", "b"));
+  EXPECT_FALSE(add(queue, "<b3>", "b"));
+  EXPECT_EQ(contents(queue), "1><plain>[pong]<a, longer><c2>[end]<d2><plain><b3>");
+  queue.consume(2 + 7 + 6 + 11);
+  EXPECT_TRUE(add(queue, "<a4>", "a")) << "the one before is written";
+  EXPECT_FALSE(add(queue, "<c3>", "c"));
+  EXPECT_EQ(contents(queue), "<c3>[end]<d2><plain><b3><a4>");
+  queue.keep_all();
+  EXPECT_TRUE(add(queue, "<c4>", "c"));
+  EXPECT_EQ(contents(queue), "<c3>[end]<d2><plain><b3><a4><c4>");
+  EXPECT_EQ(queue.keep_latest(), 1U);
+  queue.consume(queue.bytes());
+  EXPECT_FALSE(queue.keeps_latest()) << "an empty queue keeps all again";
+  EXPECT_EQ(queue.message_overhead(), 0U);
+}
+
+TEST(OutQueue, TheFirstMessageMayBeBegunWhenOnlyTheLatestIsKept) {
+  OutPool pool;
+  OutQueue queue(pool);
+  add(queue, "<a1>", "a");
+  add(queue, "<a2>", "a");
+  add(queue, "<a3>", "a");
+  queue.consume(1);
+  EXPECT_EQ(queue.keep_latest(), 1U);
+  EXPECT_EQ(contents(queue), "a1><a3>");
+  EXPECT_FALSE(add(queue, "<a4>", "a"));
+  EXPECT_EQ(contents(queue), "a1><a4>");
+  queue.consume(3);
+  EXPECT_FALSE(add(queue, "<a5>", "a"));
+  EXPECT_EQ(contents(queue), "<a5>");
+}
+
+TEST(OutQueue, TheLatestIsFoundInALongQueueWithoutWalkingIt) {
+  OutPool pool;
+  OutQueue queue(pool);
+  constexpr int kKeys = 100'000;
+  for (int i = 0; i < kKeys; ++i) add(queue, "<0>", std::to_string(i));
+  EXPECT_EQ(queue.keep_latest(), 0U);
+  // Each would cost 100,000 steps.
+  for (int i = kKeys - 1; i >= 0; --i) EXPECT_FALSE(add(queue, "<1>", std::to_string(i)));
+  queue.consume(3 * 90'000);  // far enough to move what is left to the front
+  for (int i = 90'000; i < kKeys; ++i) EXPECT_FALSE(add(queue, "<2>", std::to_string(i)));
+  EXPECT_TRUE(add(queue, "<x>", "5"));
+  std::string expected;
+  for (int i = 0; i < 10'000; ++i) expected += "<2>";
+  EXPECT_EQ(contents(queue), expected + "<x>");
+}
+
 TEST(OutPool, TakesBackMoreThanItKeeps) {
   OutPool pool;
   std::vector<OutQueue*> queues;

@@ -79,6 +79,21 @@ DecodedGatewayFrame decode_gateway_frame(std::string_view bytes, std::size_t max
   return result;
 }
 
+void write_key_suffix(char* out, std::string_view key) {
+  if (key.empty()) return;
+  out[key.copy(out, key.size())] = static_cast<char>(key.size());
+}
+
+bool split_key(std::string_view& body, std::string_view& key) {
+  if (body.empty()) return false;
+  const auto size = static_cast<unsigned char>(body.back());
+  if (size == 0 || size > body.size() - 1) return false;
+  body.remove_suffix(1);
+  key = body.substr(body.size() - size);
+  body.remove_suffix(size);
+  return true;
+}
+
 void append_gateway_frame(std::string& out, const GatewayHeader& header, std::string_view ext_data, std::string_view body) {
   char head[GatewayHeader::kSize];
   write_gateway_header(head, header, ext_data.size(), body.size());

@@ -63,6 +63,7 @@ enum class Command : std::uint8_t {
 namespace flag {
 inline constexpr std::uint8_t kScalar = 0x01;        // the body is bytes; otherwise a PHP-serialized value
 inline constexpr std::uint8_t kRaw = 0x02;           // send without the client protocol's framing
+inline constexpr std::uint8_t kKeyed = 0x04;         // extension: the body of a send ends with a key; see split_key()
 inline constexpr std::uint8_t kAwaitsAnswer = 0x08;  // extension: on_websocket_connect wants a handshake_answer
 inline constexpr std::uint8_t kBinary = 0x10;        // extension: a binary message, on_message and all sends
 inline constexpr std::uint8_t kAddress = 0x20;       // extension: ext_data begins with the client's 16-byte IPv6 address
@@ -129,6 +130,14 @@ inline void write_gateway_header(char* out, const GatewayHeader& header, std::si
   store_be16(out + 22, header.gateway_port);
   store_be32(out + 24, static_cast<std::uint32_t>(ext_size));
 }
+
+/// A key at the end of a body: at most so many bytes, and behind them one that says how many.
+inline constexpr std::size_t kMostKeyBytes = 255;
+inline std::size_t key_suffix_size(std::string_view key) { return key.empty() ? 0 : key.size() + 1; }
+/// Writes key_suffix_size(key) bytes. REQUIRES: no more than kMostKeyBytes.
+void write_key_suffix(char* out, std::string_view key);
+/// Takes it off the end of `body`; false when there is none.
+bool split_key(std::string_view& body, std::string_view& key);
 
 /// Appends a whole frame to `out`.
 void append_gateway_frame(std::string& out, const GatewayHeader& header, std::string_view ext_data, std::string_view body);

@@ -233,5 +233,27 @@ TEST(GatewayProtocol, StatusesAreDescribed) {
   }
 }
 
+TEST(GatewayProtocol, AKeyAtTheEndOfABody) {
+  for (const std::string& key : {std::string("k"), std::string("a\0b", 3), std::string(kMostKeyBytes, 'k')}) {
+    std::string bytes = "message";
+    bytes.resize(bytes.size() + key_suffix_size(key));
+    write_key_suffix(bytes.data() + 7, key);
+    std::string_view body = bytes;
+    std::string_view found;
+    ASSERT_TRUE(split_key(body, found));
+    EXPECT_EQ(body, "message");
+    EXPECT_EQ(found, key);
+  }
+  EXPECT_EQ(key_suffix_size(""), 0U);
+  std::string_view key;
+  for (std::string_view body : {std::string_view(""), std::string_view("\0", 1), std::string_view("x\0", 2),
+                                std::string_view("\1"), std::string_view("ab\3"), std::string_view("\xff")})
+    EXPECT_FALSE(split_key(body, key)) << body;
+  std::string_view all = "ab\2";
+  EXPECT_TRUE(split_key(all, key));
+  EXPECT_EQ(key, "ab");
+  EXPECT_EQ(all, "");
+}
+
 }  // namespace
 }  // namespace gatehouse::wire
