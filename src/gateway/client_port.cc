@@ -204,7 +204,9 @@ std::size_t ClientPort::shake_hands(net::Connection& connection, std::span<char>
   Handshakes::Request request{answer.accept_key, {}, {}, wire::offered_subprotocols(head_)};
   request.subprotocol = wire::choose_subprotocol(settings_.subprotocols, request.offered);
   if (Compression* compression = framing_.compression()) {
+    const std::uint64_t without = compression->counts().without_context;
     wire::DeflateAnswer deflate = compression->agree(table_[client], head_);
+    if (compression->counts().without_context != without) limits_.hit(Limit::deflate_contexts, connection.peer());
     if (deflate.kind == wire::DeflateAnswer::Kind::malformed)
       return refuse(wire::http_refusal(400), "malformed Sec-WebSocket-Extensions");
     request.extensions = std::move(deflate.extensions);
@@ -390,6 +392,11 @@ void ClientPort::describe(const net::Connection& connection, ConnectionRow& row)
   row.protocol = settings_.scheme;
   if (is_client(connection.tag)) clients_.describe(connection.tag, row);
   if (is_arrival(connection.tag)) row.state = "handshake";
+}
+
+std::string_view ClientPort::refusal() const {
+  static const std::string kUnavailable = wire::http_refusal(503);
+  return framing_.is_websocket() ? kUnavailable : std::string_view();
 }
 
 void ClientPort::end_arrivals() {

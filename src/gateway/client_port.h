@@ -4,6 +4,7 @@
 #include <deque>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <gatehouse/options.h>
@@ -57,6 +58,7 @@ class ClientPort : public net::ConnectionHandler {
   std::size_t on_data(net::Connection& connection, std::span<char> bytes, std::size_t seen) override;
   void on_close(net::Connection& connection, net::CloseCause cause, int error) override;
   void describe(const net::Connection& connection, ConnectionRow& row) const override;
+  [[nodiscard]] std::string_view refusal() const override;
 
   /// Ends those whose handshake, or first uid or group, is not there in time. Called about once a second.
   void end_late();

@@ -239,16 +239,22 @@ void Clients::depart(std::uint32_t client, const CloseReason& reason) {
 
 void Clients::forward(std::uint32_t client, const EventForwarder::Event& event) {
   switch (forwarder_.forward(client, event)) {
+    case EventForwarder::Outcome::passed_and_waits: hit(Limit::worker_buffer, client); [[fallthrough]];
     case EventForwarder::Outcome::passed:
     case EventForwarder::Outcome::held: table_[client].announced = true; return;
     case EventForwarder::Outcome::too_big:
-      loop_.log().warning(
-          "client {} closed: its message of {} bytes and its session of {} bytes are more than its worker accepts at once",
-          table_[client].id, event.body.size(), table_[client].session.view().size());
+      hit(Limit::worker_frame, client);
+      loop_.log().debug("client {}: a message of {} bytes and a session of {} bytes", table_[client].id, event.body.size(),
+                        table_[client].session.view().size());
       return close(client, CloseReason::Cause::too_big, wire::close_code::kTooBig, "message too big");
     case EventForwarder::Outcome::gave_up:
+      hit(Limit::no_worker_buffer, client);
       return close(client, CloseReason::Cause::shutdown, wire::close_code::kTryLater, "no worker");
   }
+}
+
+void Clients::hit(Limit limit, std::uint32_t client) {
+  if (const net::Connection* connection = loop_.find(table_[client].connection)) limits_.hit(limit, connection->peer());
 }
 
 void Clients::end_slow_consumers() {

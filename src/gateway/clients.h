@@ -107,6 +107,8 @@ class Clients {
   [[nodiscard]] std::uint64_t messages_sent() const { return messages_sent_; }
   [[nodiscard]] std::uint64_t send_failures() const { return send_failures_; }
   void count_send_failure() { ++send_failures_; }
+  /// The client met a limit.
+  void hit(Limit limit, std::uint32_t client);
 
  private:
   /// The connection, if the client may be sent one more message; otherwise counts a failure, and notes a slow client.

@@ -12,6 +12,7 @@ wire::DeflateAnswer Compression::agree(ClientRecord& client, const wire::HttpHea
   };
   wire::DeflateAnswer answer = wire::answer_deflate_offers(head, rules);
   if (reserve(answer) > settings_.max_context_bytes - context_bytes_) {
+    ++counts_.without_context;
     rules.context_takeover = false;
     answer = wire::answer_deflate_offers(head, rules);
   }

@@ -53,7 +53,8 @@ class Compression {
     std::uint64_t bytes_before = 0;
     std::uint64_t bytes_after = 0;
     std::uint64_t inflated = 0;
-    std::uint64_t too_big = 0;  // stopped at the limit while inflating
+    std::uint64_t too_big = 0;          // stopped at the limit while inflating
+    std::uint64_t without_context = 0;  // clients, for want of max_context_bytes
   };
   [[nodiscard]] const Counts& counts() const { return counts_; }
   /// Bytes that contexts may take, by agreement.

@@ -153,6 +153,7 @@ TEST(Compression, ContextsBeyondTheirMemoryAreNotAgreedOn) {
   for (std::uint32_t i = 0; i < 3; ++i) {
     clients[i].id = i + 1;
     EXPECT_EQ(compression.agree(clients[i], head).server_keeps_context, i < 2) << i;
+    EXPECT_EQ(compression.counts().without_context, i < 2 ? 0U : 1U);
   }
   EXPECT_EQ(compression.context_bytes(), settings.max_context_bytes);
   compression.forget(clients[0]);
@@ -161,6 +162,20 @@ TEST(Compression, ContextsBeyondTheirMemoryAreNotAgreedOn) {
   EXPECT_TRUE(compression.agree(again, head).server_keeps_context);
   for (const ClientRecord* client : {&clients[1], &clients[2], &again}) compression.forget(*client);
   EXPECT_EQ(compression.context_bytes(), 0U);
+}
+
+TEST(Compression, ClientsThatAreLetInWithoutAContextAreCounted) {
+  GatewayOptions options = deflating();
+  options.deflate_context_takeover = true;
+  options.deflate_context_memory = wire::Deflater::memory(15) + wire::Inflater::memory(15);
+  TestGateway test(options);
+  const auto worker = test.worker();
+  const auto first = test.client(0, kOffer);
+  EXPECT_EQ(first->head.find("no_context_takeover"), std::string::npos);
+  EXPECT_FALSE(test.gateway->status().limits.contains("deflate_contexts"));
+  const auto second = test.client(0, kOffer);
+  EXPECT_NE(second->head.find("server_no_context_takeover"), std::string::npos);
+  EXPECT_EQ(test.gateway->status().limits.at("deflate_contexts"), 1U);
 }
 
 // threats: inflate bomb before authentication

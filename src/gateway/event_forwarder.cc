@@ -48,8 +48,7 @@ EventForwarder::Outcome EventForwarder::forward(std::uint32_t client, const Even
   if (!write(*worker, record.id, peer, session, event)) return hold(record, peer, event);
   if (connection != nullptr && deliveries_.must_wait(record.id)) connection->pause();
   net::Connection& inner = *loop_.find(worker->connection);
-  if (is_full(*worker, inner, 1)) wait_for(*worker, inner, record);
-  return Outcome::passed;
+  return is_full(*worker, inner, 1) && wait_for(*worker, inner, record) ? Outcome::passed_and_waits : Outcome::passed;
 }
 
 bool EventForwarder::fits(const WorkerLink& worker, std::size_t session_size, std::size_t body_size) {
@@ -119,12 +118,13 @@ bool EventForwarder::is_full(const WorkerLink& worker, const net::Connection& in
          (worker.delivery != nullptr && worker.delivery->events.bytes() > settings_.unfinished_bytes / part);
 }
 
-void EventForwarder::wait_for(WorkerLink& worker, net::Connection& inner, ClientRecord& record) {
+bool EventForwarder::wait_for(WorkerLink& worker, net::Connection& inner, ClientRecord& record) {
   net::Connection* connection = loop_.find(record.connection);
-  if (connection == nullptr || connection->is_paused()) return;
+  if (connection == nullptr || connection->is_paused()) return false;
   connection->pause();
   worker.waiting.push_back(record.id);
   inner.notify_below(settings_.high_water_bytes / 2);
+  return true;
 }
 
 void EventForwarder::relieve(WorkerLink& worker) {

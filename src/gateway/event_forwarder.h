@@ -53,9 +53,10 @@ class EventForwarder {
   };
   enum class Outcome {
     passed,
-    held,     // waits for a worker
-    too_big,  // over what the worker accepts as one frame: nothing was sent
-    gave_up,  // no worker, and no more room to wait in: nothing was kept
+    passed_and_waits,  // the worker has enough: the client is not read from until it has drained
+    held,              // waits for a worker
+    too_big,           // over what the worker accepts as one frame: nothing was sent
+    gave_up,           // no worker, and no more room to wait in: nothing was kept
   };
   Outcome forward(std::uint32_t client, const Event& event);
 
@@ -114,7 +115,8 @@ class EventForwarder {
              const Event& event);
   Outcome hold(ClientRecord& record, const net::Address& peer, const Event& event);
   [[nodiscard]] bool is_full(const WorkerLink& worker, const net::Connection& inner, std::size_t part) const;
-  void wait_for(WorkerLink& worker, net::Connection& inner, ClientRecord& record);
+  /// False when the client is not read from anyway.
+  bool wait_for(WorkerLink& worker, net::Connection& inner, ClientRecord& record);
   bool is_expired(const HeldEvent& event) const;
   /// Those of these clients begin to wait for a worker only now: so far they waited for one to finish.
   void renew_held(const std::vector<std::uint32_t>& released);

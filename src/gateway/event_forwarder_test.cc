@@ -82,6 +82,7 @@ TEST(EventForwarder, WithoutAWorkerForLongClientsAreSentAway) {
   Peer late(test.client_endpoint);
   ASSERT_TRUE(test.until([&] { return spoke->ended() && late.ended(); }));
   EXPECT_EQ(spoke->close_code, 1013);
+  EXPECT_EQ(test.gateway->status().limits.at("no_worker_time"), 2U);
   EXPECT_FALSE(silent->ended());
   // A second round of waiting: whoever has heard of a client hears that it went, however late.
   ASSERT_TRUE(test.until([&] { return test.gateway->status().connections == 1; }));
@@ -146,6 +147,7 @@ TEST(EventForwarder, WithoutRoomToWaitInClientsAreSentAwayAtOnce) {
   big->say(std::string(1000, 'b'));
   ASSERT_TRUE(test.until([&] { return big->ended(); }));
   EXPECT_EQ(big->close_code, 1013);
+  EXPECT_EQ(test.gateway->status().limits.at("no_worker_buffer"), 1U);
   EXPECT_FALSE(small->ended());
   const auto next = test.worker();
   // The bytes that waited count no more.
@@ -217,6 +219,7 @@ TEST(EventForwarder, AWorkerThatDoesNotReadSlowsItsClientsAndLosesNothing) {
   }));
   EXPECT_GT(talker->unwritten(), 1'000'000U);
   EXPECT_LT(most, 110'000U);
+  EXPECT_GE(test.gateway->status().limits.at("worker_buffer"), 1U);
   slow->reading = true;
   std::size_t next = 0;
   ASSERT_TRUE(test.until([&] {
@@ -306,6 +309,7 @@ TEST(EventForwarder, AMessageOverWhatAWorkerAcceptsCostsItsSenderTheConnectionNo
     ASSERT_TRUE(say(*client, fits + "x"));
     ASSERT_TRUE(test.until([&] { return client->ended(); }));
     EXPECT_EQ(client->close_code, 1009);
+    EXPECT_EQ(test.gateway->status().limits.at("worker_frame"), 1U);
     ASSERT_TRUE(test.until([&] { return php->count(Command::on_close) == 1; }));
   }
   test.settle();

@@ -207,9 +207,9 @@ void Gateway::State::give_up_waiting() {
       forwarder_->settings().held_ms, expired.size());
   for (const std::uint32_t id : expired) {
     const std::uint32_t client = table_.find(id);
-    if (client != gateway::ClientTable::kNone) {
-      clients_->close(client, CloseReason::Cause::timeout, wire::close_code::kTryLater, "no worker");
-    }
+    if (client == gateway::ClientTable::kNone) continue;
+    clients_->hit(gateway::Limit::no_worker_time, client);
+    clients_->close(client, CloseReason::Cause::timeout, wire::close_code::kTryLater, "no worker");
   }
 }
 
@@ -256,6 +256,7 @@ RoleStatus Gateway::State::status() const {
   status.messages_out = clients_->messages_sent();
   status.send_failures = clients_->send_failures();
   status.limits = limits_.counts();
+  if (loop_.refused_connections() != 0) status.limits["descriptors"] = loop_.refused_connections();
   loop_.for_each_connection([&](net::Connection& connection) {
     status.queued_bytes += connection.queued_bytes();
     status.unread_bytes += connection.unread_bytes();

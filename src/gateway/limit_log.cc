@@ -31,6 +31,17 @@ Words words_for(Limit limit) {
     case Limit::byte_rate: return {"byte_rate", "over max_bytes_per_second; the client was delayed or closed"};
     case Limit::send_buffer:
       return {"send_buffer", "over send_to_client_buffer_size; the client was closed, or a message to it dropped"};
+    case Limit::worker_buffer:
+      return {"worker_buffer",
+              "over send_to_worker_buffer_size or unfinished_buffer_size of a worker; a client was not read from until it had "
+              "drained"};
+    case Limit::worker_frame:
+      return {"worker_frame", "a message and its session are more than a worker accepts at once; the client was closed"};
+    case Limit::no_worker_buffer:
+      return {"no_worker_buffer", "over no_worker_buffer_size, and there is no worker; the client was closed"};
+    case Limit::no_worker_time: return {"no_worker_time", "no worker within no_worker_timeout; the client was closed"};
+    case Limit::deflate_contexts:
+      return {"deflate_contexts", "over deflate_context_memory; a client was let in without a context of its own"};
     case Limit::inner_connect: return {"inner_connect", "no secret_key on the inner port in time; the peer was closed"};
     case Limit::count_: break;
   }

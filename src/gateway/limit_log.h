@@ -29,6 +29,11 @@ enum class Limit : std::uint8_t {
   message_rate,
   byte_rate,
   send_buffer,
+  worker_buffer,
+  worker_frame,
+  no_worker_buffer,
+  no_worker_time,
+  deflate_contexts,
   inner_connect,
   count_,  // how many there are
 };

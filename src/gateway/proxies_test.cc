@@ -98,7 +98,7 @@ std::string line_of(const std::string& ip, int port = 4711) {
          " 80\r\n";
 }
 
-std::uint64_t hits(const TestGateway& test, const std::string& limit) {
+std::uint64_t limit_hits(const TestGateway& test, const std::string& limit) {
   const auto limits = test.gateway->status().limits;
   const auto found = limits.find(limit);
   return found == limits.end() ? 0 : found->second;
@@ -186,7 +186,7 @@ TEST(BehindProxies, Version2AndHealthChecks) {
   ASSERT_EQ(events.size(), 2U);
   EXPECT_EQ(address_in(events[0]), "192.0.2.7:4711");
   EXPECT_TRUE(address_in(events[1]).starts_with("127.0.0.1:"));
-  EXPECT_EQ(hits(test, "proxy_header"), 0U);
+  EXPECT_EQ(limit_hits(test, "proxy_header"), 0U);
 }
 
 TEST(BehindProxies, ATrustedOneThatSaysNothingOrNonsenseIsClosed) {
@@ -196,17 +196,17 @@ TEST(BehindProxies, ATrustedOneThatSaysNothingOrNonsenseIsClosed) {
   for (const std::string header : {"", "PROXY TCP4 192.0.2.7 127.0.0.1 4711\r\n", "PROXY TCP4 192.0.2.7 127.0.0.1 x 80\r\n"}) {
     const auto peer = proxied(test, header);
     EXPECT_EQ(peer->head.substr(0, 12), "HTTP/1.1 400");
-    EXPECT_EQ(hits(test, "proxy_header"), ++refused);
+    EXPECT_EQ(limit_hits(test, "proxy_header"), ++refused);
   }
   const auto last = proxied(test, std::string(1000, 'P'));
-  EXPECT_EQ(hits(test, "proxy_header"), ++refused);
+  EXPECT_EQ(limit_hits(test, "proxy_header"), ++refused);
   EXPECT_EQ(worker->count(Command::on_connect), 0U);
   // A probe that only looks whether somebody listens is nothing.
   {
     const Peer probe(test.client_endpoint);
   }
   test.settle();
-  EXPECT_EQ(hits(test, "proxy_header"), refused);
+  EXPECT_EQ(limit_hits(test, "proxy_header"), refused);
 }
 
 TEST(BehindProxies, AnUntrustedOneIsTakenByItsWord) {
@@ -270,7 +270,7 @@ TEST(BehindProxies, LimitsAreOfTheRealAddress) {
         EXPECT_TRUE(clients.back()->is_open()) << ip;
         EXPECT_EQ(come(ip)->head.substr(0, 12), "HTTP/1.1 429") << ip;
       }
-      EXPECT_EQ(hits(test, "connections_per_address"), 3U * static_cast<unsigned>(round + 1));
+      EXPECT_EQ(limit_hits(test, "connections_per_address"), 3U * static_cast<unsigned>(round + 1));
       // All places are free again when they have gone.
       clients.clear();
       ASSERT_TRUE(test.until([&] { return test.gateway->status().connections == 0; }));
@@ -292,7 +292,7 @@ TEST(BehindProxies, AProxyThatDoesNotSayItHasItsTime) {
     EXPECT_EQ(silent->head.substr(0, 12), "HTTP/1.1 408");
     silent.reset();
     test.settle();
-    EXPECT_EQ(hits(test, "handshake_time"), 1U);
+    EXPECT_EQ(limit_hits(test, "handshake_time"), 1U);
     EXPECT_EQ(worker->count(Command::on_connect), 0U);
     // Its place is free again.
     const auto next = by_header ? proxied(test, line_of("192.0.2.1")) : proxied(test, "", "X-Forwarded-For: 192.0.2.1\r\n");

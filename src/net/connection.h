@@ -56,6 +56,9 @@ class ConnectionHandler {
   /// The queue fell below the mark set by Connection::notify_below().
   virtual void on_drain(Connection& /*connection*/) {}
 
+  /// What a peer is told that is accepted only to be refused, for want of descriptors. Sent as far as the kernel takes it.
+  [[nodiscard]] virtual std::string_view refusal() const { return {}; }
+
   /// Adds what it knows of the connection, for `connections`: who is at the other end, what is spoken.
   virtual void describe(const Connection& /*connection*/, ConnectionRow& /*row*/) const {}
 };

@@ -104,6 +104,8 @@ class Loop {
 
   /// Sends to connections that were gone or going: a no-op that is counted.
   [[nodiscard]] std::uint64_t dropped_sends() const { return dropped_sends_; }
+  /// Connections that were accepted only to be refused, for want of descriptors or memory.
+  [[nodiscard]] std::uint64_t refused_connections() const { return refused_; }
   /// Iterations so far, and time spent outside epoll_wait in nanoseconds: for status and for tests of idleness.
   [[nodiscard]] std::uint64_t iterations() const { return iterations_; }
   [[nodiscard]] std::uint64_t busy_ns() const { return busy_ns_; }
@@ -168,6 +170,7 @@ class Loop {
 
   void accept_from(std::uint32_t index);
   void out_of_descriptors(Listener& listener, std::uint32_t index);
+  bool refuse_one(Listener& listener);
   [[nodiscard]] bool set_accepting(Listener& listener, std::uint32_t index, bool accepting);
 
   void run_posted();
@@ -197,8 +200,9 @@ class Loop {
   std::uint64_t busy_ns_ = 0;
   std::atomic<std::uint64_t>* progress_ = nullptr;
   std::uint64_t last_shortage_log_ms_ = 0;
-  std::uint64_t refused_ = 0;  // connections refused for want of descriptors since the last log line
-  bool trimming_ = false;      // a timer for it runs
+  std::uint64_t refused_ = 0;         // connections, for want of descriptors
+  std::uint64_t refused_logged_ = 0;  // of them, those in log lines
+  bool trimming_ = false;             // a timer for it runs
   bool stopping_ = false;
 };
 

@@ -1,6 +1,7 @@
 // The part of Loop that brings connections into being: listeners, accepting, dialling.
 #include <fcntl.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -84,11 +85,7 @@ void Loop::out_of_descriptors(Listener& listener, std::uint32_t index) {
   // A connection that waits in the backlog would keep a level-triggered listener ready for ever. The spare descriptor lets it be
   // accepted and closed at once, so its client hears a refusal; then accepting rests, so that the CPU stays calm.
   spare_ = Socket();
-  const int fd = ::accept(listener.socket.fd(), nullptr, nullptr);
-  if (fd >= 0) {
-    ::close(fd);
-    ++refused_;
-  }
+  for (int refused = 0; refused < kAcceptBatch && refuse_one(listener); ++refused) continue;
   spare_ = Socket(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   (void)set_accepting(listener, index, false);
   after(std::chrono::milliseconds(kListenerPauseMs), [this, index] {
@@ -96,10 +93,24 @@ void Loop::out_of_descriptors(Listener& listener, std::uint32_t index) {
   });
   if (now_ms_ - last_shortage_log_ms_ >= 10'000 || last_shortage_log_ms_ == 0) {
     log_.warning("out of file descriptors or memory with {} connections: {} new ones refused; raise the limit (ulimit -n)",
-                 connections_.size(), refused_);
+                 connections_.size(), refused_ - refused_logged_);
     last_shortage_log_ms_ = now_ms_;
-    refused_ = 0;
+    refused_logged_ = refused_;
   }
+}
+
+/// False when nobody waits, or there is not even room for that.
+bool Loop::refuse_one(Listener& listener) {
+  const int fd = accept4(listener.socket.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  if (fd < 0) return false;
+  if (const std::string_view words = listener.handler->refusal(); !words.empty()) {
+    // What it has said already is taken away: unread, it would make a reset of the close, which may overtake the words.
+    (void)::recv(fd, receive_buffer_.get(), kReadSize, 0);
+    (void)::send(fd, words.data(), words.size(), MSG_NOSIGNAL);
+  }
+  ::close(fd);
+  ++refused_;
+  return true;
 }
 
 ConnectionId Loop::dial(const Endpoint& endpoint, ConnectionHandler& handler, std::uint32_t tag) {

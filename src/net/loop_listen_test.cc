@@ -291,6 +291,7 @@ TEST(LoopListen, OutOfDescriptorsRefusesStaysCalmAndRecovers) {
       return refused >= 1;
     }));
     EXPECT_EQ(server.opened.size(), 3U);
+    EXPECT_GE(loop.refused_connections(), 1U);
     const std::uint64_t before = loop.iterations();
     run_for(loop, milliseconds(100));
     EXPECT_LE(loop.iterations() - before, 8U) << "clients are waiting, and the CPU is not to burn for them";
@@ -302,6 +303,35 @@ TEST(LoopListen, OutOfDescriptorsRefusesStaysCalmAndRecovers) {
   RawPeer late(listener.endpoint);
   late.write("late");
   EXPECT_TRUE(run_until(loop, [&] { return server.received.find("late") != std::string::npos; }));
+}
+
+TEST(LoopListen, ThoseForWhomThereIsNoDescriptorHearWhy) {
+  struct Refusing : Recorder {
+    [[nodiscard]] std::string_view refusal() const override { return "no room"; }
+  };
+  LocalListener listener;
+  Refusing server;
+  Loop loop(Log("test"));
+  loop.listen(std::move(listener.socket), server);
+  constexpr int kPeers = 20;
+  std::vector<RawPeer> peers;
+  for (int i = 0; i < kPeers; ++i) {
+    peers.emplace_back(listener.endpoint);
+    if (i % 2 == 0) peers.back().write("hello");
+  }
+  const FewDescriptors few(2);
+  const auto start = std::chrono::steady_clock::now();
+  ASSERT_TRUE(run_until(loop, [&] {
+    for (RawPeer& peer : peers) peer.read();
+    return std::count_if(peers.begin(), peers.end(), [](const RawPeer& peer) { return peer.ended; }) == kPeers - 2;
+  }));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, milliseconds(5 * Loop::kListenerPauseMs)) << "not one after another";
+  EXPECT_EQ(loop.refused_connections(), kPeers - 2U);
+  for (const RawPeer& peer : peers) {
+    if (peer.ended) {
+      EXPECT_EQ(peer.received, "no room");
+    }
+  }
 }
 
 TEST(LoopListen, ListenersPausedOrClosedDuringAShortageStayIt) {

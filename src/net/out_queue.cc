@@ -110,7 +110,7 @@ void OutQueue::index_keys() {
 bool OutQueue::drop_oldest_message() {
   for (std::size_t i = first_whole(); i < pieces_.size(); ++i) {
     if (pieces_[i].block != nullptr || pieces_[i].capacity != kMessage) continue;
-    bytes_ -= pieces_[i].shared.size();
+    bytes_ -= view(pieces_[i]).size();
     drop(pieces_[i]);
     close_gap(i);
     return true;

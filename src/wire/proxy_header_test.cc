@@ -11,7 +11,6 @@ namespace gatehouse::wire {
 namespace {
 
 using namespace std::string_literals;
-using Status = ProxyStatus;
 
 std::string version_2(std::uint8_t command, std::uint8_t family, const std::string& rest) {
   std::string out = "\r\n\r\n\0\r\nQUIT\n"s;
@@ -31,15 +30,15 @@ const std::string kSix =
 ProxyHeader parse(const std::string& bytes) {
   ProxyHeader result;
   std::size_t decided_at = 0;
-  for (std::size_t size = 0; size <= bytes.size() && result.status == Status::need_more; ++size) {
+  for (std::size_t size = 0; size <= bytes.size() && result.status == ProxyStatus::need_more; ++size) {
     const std::vector<char> exact(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size));
     result = parse_proxy_header({exact.data(), exact.size()});
     decided_at = size;
   }
-  if (result.status == Status::complete) {
+  if (result.status == ProxyStatus::complete) {
     EXPECT_EQ(result.size, decided_at);
   }
-  if (result.status != Status::need_more) {
+  if (result.status != ProxyStatus::need_more) {
     const ProxyHeader longer = parse_proxy_header(bytes + "GET / HTTP/1.1\r\n");
     EXPECT_EQ(longer.status, result.status);
     EXPECT_EQ(longer.size, result.size);
@@ -51,7 +50,7 @@ ProxyHeader parse(const std::string& bytes) {
 
 void expect_client(const std::string& bytes, const char* ip, std::uint16_t port) {
   const ProxyHeader header = parse(bytes);
-  EXPECT_EQ(header.status, Status::complete) << header.reason;
+  EXPECT_EQ(header.status, ProxyStatus::complete) << header.reason;
   EXPECT_EQ(header.size, bytes.size());
   EXPECT_TRUE(header.names_client);
   EXPECT_EQ(header.address, parse_ip(ip)) << ip;
@@ -60,7 +59,7 @@ void expect_client(const std::string& bytes, const char* ip, std::uint16_t port)
 
 void expect_nobody(const std::string& bytes) {
   const ProxyHeader header = parse(bytes);
-  EXPECT_EQ(header.status, Status::complete) << header.reason;
+  EXPECT_EQ(header.status, ProxyStatus::complete) << header.reason;
   EXPECT_EQ(header.size, bytes.size());
   EXPECT_FALSE(header.names_client);
 }
@@ -108,7 +107,7 @@ TEST(ProxyHeader, Version1Malformed) {
                                   "PROXY UNKNOWN\n"s,
                                   "PROXY \n"s}) {
     const ProxyHeader header = parse(line);
-    EXPECT_EQ(header.status, Status::malformed) << line;
+    EXPECT_EQ(header.status, ProxyStatus::malformed) << line;
     EXPECT_STRNE(header.reason, "");
   }
 }
@@ -118,8 +117,8 @@ TEST(ProxyHeader, WhatIsNoneIsRefusedWithItsFirstWrongByte) {
        {"G"s, "p"s, "PA"s, "PROXX"s, "PROXYT"s, "\n"s, "\r\r"s, "\r\n\r\n\r"s, "\x16\x03\x01"s, "\0"s, "\r\n\r\n\0\r\nQUIT\r"s,
         version_2(0x31, 0x11, "").substr(0, 13), version_2(0x22, 0x11, "").substr(0, 13), version_2(0x21, 0x41, "").substr(0, 14),
         version_2(0x21, 0x13, "").substr(0, 14)}) {
-    EXPECT_EQ(parse_proxy_header(bytes).status, Status::malformed) << bytes;
-    EXPECT_EQ(parse_proxy_header(std::string_view(bytes).substr(0, bytes.size() - 1)).status, Status::need_more) << bytes;
+    EXPECT_EQ(parse_proxy_header(bytes).status, ProxyStatus::malformed) << bytes;
+    EXPECT_EQ(parse_proxy_header(std::string_view(bytes).substr(0, bytes.size() - 1)).status, ProxyStatus::need_more) << bytes;
   }
 }
 
@@ -141,25 +140,25 @@ TEST(ProxyHeader, Version2OfNobody) {
 }
 
 TEST(ProxyHeader, Version2TooShortForItsAddresses) {
-  EXPECT_EQ(parse(version_2(0x21, 0x11, kFour.substr(1))).status, Status::malformed);
-  EXPECT_EQ(parse(version_2(0x21, 0x21, kSix.substr(1))).status, Status::malformed);
-  EXPECT_EQ(parse(version_2(0x21, 0x21, kFour)).status, Status::malformed);
-  EXPECT_EQ(parse(version_2(0x21, 0x31, std::string(215, 'u'))).status, Status::malformed);
-  EXPECT_EQ(parse(version_2(0x21, 0x11, "")).status, Status::malformed);
+  EXPECT_EQ(parse(version_2(0x21, 0x11, kFour.substr(1))).status, ProxyStatus::malformed);
+  EXPECT_EQ(parse(version_2(0x21, 0x21, kSix.substr(1))).status, ProxyStatus::malformed);
+  EXPECT_EQ(parse(version_2(0x21, 0x21, kFour)).status, ProxyStatus::malformed);
+  EXPECT_EQ(parse(version_2(0x21, 0x31, std::string(215, 'u'))).status, ProxyStatus::malformed);
+  EXPECT_EQ(parse(version_2(0x21, 0x11, "")).status, ProxyStatus::malformed);
 }
 
 TEST(ProxyHeader, LengthsAtTheLimitAndOnePastIt) {
   const std::string line = "PROXY UNKNOWN " + std::string(kMostProxyLine - 16, 'x');
   expect_nobody(line + "\r\n");
-  EXPECT_EQ(parse_proxy_header(line + "x").status, Status::need_more);
-  EXPECT_EQ(parse(line + "x\r\n").status, Status::too_long);
-  EXPECT_EQ(parse("PROXY TCP4 " + std::string(1000, '1')).status, Status::too_long);
+  EXPECT_EQ(parse_proxy_header(line + "x").status, ProxyStatus::need_more);
+  EXPECT_EQ(parse(line + "x\r\n").status, ProxyStatus::too_long);
+  EXPECT_EQ(parse("PROXY TCP4 " + std::string(1000, '1')).status, ProxyStatus::too_long);
   const std::string fits = version_2(0x21, 0x11, kFour + std::string(kMostProxyHeader - 16 - 12, 't'));
   ASSERT_EQ(fits.size(), kMostProxyHeader);
   expect_client(fits, "192.0.2.1", 56324);
   const std::string too_long = version_2(0x21, 0x11, kFour + std::string(kMostProxyHeader - 16 - 11, 't'));
-  EXPECT_EQ(parse_proxy_header(std::string_view(too_long).substr(0, 15)).status, Status::need_more);
-  EXPECT_EQ(parse_proxy_header(std::string_view(too_long).substr(0, 16)).status, Status::too_long) << "before it has come";
+  EXPECT_EQ(parse_proxy_header(std::string_view(too_long).substr(0, 15)).status, ProxyStatus::need_more);
+  EXPECT_EQ(parse_proxy_header(std::string_view(too_long).substr(0, 16)).status, ProxyStatus::too_long) << "before it has come";
 }
 
 }  // namespace

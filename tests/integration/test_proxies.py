@@ -13,8 +13,8 @@ import unittest
 
 import websockets
 
-from php_peer import events
-from program import ProgramTest, free_ports, is_listening, wait_until
+from php_peer import PhpPeerTest, events
+from program import free_ports, is_listening, wait_until
 
 DOCUMENTS = pathlib.Path(__file__).parents[2] / "docs"
 PROXY_PATH = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin"
@@ -72,7 +72,7 @@ def blocks(document, language):
     return re.findall(rf"```{language}\n(.*?)```", (DOCUMENTS / document).read_text(), re.DOTALL)
 
 
-class ProxiesTest(ProgramTest):
+class ProxiesTest(PhpPeerTest):
     def setUp(self):
         self.directory = pathlib.Path(self.enter(tempfile.TemporaryDirectory(prefix="gatehouse-proxies-")))
 
@@ -92,8 +92,8 @@ class ProxiesTest(ProgramTest):
         wait_until(lambda: is_listening(port) or process.poll() is not None, what=f"{command[0]} listens")
         self.assertIsNone(process.poll(), log.read_text())
 
-    def start_gateways(self, *gateways):
-        """Each is (name, scheme, settings); returns their ports."""
+    def start_gateways(self, *gateways, php=False):
+        """Each is (name, scheme, settings), with a worker; returns their ports."""
         register, *ports = free_ports(1 + 2 * len(gateways))
         clients, inner = ports[:len(gateways)], ports[len(gateways):]
         text = REGISTER.format(register=register)
@@ -102,6 +102,9 @@ class ProxiesTest(ProgramTest):
         file = self.directory / "gatehouse.toml"
         file.write_text(text)
         self.gatehouse = self.start("gatehouse", "-c", file)
+        if php:
+            _, self.worker_log = self.start_php_worker(f"127.0.0.1:{register}", len(gateways), secret="")
+            return clients
         self.worker_log = self.directory / "events"
         worker = self.start("native_worker", "--register", f"127.0.0.1:{register}", "--event-log", self.worker_log)
         wait_until(lambda: all(p["inner_connections"] for p in self.gatehouse.processes("gateway")), what=f"the worker is there:\n{worker.log()}")
@@ -111,9 +114,11 @@ class ProxiesTest(ProgramTest):
         return [event[1] for event in events(self.worker_log, kind)]
 
     def shown(self):
+        """The addresses of clients; the proxies' own are those of health checks."""
         result = self.gatehouse.run("connections", "--json")
         self.assertEqual(result.returncode, 0, result.stderr)
-        return [c["remote_address"].rsplit(":", 1)[0] for c in json.loads(result.stdout)["connections"] if c["kind"] == "client"]
+        clients = [c for c in json.loads(result.stdout)["connections"] if c["kind"] == "client"]
+        return [address for c in clients if (address := c["remote_address"].rsplit(":", 1)[0]) != "127.0.0.1"]
 
     async def echo(self, client):
         await client.send("hello")
@@ -200,6 +205,18 @@ class ProxiesTest(ProgramTest):
             self.assertEqual(liar.makefile().readline(), "echo PROXY TCP4 192.0.2.1 127.0.0.1 1 2\n")
             self.assertEqual(self.shown(), ["127.0.0.6"])
         self.assertEqual(self.gatehouse.processes("gateway")[1]["limits"], {"proxy_header": 1})
+
+    async def test_a_worker_of_php_sees_the_client(self):
+        web, lines = self.start_gateways(
+            ("web", "websocket", 'trusted_proxies = ["127.0.0.1"]\nreal_ip_header = "x-forwarded-for"'),
+            ("lines", "text", 'trusted_proxies = ["127.0.0.1"]\nproxy_protocol = true'), php=True)
+        async with websockets.connect(f"ws://127.0.0.1:{web}/", extra_headers={"X-Forwarded-For": "192.0.2.1, 192.0.2.2:4711"}):
+            wait_until(lambda: events(self.worker_log, "websocket"), what="the handshake")
+        self.assertEqual(events(self.worker_log, "websocket")[0][2]["REMOTE_ADDR"], "192.0.2.2")
+        with contextlib.closing(socket.create_connection(("127.0.0.1", lines), 20)) as client:
+            client.sendall(b"PROXY TCP4 192.0.2.3 127.0.0.1 4712 80\r\n")
+            wait_until(lambda: len(events(self.worker_log, "connect")) == 2, what="both clients")
+        self.assertEqual([event[1:3] for event in events(self.worker_log, "connect")], [["192.0.2.2", 4711], ["192.0.2.3", 4712]])
 
     async def wait_until_gone(self):
         for _ in range(1000):
