@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 
+#include "wire/php_json.h"
+
 namespace gatehouse::wire {
 namespace {
 
@@ -27,7 +29,7 @@ std::string handshake_verdict_body(const HandshakeVerdict& verdict) {
 }
 
 bool parse_handshake_verdict(std::string_view body, HandshakeVerdict& out) {
-  const Json json = Json::parse(body, nullptr, false);
+  const Json json = parse_peer_json(body);
   if (!json.is_object()) return false;
   const auto status = json.find("status");
   if (status == json.end() || !status->is_number_integer()) return false;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+
 namespace gatehouse::wire {
 namespace {
 
@@ -23,6 +25,9 @@ TEST(HandshakeVerdict, RefusesWhatIsNone) {
         "{\"status\":99999999999999}", "{\"status\":403,\"words\":1}", "{\"status\":101,\"subprotocol\":[]}"}) {
     EXPECT_FALSE(parse_handshake_verdict(body, out)) << body;
   }
+  const std::string deep(100'000, '[');
+  EXPECT_FALSE(parse_handshake_verdict(deep, out));
+  EXPECT_FALSE(parse_handshake_verdict("{\"status\":403,\"more\":" + deep + std::string(100'000, ']') + "}", out));
 }
 
 }  // namespace
