@@ -1,5 +1,6 @@
 // Parses a request head whole and in pieces that the data gives the sizes of, wants the same result, and then runs the handshake
 // and the decoding of its values over it.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -7,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "wire/deflate_offer.h"
 #include "wire/http_head.h"
 #include "wire/php_serialize.h"
 #include "wire/websocket_handshake.h"
@@ -56,11 +58,20 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
   check(whole.size <= kLimits.bytes && head.fields.size() <= kLimits.fields);
   const std::string_view text = bytes.substr(0, whole.size);
-  check(text.ends_with("\r\n\r\n") && is_inside(head.method, text) && is_inside(head.path(), text) &&
-        is_inside(head.query(), text));
+  check(text.ends_with("\r\n\r\n") && is_inside(head.method, text) && is_inside(head.query(), text));
+  check(head.path() == "/" || is_inside(head.path(), text));  // "/" for an absolute form without a path
   for (const auto& [name, value] : head.fields) check(is_inside(name, text) && is_inside(value, text));
   const HandshakeAnswer answer = check_websocket_handshake(head);
   check(answer.accepted == answer.refusal.empty() && answer.accepted == (answer.accept_key.size() == 28));
+
+  // What is chosen was offered, and may stand in an answer.
+  const std::vector<std::string> offered = offered_subprotocols(head);
+  for (const std::string& name : offered) check(is_subprotocol(name));
+  const std::string chosen = choose_subprotocol({"superchat", "chat"}, offered);
+  check(chosen.empty() || std::find(offered.begin(), offered.end(), chosen) != offered.end());
+  if (is_allowed_origin(head, {"https://chat.example"})) check(head.field("Origin") == "https://chat.example");
+  const DeflateAnswer deflate = answer_deflate_offers(head, {.context_takeover = true});
+  if (answer.accepted) check(websocket_acceptance(answer.accept_key, chosen, deflate.extensions).ends_with("\r\n\r\n"));
 
   // What the values are serialized to, a worker can read again.
   PhpValue copy;
