@@ -18,8 +18,8 @@ def frame(text):
 
 
 class Client:
-    def __init__(self, port):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
+    def __init__(self, host, port):
+        self.socket = socket.create_connection((host, port), timeout=30)
         self.socket.sendall(REQUEST)
         head = b""
         while b"\r\n\r\n" not in head:
@@ -38,11 +38,11 @@ class Client:
 class SteadyLoad(threading.Thread):
     """`exactly_once`: an answer that comes twice is a mistake; otherwise it must be marked as `again`."""
 
-    def __init__(self, port, clients, per_second, exactly_once):
+    def __init__(self, port, clients, per_second, exactly_once, host="127.0.0.1"):
         super().__init__(daemon=True)
         self.exactly_once = exactly_once
         self.per_second = per_second
-        self.clients = [Client(port) for _ in range(clients)]
+        self.clients = [Client(host, port) for _ in range(clients)]
         self.by_fd = {client.socket.fileno(): client for client in self.clients}
         self.poll = select.epoll()
         for fd in self.by_fd:

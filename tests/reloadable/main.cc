@@ -42,6 +42,13 @@ class Answers : public gh::Events {
       std::abort();
     } else if (text == "hang") {
       for (;;) pause();
+    } else if (text == "join") {
+      client.cluster().join_group(client.id(), "flooded");
+    } else if (text.starts_with("flood ")) {
+      int kilobytes = 0;
+      std::from_chars(text.data() + 6, text.data() + text.size(), kilobytes);
+      const std::string payload(1024, 'f');
+      for (int i = 0; i < kilobytes; ++i) client.cluster().send_to_group("flooded", payload);
     }
     std::string answer = word_ + " ";
     answer += text;
@@ -61,6 +68,8 @@ int main(int argc, char** argv) {
   int start_port = 2900;
   int workers = 2;
   int worker_timeout_ms = 60'000;
+  int ping_interval_ms = 0;
+  bool deflate = false;
 
   gh::Application app("reloadable");
   app.option("--listen", listen, "where clients connect, as in text://127.0.0.1:9001; may be given several times");
@@ -68,6 +77,8 @@ int main(int argc, char** argv) {
   app.option("--register", register_address, "IP:PORT of the register");
   app.option("--start-port", start_port, "inner port of the first gateway process");
   app.option("--worker-timeout-ms", worker_timeout_ms, "how long a worker may be silent");
+  app.option("--ping-interval-ms", ping_interval_ms, "clients that are silent for two of these are closed");
+  app.option("--deflate", deflate, "compress messages for clients that offer permessage-deflate");
   if (const auto status = app.parse(argc, argv)) return *status;
 
   app.add(gh::RegisterOptions{.listen = "text://" + register_address});
@@ -76,6 +87,9 @@ int main(int argc, char** argv) {
                                .listen = listen[i],
                                .start_port = start_port + static_cast<int>(i),
                                .register_addresses = {register_address},
+                               .ping_interval = std::chrono::milliseconds(ping_interval_ms),
+                               .ping_not_response_limit = 1,
+                               .deflate = deflate,
                                .worker_timeout = std::chrono::milliseconds(worker_timeout_ms)});
   }
   if (workers > 0) {
