@@ -154,6 +154,7 @@ class MixedSoak(ProgramTest):
         self.killed = {"worker": 0, "register": 0, "gateway": 0}
         self.cut = 0
         self.spaces = []
+        self.network = "a good network"
 
     def start_all(self):
         ports = free_ports(5)
@@ -172,6 +173,7 @@ class MixedSoak(ProgramTest):
             self.addCleanup(space.remove)
         try:
             bad.make_bad()
+            self.network = "a network that loses 2 %"
         except (OSError, subprocess.CalledProcessError):
             print("no tc netem: the far network is a good one", flush=True)
         return bad, cut
@@ -268,7 +270,7 @@ class MixedSoak(ProgramTest):
         print(f"  at the gateway that dies: {self.returning.answered} answers, {len(self.returning.mistakes)} mistakes, "
               f"{self.returning.returned} times connected")
         if far is not None:
-            print(f"  over a network that loses 2 %: {far['said']} messages, {far['answered']} answered, {len(far['mistakes'])} mistakes; "
+            print(f"  over {self.network}: {far['said']} messages, {far['answered']} answered, {len(far['mistakes'])} mistakes; "
                   f"slowest answer {far['slowest_ms']} ms")
         total = {}
         for each in done:
