@@ -193,6 +193,12 @@ void EventForwarder::deliver_held() {
   resume_clients_of(resumed);
 }
 
+std::unordered_set<std::uint32_t> EventForwarder::held_clients() const {
+  std::unordered_set<std::uint32_t> ids;
+  for (const HeldEvent& event : held_) ids.insert(event.connection_id);
+  return ids;
+}
+
 bool EventForwarder::is_expired(const HeldEvent& event) const {
   return loop_.now_ms() - event.since_ms >= settings_.held_ms && !is_essential(event.command) &&
          !deliveries_.must_wait(event.connection_id);

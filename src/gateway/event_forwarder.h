@@ -4,6 +4,7 @@
 #include <deque>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -89,6 +90,8 @@ class EventForwarder {
   std::vector<std::uint32_t> take_deadly() { return std::exchange(deadly_, {}); }
 
   [[nodiscard]] std::size_t held() const { return held_.size(); }
+  /// Whose they are. Takes time in proportion to their number.
+  [[nodiscard]] std::unordered_set<std::uint32_t> held_clients() const;
   [[nodiscard]] std::uint64_t forwarded() const { return forwarded_; }
   [[nodiscard]] const Settings& settings() const { return settings_; }
 

@@ -148,7 +148,7 @@ void Gateway::State::build(std::uint16_t port, std::uint16_t inner_port) {
       loop_, table_, directory_, workers_, *forwarder_, framing_, websockets_, limits_,
       gateway::Clients::Settings{options_.send_to_client_buffer_size, options_.send_buffer_policy});
   handshakes_ = std::make_unique<gateway::Handshakes>(
-      loop_, table_, *clients_, workers_, limits_,
+      loop_, table_, *clients_, workers_, *forwarder_, limits_,
       gateway::Handshakes::Settings{milliseconds(options_.handshake_timeout), options_.handshake_by_worker});
   heartbeat_ = std::make_unique<gateway::Heartbeat>(
       loop_, table_, *clients_,

@@ -1,6 +1,8 @@
 #include "gateway/handshakes.h"
 
 #include <algorithm>
+#include <optional>
+#include <unordered_set>
 #include <utility>
 
 #include "wire/websocket_handshake.h"
@@ -87,6 +89,7 @@ void Handshakes::end_late() {
     it = waits && !to_be_opened ? std::next(it) : asked_.erase(it);
     if (to_be_opened) accept(client, request);
   }
+  std::optional<std::unordered_set<std::uint32_t>> held;  // made when it is needed
   while (!deadlines_.empty() && deadlines_.front().at_ms <= loop_.now_ms()) {
     const std::uint32_t id = deadlines_.front().connection_id;
     deadlines_.pop_front();
@@ -94,7 +97,12 @@ void Handshakes::end_late() {
     if (client == ClientTable::kNone || table_[client].stage == Stage::open) continue;
     net::Connection* connection = loop_.find(table_[client].connection);
     const bool asked = table_[client].stage == Stage::asked;
-    const bool waits_for_us = connection != nullptr && connection->is_paused() && (!asked || workers_.size() == 0);
+    bool waits_for_us = connection != nullptr && connection->is_paused() && (!asked || workers_.size() == 0);
+    if (waits_for_us && asked) {
+      // Not one whose worker has gone with the question: nobody will ask again.
+      if (!held) held = forwarder_.held_clients();
+      waits_for_us = held->contains(id);
+    }
     if (waits_for_us) {
       // It is we who do not read, for want of a worker: its time starts anew.
       deadlines_.push_back({id, loop_.now_ms() + settings_.deadline_ms});

@@ -9,6 +9,7 @@
 
 #include "gateway/client_table.h"
 #include "gateway/clients.h"
+#include "gateway/event_forwarder.h"
 #include "gateway/limit_log.h"
 #include "gateway/worker_table.h"
 #include "net/loop.h"
@@ -32,8 +33,15 @@ class Handshakes {
     std::vector<std::string> offered;  // subprotocols
   };
 
-  Handshakes(net::Loop& loop, ClientTable& table, Clients& clients, WorkerTable& workers, LimitLog& limits, Settings settings)
-      : loop_(loop), table_(table), clients_(clients), workers_(workers), limits_(limits), settings_(settings) {}
+  Handshakes(net::Loop& loop, ClientTable& table, Clients& clients, WorkerTable& workers, const EventForwarder& forwarder,
+             LimitLog& limits, Settings settings)
+      : loop_(loop),
+        table_(table),
+        clients_(clients),
+        workers_(workers),
+        forwarder_(forwarder),
+        limits_(limits),
+        settings_(settings) {}
 
   /// Its time begins.
   void begin(std::uint32_t client);
@@ -61,6 +69,7 @@ class Handshakes {
   ClientTable& table_;
   Clients& clients_;
   WorkerTable& workers_;
+  const EventForwarder& forwarder_;
   LimitLog& limits_;
   Settings settings_;
   std::deque<Deadline> deadlines_;                    // in their order, since all are equally far away

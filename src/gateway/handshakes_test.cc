@@ -109,6 +109,15 @@ TEST_F(Asking, AWorkerThatDoesNotAnswerInTime) {
   test.settle();
 }
 
+/// It had been given the question and does not acknowledge events, so that nobody is asked again; there is no other.
+TEST_F(Asking, AWorkerThatGoesWithTheQuestion) {
+  connect();
+  worker.reset();
+  ASSERT_TRUE(test.until([&] { return client->ended(); }));
+  EXPECT_TRUE(client->head.starts_with("HTTP/1.1 503 ")) << client->head;
+  EXPECT_EQ(test.gateway->status().connections, 0U);
+}
+
 TEST_F(Asking, AClientThatGoesMeanwhileAndAnAnswerThatIsNone) {
   connect();
   client->socket.close();
