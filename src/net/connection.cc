@@ -3,6 +3,7 @@
 #include "net/loop.h"
 #include "net/out_queue.h"
 #include "net/socket.h"
+#include "net/tls_session.h"
 
 namespace gatehouse::net {
 
@@ -54,7 +55,16 @@ char* Connection::grow(std::size_t size) {
   return loop_->queue_of(*this).grow(size);
 }
 
-std::size_t Connection::queued_bytes() const { return out_ == nullptr ? 0 : out_->bytes(); }
+std::size_t Connection::queued_bytes() const {
+  const std::size_t plain = out_ == nullptr ? 0 : out_->bytes();
+  return tls_ == nullptr || tls_->sealed == nullptr ? plain : plain + tls_->sealed->bytes();
+}
+
+void Connection::start_tls(TlsContext& context) {
+  if (state_ == State::open && tls_ == nullptr) loop_->begin_tls(*this, context, false);
+}
+
+std::string_view Connection::tls_problem() const { return tls_ == nullptr ? std::string_view() : tls_->problem(); }
 
 void Connection::flush() {
   if (state_ == State::open && !write_blocked_) loop_->flush(*this);
@@ -83,6 +93,7 @@ ConnectionRow Connection::describe() const {
   row.bytes_sent = bytes_sent_;
   row.paused = paused_;
   if (handler_ != nullptr) handler_->describe(*this, row);
+  if (tls_ != nullptr) row.protocol += "+tls";
   return row;
 }
 
@@ -96,7 +107,8 @@ void Connection::resume() {
 }
 
 void Connection::close() {
-  if (state_ == State::connecting) return destroy();
+  const bool has_nothing_to_say = tls_ != nullptr && !tls_->is_established() && out_ == nullptr;
+  if (state_ == State::connecting || has_nothing_to_say) return destroy();
   if (state_ != State::open) return;
   state_ = State::flushing;
   loop_->limit_closing(*this, loop_->now_ms() + kMostFlushMs);

@@ -13,6 +13,8 @@ namespace gatehouse::net {
 
 class Loop;
 class OutQueue;
+class TlsContext;
+class TlsSession;
 class Connection;
 
 /// Names a connection without owning it. Stays safe to use when the connection is gone: Loop::find() then gives null.
@@ -28,6 +30,13 @@ enum class CloseCause : std::uint8_t {
   connection_lost,  // reset, timed out, unreachable
   connect_failed,   // a dial that never came up
   closed_here,      // close() or destroy() by its handler
+};
+
+/// What a handler may want to know of a connection's encryption.
+enum class TlsEvent : std::uint8_t {
+  delayed,  // more new handshakes than may begin in a second: this one waits for its turn
+  late,     // the handshake took too long
+  failed,   // no TLS, or not as it has to be: Connection::tls_problem() says why
 };
 
 /// What happens on the connections of one kind: all clients of a gateway, all inner connections, all lines to a register.
@@ -58,6 +67,9 @@ class ConnectionHandler {
 
   /// What a peer is told that is accepted only to be refused, for want of descriptors. Sent as far as the kernel takes it.
   [[nodiscard]] virtual std::string_view refusal() const { return {}; }
+
+  /// After `late` and `failed` the connection ends.
+  virtual void on_tls(Connection& /*connection*/, TlsEvent /*event*/) {}
 
   /// Adds what it knows of the connection, for `connections`: who is at the other end, what is spoken.
   virtual void describe(const Connection& /*connection*/, ConnectionRow& /*row*/) const {}
@@ -107,13 +119,22 @@ class Connection {
   /// Calls ConnectionHandler::on_drain once, when the queue has fallen below `bytes`.
   void notify_below(std::size_t bytes) { drain_mark_ = static_cast<std::uint32_t>(bytes > 0xffffffffU ? 0xffffffffU : bytes); }
 
+  /// Speaks TLS from here on, as the server: what is sent from now on waits for the handshake, and only what was encrypted is
+  /// delivered. Called in on_open, or in on_data once a preamble has been consumed, whose rest is the beginning of the handshake.
+  /// What `context` is now counts; it may be gone later.
+  void start_tls(TlsContext& context);
+  [[nodiscard]] bool is_encrypted() const { return tls_ != nullptr; }
+  /// Why its encryption failed; empty when it did not.
+  [[nodiscard]] std::string_view tls_problem() const;
+
   /// Reads nothing more until resume(): the kernel's buffer fills and the peer is slowed down (back-pressure).
   void pause();
   void resume();
   [[nodiscard]] bool is_paused() const { return paused_; }
 
   /// Writes what is queued, then ends the connection in order (FIN, wait for the peer's). A peer that takes nothing for
-  /// kLingerMs, or does not close in that time, is cut off; so is one that is not done after kMostFlushMs.
+  /// kLingerMs, or does not close in that time, is cut off; so is one that is not done after kMostFlushMs. What is queued
+  /// before the handshake of TLS is done waits for that, within the same times.
   void close();
   /// Ends it now; what is queued is dropped.
   void destroy();
@@ -144,7 +165,8 @@ class Connection {
   Loop* loop_ = nullptr;
   ConnectionHandler* handler_ = nullptr;
   OutQueue* out_ = nullptr;
-  char* in_ = nullptr;  // unconsumed input; allocated only while a message is incomplete
+  TlsSession* tls_ = nullptr;  // owned by the connection
+  char* in_ = nullptr;         // unconsumed input; allocated only while a message is incomplete
   std::uint32_t in_size_ = 0;
   std::uint32_t in_capacity_ = 0;
   std::uint64_t bytes_received_ = 0;

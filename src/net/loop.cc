@@ -15,6 +15,8 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "net/loop_tls.h"
+
 namespace gatehouse::net {
 namespace {
 
@@ -56,6 +58,7 @@ Loop::~Loop() {
   connections_.for_each([this](Connection& connection) {
     if (connection.out_ != nullptr) out_pool_.give_back(std::exchange(connection.out_, nullptr));
     free_input(connection);
+    free_tls(connection);
     if (connection.fd_ >= 0) ::close(std::exchange(connection.fd_, -1));
   });
 }
@@ -77,7 +80,11 @@ int Loop::wait_time_ms() const {
   if (!ready_.empty() || !dirty_.empty() || !dead_.empty()) return 0;
   timespec now{};
   clock_gettime(CLOCK_MONOTONIC, &now);
-  return timers_.next_in_ms(static_cast<std::uint64_t>(now.tv_sec) * 1000 + static_cast<std::uint64_t>(now.tv_nsec) / 1'000'000);
+  const std::uint64_t now_ms =
+      static_cast<std::uint64_t>(now.tv_sec) * 1000 + static_cast<std::uint64_t>(now.tv_nsec) / 1'000'000;
+  const int timers = timers_.next_in_ms(now_ms);
+  const int handshakes = handshakes_.wait_ms(now_ms);
+  return handshakes < 0 || (timers >= 0 && timers < handshakes) ? timers : handshakes;
 }
 
 void Loop::iterate(int timeout_ms) {
@@ -109,6 +116,7 @@ void Loop::iterate(int timeout_ms) {
     }
   }
   run_ready(ready_before);
+  run_handshakes();
   timers_.advance(now_ms_);
   run_posted();
   flush_all();

@@ -15,6 +15,7 @@
 #include "net/connection.h"
 #include "net/connection_table.h"
 #include "net/endpoint.h"
+#include "net/handshake_queue.h"
 #include "net/out_queue.h"
 #include "net/socket.h"
 #include "net/timer_wheel.h"
@@ -72,8 +73,9 @@ class Loop {
   void pause_listener(ListenerId id);
   void resume_listener(ListenerId id);
 
-  /// Starts to connect. The handler hears on_open, or on_close with connect_failed; never before this call has returned.
-  ConnectionId dial(const Endpoint& endpoint, ConnectionHandler& handler, std::uint32_t tag = 0);
+  /// Starts to connect. The handler hears on_open, or on_close with connect_failed; never before this call has returned. With
+  /// `tls` the connection is encrypted, and on_open comes when that is done.
+  ConnectionId dial(const Endpoint& endpoint, ConnectionHandler& handler, std::uint32_t tag = 0, TlsContext* tls = nullptr);
   /// Takes over a connected stream socket (one end of a socketpair, say). on_open is not called.
   ConnectionId adopt(Socket socket, ConnectionHandler& handler, std::uint32_t tag = 0);
 
@@ -122,6 +124,8 @@ class Loop {
   static constexpr int kAcceptBatch = 64;                 // connections accepted in one go
   static constexpr int kTrimMs = 500;                     // between steps of giving memory back after a burst
   static constexpr int kListenerPauseMs = 200;            // after running out of descriptors
+  static constexpr int kMostHandshakeSteps = 16;          // of TLS, in one iteration,
+  static constexpr int kHandshakeBudgetMs = 4;            // and fewer when they take longer than this together
 
  private:
   friend class Connection;
@@ -140,6 +144,16 @@ class Loop {
     std::shared_ptr<std::function<void(Readiness)>> callback;
   };
 
+  /// What a connection has brought.
+  struct Received {
+    std::size_t size = 0;   // bytes for the handler
+    std::size_t taken = 0;  // bytes from the kernel
+    int error = 0;          // an errno
+    bool ended = false;     // the peer says no more
+    bool more = false;      // the kernel may have more, or an end is still to be told
+  };
+  struct TlsTools;
+
   static std::uint64_t pack(Kind kind, std::uint32_t index, std::uint32_t generation);
   void iterate(int timeout_ms);
   int wait_time_ms() const;
@@ -148,6 +162,7 @@ class Loop {
   Connection* add_connection(Socket socket, ConnectionHandler& handler, std::uint32_t tag, Connection::State state);
   void on_connection_event(Connection& connection, std::uint32_t events);
   void read(Connection& connection);
+  Received receive(Connection& connection, char* target, std::size_t room);
   void end_after_last_words(Connection& connection);
   bool deliver(Connection& connection, std::span<char> bytes, std::size_t seen, bool in_own_buffer);
   void keep_input(Connection& connection, std::span<const char> rest);
@@ -161,12 +176,27 @@ class Loop {
   void flush_all();
   void flush(Connection& connection);
   int write_some(Connection& connection);
+  int write_queue(Connection& connection, OutQueue& queue);
   void retry_flush(Connection& connection);
   void trim_later();
   void after_flush(Connection& connection);
   void limit_closing(Connection& connection, std::uint64_t last_ms);
   void end(Connection& connection, CloseCause cause, int error);
   void reap();
+
+  // Encrypted connections: loop_tls.cc.
+  TlsTools& tls_tools();
+  void begin_tls(Connection& connection, TlsContext& context, bool dialled);
+  void want_handshake(Connection& connection);
+  void run_handshakes();
+  void shake_hands(Connection& connection);
+  bool receive_for_handshake(Connection& connection);
+  void finish_handshake(Connection& connection);
+  void fail_tls(Connection& connection, TlsEvent event);
+  Received receive_sealed(Connection& connection, char* target, std::size_t room);
+  int write_sealed(Connection& connection);
+  OutQueue& sealed_queue_of(Connection& connection);
+  void free_tls(Connection& connection);
 
   void accept_from(std::uint32_t index);
   void out_of_descriptors(Listener& listener, std::uint32_t index);
@@ -193,6 +223,8 @@ class Loop {
   std::vector<ConnectionId> ready_;
   std::vector<ConnectionId> dead_;
   std::unique_ptr<char[]> receive_buffer_;
+  std::unique_ptr<TlsTools> tls_tools_;  // made when the first connection is encrypted
+  HandshakeQueue handshakes_;
   std::mutex posted_mutex_;
   std::vector<std::function<void()>> posted_;
   std::uint64_t dropped_sends_ = 0;

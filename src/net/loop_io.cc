@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "net/loop.h"
+#include "net/tls_session.h"
 
 namespace gatehouse::net {
 namespace {
@@ -20,17 +21,26 @@ constexpr int kMostPieces = 256;  // of one sendmsg; more go into the next one
 // A handler that lets this many bytes lie has no limit of its own; sizes are kept in 32 bits.
 constexpr std::uint32_t kMostUnread = 1U << 30;
 
+// Nobody who waits for the answer to a first message of TLS has said so much.
+constexpr std::size_t kMostBeforeHandshake = 64 * 1024;
+
 bool is_transient(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
 
 }  // namespace
 
 void Loop::on_connection_event(Connection& connection, std::uint32_t events) {
-  if (connection.state_ == Connection::State::connecting) {
+  const bool is_dialling =
+      connection.state_ == Connection::State::connecting && (connection.tls_ == nullptr || !connection.tls_->is_reached());
+  if (is_dialling) {
     if ((events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) == 0) return;
     int error = 0;
     socklen_t length = sizeof error;
     getsockopt(connection.fd_, SOL_SOCKET, SO_ERROR, &error, &length);
     if (error != 0) return end(connection, CloseCause::connect_failed, error);
+    if (connection.tls_ != nullptr) {
+      connection.want_until_end_ = (events & (EPOLLRDHUP | EPOLLHUP)) != 0;
+      return want_handshake(connection);
+    }
     connection.state_ = Connection::State::open;
     connection.handler_->on_open(connection);
     if (connection.out_ != nullptr) mark_dirty(connection);
@@ -40,6 +50,8 @@ void Loop::on_connection_event(Connection& connection, std::uint32_t events) {
   }
   if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) connection.want_until_end_ = true;
   if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
+    // Its handshake goes on while it is paused: nothing of that is the handler's.
+    if (connection.tls_ != nullptr && !connection.tls_->is_established()) return want_handshake(connection);
     // One that stands in the still-ready list is read from there, so that no iteration gives it two budgets.
     if (connection.paused_ || connection.ready_) {
       connection.missed_ = true;
@@ -50,6 +62,7 @@ void Loop::on_connection_event(Connection& connection, std::uint32_t events) {
 }
 
 void Loop::read(Connection& connection) {
+  if (connection.tls_ != nullptr && !connection.tls_->is_established()) return want_handshake(connection);
   std::size_t budget = kReadBudget;
   while (!connection.paused_ &&
          (connection.state_ == Connection::State::open || connection.state_ == Connection::State::flushing ||
@@ -66,20 +79,23 @@ void Loop::read(Connection& connection) {
     char* start = receive_buffer_.get() + kReadPadding - (in_own_buffer ? 0 : connection.in_size_);
     std::size_t room = kReadSize;
     if (in_own_buffer) {
-      if (connection.in_capacity_ - connection.in_size_ < connection.in_size_ / 2) {
-        reserve_input(connection, std::size_t{connection.in_size_} * 2);
+      // A record of TLS is opened as a whole.
+      const std::size_t least = connection.tls_ == nullptr ? 0 : TlsSession::kLeastRoom;
+      if (connection.in_capacity_ - connection.in_size_ < std::max<std::size_t>(connection.in_size_ / 2, least)) {
+        reserve_input(connection, std::size_t{connection.in_size_} * 2 + least);
       }
       start = connection.in_;
       room = std::min<std::size_t>(connection.in_capacity_ - connection.in_size_, kReadSize);
     }
     char* const target = in_own_buffer ? connection.in_ + connection.in_size_ : receive_buffer_.get() + kReadPadding;
-    const ssize_t got = ::recv(connection.fd_, target, room, 0);
-    if (got < 0) {
-      if (errno == EINTR) continue;
-      if (is_transient(errno)) return;
-      return end(connection, CloseCause::connection_lost, errno);
+    const Received received = receive(connection, target, room);
+    if (received.error != 0) {
+      if (received.error == EINTR) continue;
+      if (is_transient(received.error)) return;
+      if (!connection.tls_problem().empty()) return fail_tls(connection, TlsEvent::failed);
+      return end(connection, CloseCause::connection_lost, received.error);
     }
-    if (got == 0) {
+    if (received.ended) {
       // It may have closed only its own direction: what close() promised to write is still written.
       if (connection.state_ != Connection::State::flushing) return end_after_last_words(connection);
       connection.peer_ended_ = true;
@@ -87,25 +103,36 @@ void Loop::read(Connection& connection) {
       return;
     }
 
-    connection.bytes_received_ += static_cast<std::uint64_t>(got);
-    const auto size = static_cast<std::size_t>(got);
-    budget -= std::min(budget, size);
+    connection.bytes_received_ += received.taken;
+    budget -= std::min(budget, received.taken);
     if (connection.state_ != Connection::State::open) continue;  // on its way out: what the peer still says is thrown away
-    const std::size_t kept = connection.in_size_;
-    // After a pause nothing counts as seen: the handler may have stopped in front of whole messages.
-    const std::size_t seen = std::exchange(connection.resumed_, false) ? 0 : kept;
-    if (!in_own_buffer && kept > 0) std::memcpy(start, connection.in_, kept);
-    if (in_own_buffer) connection.in_size_ += static_cast<std::uint32_t>(size);
-    if (!deliver(connection, {start, kept + size}, seen, in_own_buffer)) return;
+    if (received.size > 0) {
+      const std::size_t kept = connection.in_size_;
+      // After a pause nothing counts as seen: the handler may have stopped in front of whole messages.
+      const std::size_t seen = std::exchange(connection.resumed_, false) ? 0 : kept;
+      if (!in_own_buffer && kept > 0) std::memcpy(start, connection.in_, kept);
+      if (in_own_buffer) connection.in_size_ += static_cast<std::uint32_t>(received.size);
+      if (!deliver(connection, {start, kept + received.size}, seen, in_own_buffer)) return;
+    }
     // Less than was asked for: the kernel has no more, and will tell when it has (epoll(7), "edge-triggered", stream sockets).
-    if (size < room && !connection.want_until_end_) return;
+    if (!received.more && !connection.want_until_end_) return;
   }
+}
+
+Loop::Received Loop::receive(Connection& connection, char* target, std::size_t room) {
+  // Of one on its way out nothing is looked at.
+  if (connection.tls_ != nullptr && connection.state_ == Connection::State::open) return receive_sealed(connection, target, room);
+  const ssize_t got = ::recv(connection.fd_, target, room, 0);
+  if (got < 0) return {.error = errno};
+  const auto size = static_cast<std::size_t>(got);
+  return {.size = size, .taken = size, .ended = size == 0, .more = size == room};
 }
 
 /// The peer's FIN may stand right behind a question whose answer is queued and not yet written: it gets what the kernel takes
 /// now.
 void Loop::end_after_last_words(Connection& connection) {
-  if (connection.state_ == Connection::State::open && connection.out_ != nullptr && !connection.write_blocked_) {
+  if (connection.state_ == Connection::State::open && !connection.write_blocked_) {
+    if (connection.tls_ != nullptr) connection.tls_->say_end();
     write_some(connection);
   }
   end(connection, CloseCause::peer_closed, 0);
@@ -116,7 +143,18 @@ bool Loop::deliver(Connection& connection, std::span<char> bytes, std::size_t se
   const std::size_t consumed = connection.handler_->on_data(connection, bytes, seen);
   if (connection.state_ == Connection::State::dead) return false;
   assert(consumed <= bytes.size());
-  const std::span<char> rest = connection.state_ == Connection::State::open ? bytes.subspan(consumed) : std::span<char>();
+  std::span<char> rest = connection.state_ == Connection::State::open ? bytes.subspan(consumed) : std::span<char>();
+  // The handler has just begun to encrypt: the rest belongs to the handshake.
+  const bool was_begun = connection.tls_ != nullptr && !connection.tls_->is_established();
+  if (was_begun && rest.size() > kMostBeforeHandshake) {
+    end(connection, CloseCause::connection_lost, EMSGSIZE);
+    return false;
+  }
+  if (was_begun) {
+    connection.tls_->feed({rest.data(), rest.size()});
+    want_handshake(connection);
+    rest = {};
+  }
   if (rest.empty()) {
     free_input(connection);
   } else if (in_own_buffer) {
@@ -129,6 +167,7 @@ bool Loop::deliver(Connection& connection, std::span<char> bytes, std::size_t se
   } else {
     keep_input(connection, rest);
   }
+  if (was_begun) return false;
   // The kernel may have more and will not say so again; resume() reads on.
   if (connection.paused_) connection.missed_ = true;
   return !connection.paused_;
@@ -190,7 +229,8 @@ OutQueue& Loop::queue_of(Connection& connection) {
 
 void Loop::mark_dirty(Connection& connection) {
   // One that waits for the kernel, or for its connect, is flushed when that has come.
-  if (connection.dirty_ || connection.write_blocked_ || connection.state_ == Connection::State::connecting) return;
+  const bool is_dialling = connection.state_ == Connection::State::connecting && connection.tls_ == nullptr;
+  if (connection.dirty_ || connection.write_blocked_ || is_dialling) return;
   connection.dirty_ = true;
   dirty_.push_back(connection.id());
 }
@@ -211,17 +251,25 @@ void Loop::flush_all() {
 
 void Loop::flush(Connection& connection) {
   const int error = write_some(connection);
-  if (error != 0) return end(connection, CloseCause::connection_lost, error);
+  if (error != 0) {
+    const bool was_up = connection.state_ != Connection::State::connecting;
+    return end(connection, was_up ? CloseCause::connection_lost : CloseCause::connect_failed, error);
+  }
   after_flush(connection);
 }
 
 /// Writes until the queue is empty or the kernel takes no more. Returns the errno of a connection that is lost, else 0.
 int Loop::write_some(Connection& connection) {
-  while (connection.out_ != nullptr && !connection.out_->empty()) {
+  if (connection.tls_ != nullptr) return write_sealed(connection);
+  return connection.out_ == nullptr ? 0 : write_queue(connection, *connection.out_);
+}
+
+int Loop::write_queue(Connection& connection, OutQueue& queue) {
+  while (!queue.empty()) {
     std::array<iovec, kMostPieces> pieces;  // NOLINT(cppcoreguidelines-pro-type-member-init): gather fills it
     msghdr message{};
     message.msg_iov = pieces.data();
-    message.msg_iovlen = static_cast<std::size_t>(connection.out_->gather(pieces.data(), kMostPieces));
+    message.msg_iovlen = static_cast<std::size_t>(queue.gather(pieces.data(), kMostPieces));
     const ssize_t sent = ::sendmsg(connection.fd_, &message, MSG_NOSIGNAL);
     if (sent < 0) {
       if (errno == EINTR) continue;
@@ -234,7 +282,7 @@ int Loop::write_some(Connection& connection) {
       return errno;
     }
     connection.bytes_sent_ += static_cast<std::uint64_t>(sent);
-    connection.out_->consume(static_cast<std::size_t>(sent));
+    queue.consume(static_cast<std::size_t>(sent));
   }
   return 0;
 }
@@ -242,7 +290,7 @@ int Loop::write_some(Connection& connection) {
 void Loop::retry_flush(Connection& connection) {
   after(std::chrono::milliseconds(10), [this, id = connection.id()] {
     Connection* again = find(id);
-    if (again != nullptr && again->out_ != nullptr) mark_dirty(*again);
+    if (again != nullptr && again->queued_bytes() > 0) mark_dirty(*again);
   });
 }
 
@@ -309,6 +357,7 @@ void Loop::reap() {
     free_input(*connection);
     if (connection->fd_ >= 0) ::close(std::exchange(connection->fd_, -1));
     connection->handler_->on_close(*connection, connection->cause_, connection->error_);
+    free_tls(*connection);
     connections_.remove(*connection);
   }
   dead_.erase(dead_.begin(), dead_.begin() + static_cast<std::ptrdiff_t>(count));

@@ -113,12 +113,13 @@ bool Loop::refuse_one(Listener& listener) {
   return true;
 }
 
-ConnectionId Loop::dial(const Endpoint& endpoint, ConnectionHandler& handler, std::uint32_t tag) {
+ConnectionId Loop::dial(const Endpoint& endpoint, ConnectionHandler& handler, std::uint32_t tag, TlsContext* tls) {
   auto socket = start_connect(endpoint);
   const int error = socket ? 0 : socket.error().os_error;
   if (socket) set_stream_options(socket->fd());
   Connection* connection = add_connection(socket ? std::move(*socket) : Socket(), handler, tag, Connection::State::connecting);
   connection->peer_ = endpoint.to_address();
+  if (tls != nullptr) begin_tls(*connection, *tls, true);
   if (!socket) end(*connection, CloseCause::connect_failed, error);
   return connection->id();
 }

@@ -1,0 +1,173 @@
+// The part of Loop that encrypts: handshakes a few at a time, records on their way in and out.
+#include "net/loop_tls.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <utility>
+
+namespace gatehouse::net {
+namespace {
+
+constexpr int kMostReads = 2;  // of a buffer, in one step of a handshake: no honest peer says more
+
+}  // namespace
+
+Loop::TlsTools& Loop::tls_tools() {
+  if (tls_tools_ == nullptr) tls_tools_ = std::make_unique<TlsTools>();
+  return *tls_tools_;
+}
+
+void Loop::begin_tls(Connection& connection, TlsContext& context, bool dialled) {
+  (void)tls_tools();
+  connection.tls_ =
+      new TlsSession(context, dialled ? TlsHandshake::Role::client : TlsHandshake::Role::server);  // NOLINT: free_tls()
+  connection.tls_->deadline = after(context.settings().handshake_timeout, [this, id = connection.id()] {
+    Connection* late = find(id);
+    if (late == nullptr || late->state_ == Connection::State::dead || late->tls_->is_established()) return;
+    late->tls_->fail("no handshake in time");
+    fail_tls(*late, TlsEvent::late);
+  });
+}
+
+void Loop::free_tls(Connection& connection) {
+  TlsSession* tls = std::exchange(connection.tls_, nullptr);
+  if (tls == nullptr) return;
+  cancel(tls->deadline);
+  if (tls->sealed != nullptr) out_pool_.give_back(tls->sealed);
+  delete tls;  // NOLINT(cppcoreguidelines-owning-memory): begin_tls()
+}
+
+void Loop::want_handshake(Connection& connection) {
+  TlsSession& tls = *connection.tls_;
+  if (std::exchange(tls.is_waiting, true)) return;
+  if (!tls.is_server() || std::exchange(tls.was_counted, true)) return handshakes_.add(connection.id());
+  const bool delayed = handshakes_.add_new(connection.id(), tls.handshakes_per_s, now_ms_);
+  if (delayed) connection.handler_->on_tls(connection, TlsEvent::delayed);
+}
+
+void Loop::run_handshakes() {
+  // Those that ask for another step meanwhile wait for the next iteration.
+  auto left = static_cast<int>(std::min<std::size_t>(handshakes_.size(), kMostHandshakeSteps));
+  if (left == 0) return;
+  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(kHandshakeBudgetMs);
+  while (left > 0) {
+    const auto id = handshakes_.take(now_ms_);
+    if (!id) return;
+    Connection* connection = find(*id);
+    if (connection == nullptr || connection->state_ == Connection::State::dead) {
+      handshakes_.give_back();
+      continue;
+    }
+    shake_hands(*connection);
+    if (--left == 0 || std::chrono::steady_clock::now() >= end) return;
+  }
+}
+
+void Loop::shake_hands(Connection& connection) {
+  TlsSession& tls = *connection.tls_;
+  tls.is_waiting = false;
+  if (tls.is_established()) return;  // it had been put back for what it had not read, and was done all the same
+  const bool goes_on = receive_for_handshake(connection);
+  if (connection.state_ == Connection::State::dead) return;
+  const TlsHandshake::Status status = tls.step(tls_tools().ciphers, sealed_queue_of(connection));
+  if (status == TlsHandshake::Status::failed) return fail_tls(connection, TlsEvent::failed);
+  mark_dirty(connection);
+  if (status == TlsHandshake::Status::done) return finish_handshake(connection);
+  if (!goes_on) {
+    const bool dialled = connection.state_ == Connection::State::connecting;
+    if (dialled) tls.fail("it was closed during the handshake");
+    end(connection, dialled ? CloseCause::connect_failed : CloseCause::peer_closed, 0);
+  }
+}
+
+/// Feeds the handshake with what is there. False when the peer will say no more.
+bool Loop::receive_for_handshake(Connection& connection) {
+  char* const buffer = tls_tools().buffer.get();
+  for (int i = 0; i < kMostReads;) {
+    const ssize_t got = ::recv(connection.fd_, buffer, TlsTools::kBufferSize, 0);
+    if (got < 0) {
+      if (errno == EINTR) continue;
+      if (errno == EAGAIN || errno == EWOULDBLOCK) return true;
+      const bool dialled = connection.state_ == Connection::State::connecting;
+      end(connection, dialled ? CloseCause::connect_failed : CloseCause::connection_lost, errno);
+      return false;
+    }
+    if (got == 0) return false;
+    connection.bytes_received_ += static_cast<std::uint64_t>(got);
+    connection.tls_->feed({buffer, static_cast<std::size_t>(got)});
+    if (static_cast<std::size_t>(got) < TlsTools::kBufferSize && !connection.want_until_end_) return true;
+    ++i;
+  }
+  want_handshake(connection);  // nothing else would announce what is left
+  return true;
+}
+
+void Loop::finish_handshake(Connection& connection) {
+  cancel(connection.tls_->deadline);
+  if (connection.state_ == Connection::State::connecting) {
+    connection.state_ = Connection::State::open;
+    connection.handler_->on_open(connection);
+  }
+  if (connection.state_ != Connection::State::open) return;
+  // What came glued to the handshake is not announced again.
+  if (connection.paused_) {
+    connection.missed_ = true;
+  } else {
+    read(connection);
+  }
+}
+
+/// The peer is told by an alert, as far as it takes one now.
+void Loop::fail_tls(Connection& connection, TlsEvent event) {
+  const bool dialled = connection.state_ == Connection::State::connecting;
+  TlsSession& tls = *connection.tls_;
+  tls.say_end();
+  if (tls.is_established()) tls.seal(nullptr, sealed_queue_of(connection), 0);
+  if (!connection.write_blocked_ && tls.sealed != nullptr) write_queue(connection, *tls.sealed);
+  connection.handler_->on_tls(connection, event);
+  end(connection, dialled ? CloseCause::connect_failed : CloseCause::connection_lost, EPROTO);
+}
+
+Loop::Received Loop::receive_sealed(Connection& connection, char* target, std::size_t room) {
+  TlsSession& tls = *connection.tls_;
+  if (tls.is_failed()) return {.error = EPROTO};
+  if (tls.is_ended()) return {.ended = true};
+  if (const auto first = tls.take_first()) return {.size = tls.open(*first, target), .more = true};
+
+  char* const buffer = tls_tools().buffer.get();
+  const std::size_t kept = tls.unread().copy(buffer, TlsTools::kBufferSize);
+  const std::size_t asked = std::min(room, TlsTools::kBufferSize) - kept;
+  const ssize_t got = ::recv(connection.fd_, buffer + kept, asked, 0);
+  if (got < 0) return {.error = errno};
+  if (got == 0) return {.ended = true};  // without close_notify: messages have ends of their own
+  const auto taken = static_cast<std::size_t>(got);
+  const std::size_t size = tls.open({buffer, kept + taken}, target);
+  return {.size = size, .taken = taken, .more = taken == asked || tls.is_ended() || tls.is_failed()};
+}
+
+OutQueue& Loop::sealed_queue_of(Connection& connection) {
+  TlsSession& tls = *connection.tls_;
+  if (tls.sealed == nullptr) tls.sealed = out_pool_.take_queue();
+  return *tls.sealed;
+}
+
+int Loop::write_sealed(Connection& connection) {
+  TlsSession& tls = *connection.tls_;
+  for (;;) {
+    if (connection.state_ == Connection::State::flushing) tls.say_end();
+    const bool has_more = tls.has_to_say_end() || (connection.out_ != nullptr && !connection.out_->empty());
+    if (tls.is_established() && has_more) tls.seal(connection.out_, sealed_queue_of(connection), TlsTools::kSealAhead);
+    if (tls.sealed == nullptr || tls.sealed->empty()) break;
+    const int error = write_queue(connection, *tls.sealed);
+    if (error != 0) return error;
+    if (!tls.sealed->empty()) return 0;  // the kernel takes no more
+  }
+  if (tls.sealed != nullptr) out_pool_.give_back(std::exchange(tls.sealed, nullptr));
+  return 0;
+}
+
+}  // namespace gatehouse::net

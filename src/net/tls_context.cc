@@ -1,0 +1,145 @@
+#include "net/tls_context.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cctype>
+#include <utility>
+
+#include "net/tls_handshake.h"
+
+namespace gatehouse::net {
+namespace {
+
+// AEADs with forward secrecy; TlsRecords knows no others.
+constexpr const char* kSuites12 =
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
+    "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
+constexpr const char* kSuites13 = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
+// Others cost a server several times as much.
+constexpr const char* kGroups = "X25519:P-256:P-384";
+
+SslContext make_context() {
+  SslContext context(SSL_CTX_new(TLS_method()));
+  SSL_CTX* raw = context.get();
+  bool well = raw != nullptr && SSL_CTX_set_min_proto_version(raw, TLS1_2_VERSION) == 1;
+  well = well && SSL_CTX_set_cipher_list(raw, kSuites12) == 1 && SSL_CTX_set_ciphersuites(raw, kSuites13) == 1;
+  well = well && SSL_CTX_set1_groups_list(raw, kGroups) == 1;
+  if (!well) throw std::runtime_error("OpenSSL cannot be set up: " + openssl_problem());
+  // Clients without AES in hardware put ChaCha20 first, and get it.
+  SSL_CTX_set_options(
+      raw, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+  SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);
+  return context;
+}
+
+void set_up(SSL_CTX* context, const TlsContext::Settings& settings, const TlsGeneration& generation) {
+  TlsHandshake::install_callbacks(context, generation);
+  if (settings.tickets == nullptr) {
+    SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+    SSL_CTX_set_num_tickets(context, 0);
+  } else {
+    SSL_CTX_set_num_tickets(context, 1);
+  }
+  if (!settings.authority.empty()) SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+}
+
+std::string in_small_letters(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return out;
+}
+
+}  // namespace
+
+TlsResult<std::shared_ptr<const TlsGeneration>> TlsGeneration::read(const TlsContext::Settings& settings) {
+  auto out = std::make_shared<TlsGeneration>();
+  out->tickets_ = settings.tickets;
+  out->protocol_ = settings.protocol;
+  out->checks_peer_ = !settings.authority.empty();
+  for (const TlsFiles& files : settings.certificates) {
+    const auto certificate = TlsCertificate::read(files, settings.may_be_over);
+    if (!certificate) return tl::unexpected(certificate.error());
+    out->contexts_.push_back(make_context());
+    if (auto used = certificate->use(out->contexts_.back().get(), files); !used) return tl::unexpected(used.error());
+    out->certificates_.push_back({files.certificate, certificate->names, certificate->ends, certificate->is_over()});
+  }
+  if (out->contexts_.empty()) out->contexts_.push_back(make_context());
+  for (const SslContext& context : out->contexts_) {
+    set_up(context.get(), settings, *out);
+    if (settings.authority.empty()) continue;
+    if (auto trusted = trust(context.get(), settings.authority); !trusted) return tl::unexpected(trusted.error());
+  }
+  return out;
+}
+
+SSL_CTX* TlsGeneration::find(std::string_view host) const {
+  std::string name = in_small_letters(host);
+  if (name.ends_with('.')) name.pop_back();
+  const std::size_t dot = name.find('.');
+  // "*" stands for one label (RFC 6125, 6.4.3).
+  const std::string wildcard = dot == std::string::npos ? std::string() : "*" + name.substr(dot);
+  for (const std::string& wanted : {name, wildcard}) {
+    for (std::size_t i = 0; i < certificates_.size(); ++i) {
+      const auto& names = certificates_[i].names;
+      if (std::find(names.begin(), names.end(), wanted) != names.end()) return contexts_[i].get();
+    }
+  }
+  return nullptr;
+}
+
+TlsContext::TlsContext(Settings settings, std::shared_ptr<const TlsGeneration> generation)
+    : settings_(std::move(settings)), generation_(std::move(generation)), read_(fingerprint()), seen_(read_) {}
+
+TlsContext::~TlsContext() = default;
+
+TlsResult<std::unique_ptr<TlsContext>> TlsContext::make(Settings settings) {
+  auto generation = TlsGeneration::read(settings);
+  if (!generation) return tl::unexpected(generation.error());
+  return std::unique_ptr<TlsContext>(
+      new TlsContext(std::move(settings), std::move(*generation)));  // NOLINT: a private constructor
+}
+
+/// Which files they are and when they were written, so that a link that points elsewhere now counts as well.
+std::string TlsContext::fingerprint() const {
+  std::string out;
+  const auto add = [&out](const std::string& path) {
+    struct stat file{};
+    if (path.empty()) return;
+    if (::stat(path.c_str(), &file) != 0) file = {};
+    out += fmt::format("{}:{}:{}.{}:{};", file.st_dev, file.st_ino, file.st_mtim.tv_sec, file.st_mtim.tv_nsec, file.st_size);
+  };
+  for (const TlsFiles& files : settings_.certificates) {
+    add(files.certificate);
+    add(files.key);
+  }
+  add(settings_.authority);
+  return out;
+}
+
+void TlsContext::reload(const Log& log) {
+  read_ = seen_ = fingerprint();
+  // A certificate that is over is no better than the one that is there.
+  Settings settings = settings_;
+  settings.may_be_over = false;
+  auto generation = TlsGeneration::read(settings);
+  if (!generation) return log.error("TLS: the certificates stay as they are: {}", generation.error().message);
+  generation_ = std::move(*generation);
+  for (const auto& each : generation_->certificates())
+    log.info("TLS: the certificate {} has been read; it ends {}", each.file, each.ends);
+}
+
+void TlsContext::reload_when_changed(const Log& log) {
+  const std::string now = fingerprint();
+  const bool stands_still = std::exchange(seen_, now) == now;
+  if (stands_still && now != read_) reload(log);
+}
+
+void TlsContext::warn(const Log& log) const {
+  for (const auto& each : generation_->certificates()) {
+    if (each.is_over) log.error("TLS: the certificate {} has been out of date since {}; clients refuse it", each.file, each.ends);
+  }
+}
+
+}  // namespace gatehouse::net

@@ -1,0 +1,93 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "net/tls_certificate.h"
+#include "net/tls_tickets.h"
+
+namespace gatehouse::net {
+
+class TlsGeneration;
+
+/// How the connections of one kind are encrypted: TLS 1.2 and 1.3, with AEADs and forward secrecy only. The certificates can be
+/// read anew at any time: handshakes that begin later use them, and connections that are there do not notice.
+///
+/// Thread rule: the thread of the loop.
+class TlsContext {
+ public:
+  struct Settings {
+    /// The first is shown to peers that name no host, or one that none is for. May be empty for one that only dials.
+    std::vector<TlsFiles> certificates = {};
+    /// A file of certificates: the peer must show one that one of these has signed, whatever its name. Empty: peers show none,
+    /// and those that are dialled are not checked.
+    std::string authority = {};
+    /// The only protocol that clients may ask for by ALPN, such as "http/1.1". Empty: what they ask for is ignored.
+    std::string protocol = {};
+    /// For sessions that are resumed. Null: there are none.
+    std::shared_ptr<TlsTickets> tickets = {};
+    std::chrono::milliseconds handshake_timeout{10'000};
+    /// New handshakes of the process in a second; those over it wait for their turn. 0 is no limit.
+    std::uint32_t handshakes_per_s = 0;
+    /// A certificate that has run out does not keep a process from starting again.
+    bool may_be_over = false;
+  };
+
+  static TlsResult<std::unique_ptr<TlsContext>> make(Settings settings);
+  TlsContext(const TlsContext&) = delete;
+  TlsContext& operator=(const TlsContext&) = delete;
+  ~TlsContext();
+
+  [[nodiscard]] const Settings& settings() const { return settings_; }
+  [[nodiscard]] const std::shared_ptr<const TlsGeneration>& generation() const { return generation_; }
+
+  /// Reads the files again. When something is wrong with them, what was stays, and the log says why.
+  void reload(const Log& log);
+  /// The same when they have changed since they were read last, and have stood still since the last call, for they are written
+  /// one after the other. To be called about once a second.
+  void reload_when_changed(const Log& log);
+  /// Logs the certificates that have run out.
+  void warn(const Log& log) const;
+
+ private:
+  TlsContext(Settings settings, std::shared_ptr<const TlsGeneration> generation);
+  [[nodiscard]] std::string fingerprint() const;
+
+  Settings settings_;
+  std::shared_ptr<const TlsGeneration> generation_;
+  std::string read_;  // fingerprints of the files as they were read,
+  std::string seen_;  // and as they were seen last
+};
+
+/// The certificates as they were read at one time.
+class TlsGeneration {
+ public:
+  static TlsResult<std::shared_ptr<const TlsGeneration>> read(const TlsContext::Settings& settings);
+
+  [[nodiscard]] SSL_CTX* context() const { return contexts_.front().get(); }
+  /// For a host that a client names; null when none is for it.
+  [[nodiscard]] SSL_CTX* find(std::string_view host) const;
+  [[nodiscard]] TlsTickets* tickets() const { return tickets_.get(); }
+  [[nodiscard]] const std::string& protocol() const { return protocol_; }
+  [[nodiscard]] bool checks_peer() const { return checks_peer_; }
+  struct Certificate {
+    std::string file;
+    std::vector<std::string> names;
+    std::string ends;
+    bool is_over;
+  };
+  [[nodiscard]] const std::vector<Certificate>& certificates() const { return certificates_; }
+
+ private:
+  std::vector<SslContext> contexts_;  // one for each certificate
+  std::vector<Certificate> certificates_;
+  std::shared_ptr<TlsTickets> tickets_;
+  std::string protocol_;
+  bool checks_peer_ = false;
+};
+
+}  // namespace gatehouse::net
