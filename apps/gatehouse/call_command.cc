@@ -38,6 +38,7 @@ struct Line {
   std::string latest_key;
   std::string secret_key;
   std::string config;
+  InnerTls inner_tls;
   std::string timeout = "5s";
   bool json = false;
   bool raw = false;
@@ -54,6 +55,9 @@ void define(CLI::App& app, Line& line) {
   app.add_option("--latest-key", line.latest_key);
   app.add_option("--secret-key", line.secret_key);
   app.add_option("-c,--config", line.config);
+  app.add_option("--inner-tls-ca", line.inner_tls.ca);
+  app.add_option("--inner-tls-cert", line.inner_tls.cert);
+  app.add_option("--inner-tls-key", line.inner_tls.key);
   app.add_option("--timeout", line.timeout);
   app.add_flag("--json", line.json);
   app.add_flag("--raw", line.raw);
@@ -65,7 +69,8 @@ void define(CLI::App& app, Line& line) {
 constexpr std::string_view kOptions = R"(Options:
   --register IP:PORT    a register of the cluster; may be repeated (default 127.0.0.1:1236)
   --secret-key KEY      the cluster's secret; better in the environment, as GATEHOUSE_SECRET_KEY, where nobody can list it
-  -c, --config FILE     take the register and the secret from the configuration of its gateways
+  -c, --config FILE     take the register, the secret and inner_tls from the configuration of its gateways
+  --inner-tls-ca FILE   of a cluster with inner_tls; with --inner-tls-cert FILE and --inner-tls-key FILE
   --timeout DURATION    how long the gateways have to answer, as in 5s, 500ms (default 5s)
   --json                print one JSON document
   --except CLIENT_ID    of messages: a client that does not get it; may be repeated
@@ -130,13 +135,16 @@ GatewayClientOptions client_options(const Line& line) {
     if (!program.registers.empty()) {
       options.register_addresses = {reachable(program.registers.front().listen)};
       options.secret_key = program.registers.front().secret_key;
+      options.inner_tls = program.registers.front().inner_tls;
     } else {
       options.register_addresses = program.gateways.front().register_addresses;
       options.secret_key = program.gateways.front().secret_key;
+      options.inner_tls = program.gateways.front().inner_tls;
     }
   }
   if (const char* secret = std::getenv(kSecretVariable)) options.secret_key = secret;
   if (!line.secret_key.empty()) options.secret_key = line.secret_key;
+  if (line.inner_tls.is_set()) options.inner_tls = line.inner_tls;
   if (!line.registers.empty()) options.register_addresses = line.registers;
 
   std::optional<milliseconds> timeout = config::parse_duration(line.timeout);

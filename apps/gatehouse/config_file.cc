@@ -33,7 +33,12 @@ using Target = std::variant<std::string*, int*, bool*, std::size_t*, millisecond
 using Keys = std::vector<std::pair<std::string, Target>>;
 
 Keys keys_of(RegisterOptions& options) {
-  return {{"name", &options.name}, {"listen", &options.listen}, {"secret_key", &options.secret_key}};
+  return {{"name", &options.name},
+          {"listen", &options.listen},
+          {"secret_key", &options.secret_key},
+          {"inner_tls_ca", &options.inner_tls.ca},
+          {"inner_tls_cert", &options.inner_tls.cert},
+          {"inner_tls_key", &options.inner_tls.key}};
 }
 
 Keys keys_of(InstanceOptions& options) {
@@ -51,6 +56,12 @@ Keys keys_of(GatewayOptions& options) {
           {"start_port", &options.start_port},
           {"register", &options.register_addresses},
           {"secret_key", &options.secret_key},
+          {"inner_tls_ca", &options.inner_tls.ca},
+          {"inner_tls_cert", &options.inner_tls.cert},
+          {"inner_tls_key", &options.inner_tls.key},
+          {"tls_cert", &options.tls_cert},
+          {"tls_key", &options.tls_key},
+          {"max_tls_handshakes_per_second", &options.max_tls_handshakes_per_second},
           {"ping_interval", &options.ping_interval},
           {"ping_not_response_limit", &options.ping_not_response_limit},
           {"ping_data", &options.ping_data},
@@ -248,7 +259,9 @@ std::string advice_on_key(std::string_view name) {
   const std::vector<std::string> elsewhere = names_of(keys_of(instance));
   if (std::find(elsewhere.begin(), elsewhere.end(), name) != elsewhere.end()) return "; it stands in [instance]";
   if (name == "protocol_accelerate" || name == "protocolAccelerate") return "; leave it out: every broadcast is encoded once";
-  if (name == "transport" || name == "context" || name == "ssl") return "; TLS is for a proxy in front, such as nginx";
+  if (name == "transport" || name == "context" || name == "ssl" || name == "local_cert" || name == "local_pk") {
+    return "; for TLS write listen = \"wss://...\", tls_cert and tls_key";
+  }
   if (name == "reuse_port" || name == "reusePort") return "; leave it out: the processes of a gateway share one listening socket";
   return {};
 }

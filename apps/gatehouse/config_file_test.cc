@@ -195,7 +195,7 @@ TEST(ConfigFile, UnknownKeysAndTables) {
       "gateways by the register");
   expect_line(gateway_with("user = \"www\""), "g.toml:4: unknown key \"user\"; it stands in [instance]");
   expect_line(gateway_with("transport = \"ssl\""),
-              "g.toml:4: unknown key \"transport\"; TLS is for a proxy in front, such as nginx");
+              "g.toml:4: unknown key \"transport\"; for TLS write listen = \"wss://...\", tls_cert and tls_key");
   expect_line("", "g.toml:1: there is nothing to start; it takes a [register] or a [[gateway]]");
 }
 

@@ -58,6 +58,10 @@ int main(int argc, char** argv) {
   int max_fragments = 1024;
   bool deflate = false;
   bool deflate_context_takeover = false;
+  std::vector<std::string> tls_cert;
+  std::vector<std::string> tls_key;
+  int tls_handshakes = 0;
+  gh::InnerTls inner_tls;
 
   gh::Application app("echo");
   app.option("--listen", listen, "where clients connect, as in text://127.0.0.1:9001; may be given several times");
@@ -70,23 +74,38 @@ int main(int argc, char** argv) {
   app.option("--max-fragments", max_fragments, "the most frames of one WebSocket message");
   app.option("--deflate", deflate, "compress messages for clients that offer permessage-deflate");
   app.option("--deflate-context-takeover", deflate_context_takeover, "keep a context for each such client");
+  app.option("--tls-cert", tls_cert, "a certificate, for --listen wss://... or text+tls://...; may be given several times");
+  app.option("--tls-key", tls_key, "its key");
+  app.option("--tls-handshakes", tls_handshakes, "the most new TLS handshakes in a second");
+  app.option("--inner-tls-ca", inner_tls.ca, "the authority of the processes' own certificates, to encrypt what is between them");
+  app.option("--inner-tls-cert", inner_tls.cert, "their certificate");
+  app.option("--inner-tls-key", inner_tls.key, "its key");
   if (const auto status = app.parse(argc, argv)) return *status;
 
-  app.add(gh::RegisterOptions{.listen = "text://" + register_address});
+  app.add(gh::RegisterOptions{.listen = "text://" + register_address, .inner_tls = inner_tls});
   int next_port = start_port;
   for (const std::string& address : listen) {
+    const std::string scheme = address.substr(0, address.find("://"));
+    const bool is_encrypted = scheme == "wss" || scheme.ends_with("+tls");
     app.add(gh::GatewayOptions{.name = "EchoGateway",
                                .listen = address,
                                .count = gateways,
                                .start_port = next_port,
                                .register_addresses = {register_address},
+                               .inner_tls = inner_tls,
+                               .tls_cert = is_encrypted ? tls_cert : std::vector<std::string>(),
+                               .tls_key = is_encrypted ? tls_key : std::vector<std::string>(),
+                               .max_tls_handshakes_per_second = tls_handshakes,
                                .max_package_size = static_cast<std::size_t>(std::max(max_message, 0)),
                                .max_fragments = max_fragments,
                                .deflate = deflate || deflate_context_takeover,
                                .deflate_context_takeover = deflate_context_takeover});
     next_port += gateways;
   }
-  app.add(gh::WorkerOptions{
-      .name = "EchoWorker", .count = workers, .events = gh::make_events<Echo>(mirror), .register_addresses = {register_address}});
+  app.add(gh::WorkerOptions{.name = "EchoWorker",
+                            .count = workers,
+                            .events = gh::make_events<Echo>(mirror),
+                            .register_addresses = {register_address},
+                            .inner_tls = inner_tls});
   return app.run(argc, argv);
 }

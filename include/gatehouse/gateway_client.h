@@ -12,6 +12,7 @@
 
 #include <gatehouse/data.h>
 #include <gatehouse/error.h>
+#include <gatehouse/inner_tls.h>
 #include <gatehouse/value.h>
 
 namespace gatehouse {
@@ -22,6 +23,8 @@ struct GatewayClientOptions {
   std::vector<std::string> register_addresses = {"127.0.0.1:1236"};
   /// That of the cluster.
   std::string secret_key = {};
+  /// That of the cluster. Files that cannot be used are std::invalid_argument. They are read again when they change.
+  InnerTls inner_tls = {};
   /// How long a call waits for a register to tell which gateways there are, when none has yet.
   std::chrono::milliseconds connect_timeout{3000};
   /// How long a question waits for the gateways' answers.

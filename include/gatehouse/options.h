@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <gatehouse/events.h>
+#include <gatehouse/inner_tls.h>
 #include <gatehouse/router.h>
 
 namespace gatehouse {
@@ -63,12 +64,16 @@ struct RegisterOptions {
   std::string listen = "text://127.0.0.1:1236";
   /// Shared by all roles of the cluster; empty for none.
   std::string secret_key = {};
+  /// The same in all roles of the cluster: see InnerTls.
+  InnerTls inner_tls = {};
 };
 
 /// Processes that hold the clients of one public port.
 struct GatewayOptions {
   std::string name = "Gateway";
-  /// SCHEME://IP:PORT with websocket (or ws), text, frame, tcp, or a scheme of your own (Application::add_protocol).
+  /// SCHEME://IP:PORT with websocket (or ws), text, frame, tcp, or a scheme of your own (Application::add_protocol). Encrypted
+  /// with
+  /// "+tls" behind it (text+tls), or wss.
   std::string listen = {};
   int count = 1;
   /// The IPv4 address that workers reach these processes at, or a name of one, looked up when a process starts; part of every
@@ -80,6 +85,17 @@ struct GatewayOptions {
   int start_port = 2000;
   std::vector<std::string> register_addresses = {"127.0.0.1:1236"};
   std::string secret_key = {};
+  /// The same in all roles of the cluster: see InnerTls.
+  InnerTls inner_tls = {};
+
+  /// For an encrypted `listen`: files in PEM form, certificates (each with its intermediate ones behind it) and, in the same
+  /// order, their keys without a passphrase. A client that names a host (SNI) is shown the first one that is for it, any other
+  /// client the first of all. They are read again when they change and at `reload`; what is wrong then leaves the old ones in
+  /// place.
+  std::vector<std::string> tls_cert = {};
+  std::vector<std::string> tls_key = {};
+  /// New TLS handshakes of a process in a second; clients beyond it wait for their turn, within handshake_timeout. 0 is no limit.
+  int max_tls_handshakes_per_second = 0;
 
   /// Heartbeat; 0 is off. A client that is silent for ping_not_response_limit + 1 intervals is closed (limit 0: never), and
   /// ping_data, if any, is sent to those that have been silent for an interval. Any byte sequence that the client's protocol
@@ -158,7 +174,7 @@ struct GatewayOptions {
   /// Time for a peer of the inner port to show the secret_key, where there is one.
   std::chrono::milliseconds inner_connect_timeout{10'000};
 
-  /// Time for a WebSocket handshake, from the accept.
+  /// Time for the handshakes of TLS and WebSocket together, from the accept.
   std::chrono::milliseconds handshake_timeout{10'000};
   /// How long, and how many bytes of, events wait in a gateway process that has no worker at all.
   std::chrono::milliseconds no_worker_timeout{30'000};
@@ -187,6 +203,8 @@ struct WorkerOptions {
   EventsFactory events = {};
   std::vector<std::string> register_addresses = {"127.0.0.1:1236"};
   std::string secret_key = {};
+  /// The same in all roles of the cluster: see InnerTls.
+  InnerTls inner_tls = {};
   /// From native gateways; PHP gateways know nothing but at most once.
   Delivery delivery = Delivery::at_least_once;
   /// A handler, timer or task that holds the process's thread for longer is logged with the client, the event and a backtrace of

@@ -9,6 +9,7 @@
 #include "application/option_problem.h"
 #include "application/process_runner.h"
 #include "application/role_process.h"
+#include "application/ticket_seed.h"
 #include "base/black_box.h"
 #include "master/child_control.h"
 #include "net/loop.h"
@@ -29,12 +30,16 @@ std::string role_name(const Program& program, const master::ChildEnvironment& ch
   return "?";
 }
 
-int run_role(const Program& program, const Settings& settings, const master::ChildEnvironment& child, const Log& log) {
+// How often the files of certificates are looked at.
+constexpr std::chrono::seconds kLookPeriod{1};
+
+int run_role(const Program& program, const Settings& settings, const master::ChildEnvironment& child, const Log& log,
+             const std::shared_ptr<net::TlsTickets>& tickets) {
   BlackBox box(child.black_box_fd);
   box.answer_signals();
   net::Loop loop(log);
   loop.show_progress(box.page().iteration);
-  const std::unique_ptr<RoleProcess> role = make_role_process(program, child, loop);
+  const std::unique_ptr<RoleProcess> role = make_role_process(program, child, loop, tickets);
   if (!role) {
     log.error("this program has no {} number {} with {} sockets; was its file replaced by another program?", child.kind,
               child.number, child.listen_fds.size());
@@ -53,7 +58,16 @@ int run_role(const Program& program, const Settings& settings, const master::Chi
   const auto stop = [&] { stop_for(Stage::stopping); };
   loop.on_signal(SIGTERM, stop);
   loop.on_signal(SIGQUIT, [&] { stop_for(Stage::leaving); });
-  loop.on_signal(kReopenLogSignal, [&] { reopen_log(settings, log); });
+  const std::vector<net::TlsContext*> tls = role->tls_contexts();
+  loop.on_signal(kReopenLogSignal, [&] {
+    reopen_log(settings, log);
+    for (net::TlsContext* each : tls) each->reload(log);
+  });
+  if (!tls.empty()) {
+    loop.every(kLookPeriod, [&tls, &log] {
+      for (net::TlsContext* each : tls) each->reload_when_changed(log);
+    });
+  }
   master::ChildControl control(
       loop, child.control_fd,
       [&role, &meter] {
@@ -87,13 +101,14 @@ int run_role(const Program& program, const Settings& settings, const master::Chi
 
 int run_child(const Program& program, const Settings& settings, const master::ChildEnvironment& child) {
   const Log log = make_log(settings, fmt::format("{} {}:{}", child.kind, role_name(program, child), child.index));
+  const std::shared_ptr<net::TlsTickets> tickets = take_tickets();  // by all: others must not find them in the environment
   const auto number = static_cast<std::size_t>(child.number);
   if (child.kind == to_string(RoleKind::process) && number < program.processes.size()) {
     BlackBox box(child.black_box_fd);
     box.answer_signals();
     return run_process(program.processes[number], child.control_fd, settings, log);
   }
-  return run_role(program, settings, child, log);
+  return run_role(program, settings, child, log, tickets);
 }
 
 }  // namespace gatehouse

@@ -12,7 +12,11 @@
 #include "application/listen_plan.h"
 #include "application/listen_url.h"
 #include "application/nearest_name.h"
+#include "application/role_tls.h"
+#include "gateway/client_tls.h"
+#include "link/inner_tls.h"
 #include "net/address_set.h"
+#include "wire/stream_protocols.h"
 #include "wire/websocket_handshake.h"
 
 namespace gatehouse {
@@ -63,11 +67,17 @@ class Checker {
   }
 
   /// Whoever can reach an inner port or the register can send to every client, so it takes more than knowing the address.
-  void secret(const char* option, const net::Endpoint& endpoint, const std::string& secret_key) {
-    require(endpoint.is_loopback() || !secret_key.empty(), option,
-            fmt::format("refusing to start: {} can be reached from other machines, and secret_key is empty; set a secret_key, or "
-                        "use 127.0.0.1",
+  void secret(const char* option, const net::Endpoint& endpoint, const std::string& secret_key, const InnerTls& inner_tls) {
+    require(endpoint.is_loopback() || !secret_key.empty() || inner_tls.is_set(), option,
+            fmt::format("refusing to start: {} can be reached from other machines, and secret_key is empty; set a secret_key or "
+                        "inner_tls, or use 127.0.0.1",
                         endpoint.to_string()));
+  }
+
+  void inner_tls(const InnerTls& files) {
+    if (problem_) return;
+    const auto made = link::make_inner_tls(files, false);
+    if (!made) require(false, inner_option(made.error()), made.error().message);
   }
 
  private:
@@ -82,7 +92,8 @@ void check(Checker& checker, const RegisterOptions& options) {
   if (!checker.require(url.has_value(), "listen", url ? "" : url.error().message)) return;
   checker.require(url->scheme == "text", "listen",
                   fmt::format("\"{}\": a register speaks text only, as in text://127.0.0.1:1236", options.listen));
-  checker.secret("listen", url->endpoint, options.secret_key);
+  checker.secret("listen", url->endpoint, options.secret_key, options.inner_tls);
+  checker.inner_tls(options.inner_tls);
 }
 
 void check_inner_side(Checker& checker, const GatewayOptions& options) {
@@ -103,7 +114,7 @@ void check_inner_side(Checker& checker, const GatewayOptions& options) {
                       options.inner_listen))) {
     return;
   }
-  checker.secret(options.inner_listen.empty() ? "lan_ip" : "inner_listen", *inner, options.secret_key);
+  checker.secret(options.inner_listen.empty() ? "lan_ip" : "inner_listen", *inner, options.secret_key, options.inner_tls);
 }
 
 void check_deflate(Checker& checker, const GatewayOptions& options) {
@@ -172,19 +183,47 @@ void check_limits(Checker& checker, const GatewayOptions& options) {
   checker.duration("inner_connect_timeout", options.inner_connect_timeout, false);
 }
 
+std::string advice_on_scheme(const std::string& scheme, const std::vector<std::string>& schemes) {
+  if (scheme == "ssl" || scheme == "tls") return "; bytes over TLS are tcp+tls";
+  if (scheme == "https") return "; did you mean \"wss\"?";
+  return did_you_mean(scheme, schemes);
+}
+
+void check_client_tls(Checker& checker, const GatewayOptions& options, const ListenUrl& url) {
+  const auto [protocol, is_encrypted] = wire::split_scheme(url.scheme);
+  const std::size_t certificates = options.tls_cert.size();
+  checker.require(
+      !is_encrypted || certificates > 0, "tls_cert",
+      fmt::format("it is missing; {} takes a certificate and its key (tls_key), as files in PEM form", options.listen));
+  const std::string encrypted = wire::is_websocket(protocol) ? "wss" : protocol + "+tls";
+  checker.require(is_encrypted || (certificates == 0 && options.tls_key.empty()), certificates > 0 ? "tls_cert" : "tls_key",
+                  fmt::format("{} is not encrypted, so it is for nothing; write listen as {}://{}, or leave it out",
+                              options.listen, encrypted, url.endpoint.to_string()));
+  checker.require(options.tls_key.size() == certificates, "tls_key",
+                  fmt::format("{} keys for {} certificates (tls_cert); one is wanted for each, in the same order",
+                              options.tls_key.size(), certificates));
+  checker.require(options.max_tls_handshakes_per_second >= 0, "max_tls_handshakes_per_second",
+                  fmt::format("{} cannot be; 0 (no limit) or more", options.max_tls_handshakes_per_second));
+  if (checker.problem()) return;
+  const auto made = gateway::make_client_tls(options, nullptr, false);
+  if (!made) checker.require(false, client_option(made.error()), made.error().message);
+}
+
 void check(Checker& checker, const GatewayOptions& options, const std::vector<std::string>& schemes) {
   checker.name(options.name);
   checker.require(!options.listen.empty(), "listen",
                   "it is missing; say where clients connect, such as websocket://0.0.0.0:8282");
   const Result<ListenUrl> url = ListenUrl::parse(options.listen);
   if (checker.require(url.has_value(), "listen", url ? "" : url.error().message)) {
-    checker.require(std::find(schemes.begin(), schemes.end(), url->scheme) != schemes.end(), "listen",
-                    fmt::format("unknown scheme \"{}\" (known: {}){}", url->scheme, fmt::join(schemes, ", "),
-                                url->scheme == "wss" ? "; write ws, and let a proxy in front, such as nginx, speak TLS"
-                                                     : did_you_mean(url->scheme, schemes)));
+    const std::string protocol = wire::split_scheme(url->scheme).protocol;
+    checker.require(std::find(schemes.begin(), schemes.end(), protocol) != schemes.end(), "listen",
+                    fmt::format("unknown scheme \"{}\" (known: {}; over TLS wss, or any of them with +tls, such as text+tls){}",
+                                url->scheme, fmt::join(schemes, ", "), advice_on_scheme(url->scheme, schemes)));
+    if (!checker.problem()) check_client_tls(checker, options, *url);
   }
   checker.count(options.count);
   check_inner_side(checker, options);
+  checker.inner_tls(options.inner_tls);
   checker.registers(options.register_addresses);
   checker.duration("ping_interval", options.ping_interval, true);
   checker.require(options.ping_not_response_limit >= 0, "ping_not_response_limit",
@@ -196,7 +235,7 @@ void check(Checker& checker, const GatewayOptions& options, const std::vector<st
   check_deflate(checker, options);
   check_handshakes(checker, options);
   check_limits(checker, options);
-  check_proxies(checker, options, url ? url->scheme : "");
+  check_proxies(checker, options, url ? wire::split_scheme(url->scheme).protocol : "");
   checker.duration("handshake_timeout", options.handshake_timeout, false);
   checker.duration("no_worker_timeout", options.no_worker_timeout, true);
   checker.require(options.no_worker_buffer_size <= kMaxSize, "no_worker_buffer_size",
@@ -211,6 +250,7 @@ void check(Checker& checker, const WorkerOptions& options) {
   checker.require(static_cast<bool>(options.events), "events",
                   "they are missing; such as .events = gatehouse::make_events<MyEvents>()");
   checker.registers(options.register_addresses);
+  checker.inner_tls(options.inner_tls);
   checker.duration("blocked_after", options.blocked_after, true);
   checker.duration("kill_blocked_after", options.kill_blocked_after, true);
 }
@@ -237,7 +277,7 @@ std::optional<OptionProblem> check_program(const Program& program) {
   const bool plain = std::all_of(program.name.begin(), program.name.end(),
                                  [](unsigned char c) { return std::isalnum(c) != 0 || c == '-' || c == '_'; });
   checker.require(!program.name.empty() && plain, "name", "it names files: letters, digits, '-' and '_' only");
-  std::map<std::string, int> seen = {{"websocket", 1}, {"ws", 1}, {"text", 1}, {"frame", 1}, {"tcp", 1}};
+  std::map<std::string, int> seen = {{"websocket", 1}, {"ws", 1}, {"text", 1}, {"frame", 1}, {"tcp", 1}, {"wss", 1}};
   for (const auto& [scheme, factory] : program.protocols) {
     checker.require(is_scheme(scheme), "add_protocol",
                     fmt::format("\"{}\" is no scheme name; a letter, then letters and digits", scheme));

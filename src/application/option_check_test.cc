@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <string>
+
+#include "net/tls_test_support.h"
 
 namespace gatehouse {
 namespace {
@@ -54,14 +57,16 @@ TEST(OptionCheck, ListenOfAGateway) {
   expect_line([](Program& p) { p.gateways[0].listen = ""; }, at, "websocket://0.0.0.0:8282");
   expect_line([](Program& p) { p.gateways[0].listen = "0.0.0.0:80"; }, at, "SCHEME://IP:PORT");
   expect_line([](Program& p) { p.gateways[0].listen = "websocket://0.0.0.0:0"; }, at, "1 to 65535");
-  expect_line([](Program& p) { p.gateways[0].listen = "websoket://0.0.0.0:80"; }, at,
-              "unknown scheme \"websoket\" (known: websocket, ws, text, frame, tcp); did you mean \"websocket\"?");
+  expect_line(
+      [](Program& p) { p.gateways[0].listen = "websoket://0.0.0.0:80"; }, at,
+      "unknown scheme \"websoket\" (known: websocket, ws, text, frame, tcp; over TLS wss, or any of them with +tls, such as "
+      "text+tls); did you mean \"websocket\"?");
   expect_line(
       [](Program& p) {
         p.protocols.emplace_back("json", [] { return nullptr; });
         p.gateways[0].listen = "jsn://0.0.0.0:80";
       },
-      at, "tcp, json); did you mean \"json\"?");
+      at, "tcp, json; over TLS wss, or any of them with +tls, such as text+tls); did you mean \"json\"?");
 }
 
 TEST(OptionCheck, InnerSideOfAGateway) {
@@ -155,12 +160,73 @@ TEST(OptionCheck, Proxies) {
       at + "real_ip_header: ", "not text");
 }
 
+TEST(OptionCheck, ClientsOverTls) {
+  const net::testing::TestDirectory directory;
+  const net::testing::TestIdentity identity(net::testing::TestIdentity::Wish{});
+  const net::TlsFiles files = identity.write(directory, "own");
+  const std::string at = "gateway \"web\": ";
+  const auto encrypted = [&](Program& p) {
+    p.gateways[0].listen = "wss://0.0.0.0:8443";
+    p.gateways[0].tls_cert = {files.certificate};
+    p.gateways[0].tls_key = {files.key};
+  };
+  EXPECT_EQ(line_for(encrypted), "fine");
+  for (const char* scheme : {"websocket+tls", "ws+tls", "text+tls", "frame+tls", "tcp+tls"}) {
+    EXPECT_EQ(line_for([&](Program& p) {
+                encrypted(p);
+                p.gateways[0].listen = std::string(scheme) + "://0.0.0.0:8443";
+              }),
+              "fine");
+  }
+  const auto but = [&](const std::function<void(GatewayOptions&)>& change) {
+    return [&, change](Program& p) {
+      encrypted(p);
+      change(p.gateways[0]);
+    };
+  };
+  expect_line(but([](GatewayOptions& o) { o.listen = "ssl://0.0.0.0:443"; }), at + "listen: ", "bytes over TLS are tcp+tls");
+  expect_line(but([](GatewayOptions& o) { o.listen = "https://0.0.0.0:443"; }), at + "listen: ", "did you mean \"wss\"?");
+  expect_line(but([](GatewayOptions& o) { o.listen = "txt+tls://0.0.0.0:443"; }), at + "listen: ", "unknown scheme \"txt+tls\"");
+  expect_line(but([](GatewayOptions& o) { o.tls_cert = o.tls_key = {}; }), at + "tls_cert: it is missing; ", "tls_key");
+  expect_line(but([](GatewayOptions& o) { o.tls_key = {}; }), at + "tls_key: ", "0 keys for 1 certificates");
+  expect_line(but([](GatewayOptions& o) { o.listen = "websocket://0.0.0.0:8443"; }), at + "tls_cert: ", "wss://0.0.0.0:8443");
+  expect_line(but([](GatewayOptions& o) { o.listen = "text://0.0.0.0:8443"; }), at + "tls_cert: ", "text+tls://0.0.0.0:8443");
+  expect_line(but([](GatewayOptions& o) { o.max_tls_handshakes_per_second = -1; }),
+              at + "max_tls_handshakes_per_second: ", "0 (no");
+  expect_line(but([](GatewayOptions& o) { o.tls_cert = {"/nowhere.pem"}; }),
+              at + "tls_cert: /nowhere.pem cannot be read: ", "No such file");
+  expect_line(but([](GatewayOptions& o) { o.tls_key = {"/nowhere.key"}; }),
+              at + "tls_key: /nowhere.key cannot be read: ", "No such file");
+}
+
+TEST(OptionCheck, InnerTlsOfEachRole) {
+  const net::testing::TestDirectory directory;
+  using net::testing::TestIdentity;
+  const TestIdentity authority(TestIdentity::Wish{.names = {"cluster"}, .is_authority = true});
+  const TestIdentity member(TestIdentity::Wish{.names = {"member"}}, &authority);
+  const net::TlsFiles files = member.write(directory, "member");
+  const InnerTls good{net::testing::write_text(directory.file("ca.pem"), authority.certificate_pem()), files.certificate,
+                      files.key};
+  EXPECT_EQ(line_for([&](Program& p) {
+              p.registers[0].inner_tls = p.gateways[0].inner_tls = p.workers[0].inner_tls = good;
+              // Certificates are as good as a secret.
+              p.registers[0].listen = "text://0.0.0.0:1236";
+              p.gateways[0].inner_listen = "0.0.0.0";
+            }),
+            "fine");
+  expect_line([&](Program& p) { p.gateways[0].inner_tls = {good.ca, good.cert, ""}; },
+              "gateway \"web\": inner_tls_key: ", "belong together");
+  expect_line([&](Program& p) { p.registers[0].inner_tls = {"", good.cert, good.key}; },
+              "register \"Register\": inner_tls_ca: ", "belong together");
+  expect_line([&](Program& p) { p.workers[0].inner_tls = {good.ca, "/nowhere.pem", good.key}; },
+              "worker \"ChatWorker\": inner_tls_cert: /nowhere.pem", "No such file");
+}
+
 TEST(OptionCheck, RegisterAddresses) {
   expect_line([](Program& p) { p.gateways[0].register_addresses = {}; },
               "gateway \"web\": register_addresses: ", "127.0.0.1:1236");
   expect_line([](Program& p) { p.gateways[0].register_addresses = {"text://127.0.0.1:1236"}; },
               "gateway \"web\": register_addresses: ", "a scheme is not wanted here, just \"127.0.0.1:1236\"");
-  expect_line([](Program& p) { p.gateways[0].listen = "wss://0.0.0.0:80"; }, "gateway \"web\": listen: ", "let a proxy in front");
   expect_line([](Program& p) { p.workers[0].register_addresses = {"127.0.0.1"}; },
               "worker \"ChatWorker\": register_addresses: ", "IP:PORT");
   expect_line([](Program& p) { p.registers[0].listen = "tcp://127.0.0.1:1236"; },

@@ -5,6 +5,7 @@
 
 #include "application/listen_plan.h"
 #include "application/option_problem.h"
+#include "application/role_tls.h"
 #include "gateway/gateway.h"
 #include "register/register.h"
 #include "wire/stream_protocols.h"
@@ -13,12 +14,26 @@
 namespace gatehouse {
 namespace {
 
+/// False, and the process is told to end, when it has not what it is to encrypt with.
+bool has_tls(const RoleTls& tls, net::Loop& loop, const RoleProcess::Callbacks& callbacks) {
+  for (const net::TlsContext* each : tls.all()) each->warn(loop.log());
+  if (tls.failure.empty()) return true;
+  loop.log().error("{}", tls.failure);
+  callbacks.failed(tls.failure);
+  return false;
+}
+
 class RegisterProcess : public RoleProcess {
  public:
   RegisterProcess(net::Loop& loop, const RegisterOptions& options, net::Socket listener)
-      : listening_(options.listen), listener_(std::move(listener)), register_(loop, options.secret_key) {}
+      : loop_(loop),
+        tls_(RoleTls::make(options.inner_tls)),
+        listening_(options.listen),
+        listener_(std::move(listener)),
+        register_(loop, options.secret_key, tls_.inner.get()) {}
 
   void start(Callbacks callbacks) override {
+    if (!has_tls(tls_, loop_, callbacks)) return;
     register_.serve(std::move(listener_));
     callbacks.ready();
   }
@@ -32,8 +47,11 @@ class RegisterProcess : public RoleProcess {
     status.listening = listening_;
     return status;
   }
+  [[nodiscard]] std::vector<net::TlsContext*> tls_contexts() const override { return tls_.all(); }
 
  private:
+  net::Loop& loop_;
+  RoleTls tls_;
   std::string listening_;
   net::Socket listener_;
   Register register_;
@@ -42,15 +60,17 @@ class RegisterProcess : public RoleProcess {
 class GatewayProcess : public RoleProcess {
  public:
   GatewayProcess(net::Loop& loop, GatewayOptions options, int index, std::unique_ptr<Protocol> protocol, net::Socket clients,
-                 net::Socket inner)
+                 net::Socket inner, std::shared_ptr<net::TlsTickets> tickets)
       : loop_(loop),
         options_(std::move(options)),
+        tls_(RoleTls::make(options_, std::move(tickets))),
         index_(index),
         protocol_(std::move(protocol)),
         clients_(std::move(clients)),
         inner_(std::move(inner)) {}
 
   void start(Callbacks callbacks) override {
+    if (!has_tls(tls_, loop_, callbacks)) return;
     // The name may have another address than when the program was started.
     const Result<std::string> ip = announced_ip(options_);
     if (!ip) {
@@ -59,7 +79,7 @@ class GatewayProcess : public RoleProcess {
     }
     if (*ip != options_.lan_ip) loop_.log().info("lan_ip {} is {}", options_.lan_ip, *ip);
     options_.lan_ip = *ip;
-    gateway_.emplace(loop_, options_, index_, std::move(protocol_));
+    gateway_.emplace(loop_, options_, index_, std::move(protocol_), Gateway::Tls{tls_.clients.get(), tls_.inner.get()});
     gateway_->serve(std::move(clients_), std::move(inner_));
     callbacks.ready();
   }
@@ -77,10 +97,12 @@ class GatewayProcess : public RoleProcess {
     status.listening = options_.listen;
     return status;
   }
+  [[nodiscard]] std::vector<net::TlsContext*> tls_contexts() const override { return tls_.all(); }
 
  private:
   net::Loop& loop_;
   GatewayOptions options_;
+  RoleTls tls_;
   int index_;
   std::unique_ptr<Protocol> protocol_;
   net::Socket clients_;
@@ -91,28 +113,35 @@ class GatewayProcess : public RoleProcess {
 class WorkerProcess : public RoleProcess {
  public:
   WorkerProcess(net::Loop& loop, const WorkerOptions& options, int index, int generation)
-      : worker_(loop, options, index, generation) {}
+      : loop_(loop), tls_(RoleTls::make(options.inner_tls)), worker_(loop, options, index, generation, tls_.inner.get()) {}
 
-  void start(Callbacks callbacks) override { worker_.start(with_reason(callbacks.failed), callbacks.ready); }
-  void prepare(Callbacks callbacks) override { worker_.prepare(with_reason(callbacks.failed), callbacks.ready); }
+  void start(Callbacks callbacks) override {
+    if (has_tls(tls_, loop_, callbacks)) worker_.start(with_reason(callbacks.failed), callbacks.ready);
+  }
+  void prepare(Callbacks callbacks) override {
+    if (has_tls(tls_, loop_, callbacks)) worker_.prepare(with_reason(callbacks.failed), callbacks.ready);
+  }
   void serve(std::function<void()> serving) override { worker_.serve(std::move(serving)); }
   void stop(std::function<void()> stopped) override { worker_.stop(std::move(stopped)); }
   void stop_gracefully(std::function<void()> stopped) override { worker_.stop_gracefully(std::move(stopped)); }
   void record_in(BlackBox& box) override { worker_.record_in(box); }
   [[nodiscard]] MessageCounts message_counts() const override { return worker_.message_counts(); }
   [[nodiscard]] RoleStatus status() const override { return worker_.status(); }
+  [[nodiscard]] std::vector<net::TlsContext*> tls_contexts() const override { return tls_.all(); }
 
  private:
   std::function<void()> with_reason(std::function<void(const std::string& why)> failed) {
     return [this, failed = std::move(failed)] { failed(worker_.failure()); };
   }
 
+  net::Loop& loop_;
+  RoleTls tls_;
   BusinessWorker worker_;
 };
 
 /// Null for websocket, which is more than a framing.
 std::unique_ptr<Protocol> make_protocol(const Program& program, const GatewayOptions& options) {
-  const std::string scheme = options.listen.substr(0, options.listen.find("://"));
+  const std::string scheme = wire::split_scheme(options.listen.substr(0, options.listen.find("://"))).protocol;
   for (const auto& [name, factory] : program.protocols) {
     if (name == scheme) return factory();
   }
@@ -121,7 +150,8 @@ std::unique_ptr<Protocol> make_protocol(const Program& program, const GatewayOpt
 
 }  // namespace
 
-std::unique_ptr<RoleProcess> make_role_process(const Program& program, const master::ChildEnvironment& child, net::Loop& loop) {
+std::unique_ptr<RoleProcess> make_role_process(const Program& program, const master::ChildEnvironment& child, net::Loop& loop,
+                                               const std::shared_ptr<net::TlsTickets>& tickets) {
   const auto number = static_cast<std::size_t>(child.number);
   const auto is_one_of = [&](RoleKind kind, std::size_t count, std::size_t sockets) {
     return child.kind == to_string(kind) && number < count && child.listen_fds.size() == sockets;
@@ -132,7 +162,7 @@ std::unique_ptr<RoleProcess> make_role_process(const Program& program, const mas
   if (is_one_of(RoleKind::gateway, program.gateways.size(), 2)) {
     const GatewayOptions& options = program.gateways[number];
     return std::make_unique<GatewayProcess>(loop, options, child.index, make_protocol(program, options),
-                                            net::Socket(child.listen_fds[0]), net::Socket(child.listen_fds[1]));
+                                            net::Socket(child.listen_fds[0]), net::Socket(child.listen_fds[1]), tickets);
   }
   if (is_one_of(RoleKind::worker, program.workers.size(), 0)) {
     return std::make_unique<WorkerProcess>(loop, program.workers[number], child.index, child.generation);

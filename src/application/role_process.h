@@ -11,6 +11,7 @@
 #include "base/role_status.h"
 #include "master/child_environment.h"
 #include "net/loop.h"
+#include "net/tls_context.h"
 
 namespace gatehouse {
 
@@ -35,6 +36,8 @@ class RoleProcess {
   virtual void serve(std::function<void()> serving) { serving(); }
   /// From now on user code is noted in `box`, which outlives this. To be called before start().
   virtual void record_in(BlackBox& /*box*/) {}
+  /// What its connections are encrypted with; their files are to be watched.
+  [[nodiscard]] virtual std::vector<net::TlsContext*> tls_contexts() const { return {}; }
   /// Ends in order, then calls `stopped`.
   virtual void stop(std::function<void()> stopped) = 0;
   /// The same, when what is there is done. stop() may follow; only one of the two calls back.
@@ -46,6 +49,8 @@ class RoleProcess {
 
 /// What `child` is to be: a register, gateway or worker of `program`, with the listening sockets that it inherited. Null when the
 /// program has no such role, or the sockets are not those that it needs.
-std::unique_ptr<RoleProcess> make_role_process(const Program& program, const master::ChildEnvironment& child, net::Loop& loop);
+/// `tickets` are for sessions of TLS clients.
+std::unique_ptr<RoleProcess> make_role_process(const Program& program, const master::ChildEnvironment& child, net::Loop& loop,
+                                               const std::shared_ptr<net::TlsTickets>& tickets);
 
 }  // namespace gatehouse

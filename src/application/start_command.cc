@@ -14,6 +14,7 @@
 #include "application/listen_plan.h"
 #include "application/option_check.h"
 #include "application/process_specs.h"
+#include "application/ticket_seed.h"
 #include "master/control_socket.h"
 #include "master/daemon.h"
 #include "master/identity.h"
@@ -163,6 +164,8 @@ class Instance {
 
   void reload(bool gracefully, master::ControlSocket::Answer answer) {
     notifier_.reloading();
+    // Those that are not replaced read their certificates again.
+    master_.signal_all(kReopenLogSignal);
     master_.reload(gracefully, [this, answer = std::move(answer)](const master::ReloadOutcome& outcome) {
       notifier_.ready(getpid(), fmt::format("{} processes{}", master_.processes().size(),
                                             outcome.failure.empty() ? "" : "; the last reload failed: " + outcome.failure));
@@ -233,6 +236,7 @@ int start_instance(const Program& program, const Settings& settings, const std::
   if (const auto low = program.gateways.empty() ? std::nullopt : describe_low_limit(descriptors)) {
     make_log(settings, "master").warning("{}", *low);
   }
+  draw_ticket_seed();
   return Instance(program, settings, *prepared, std::move(report), arguments, std::move(notifier)).run();
 }
 

@@ -9,12 +9,15 @@
 #include <stdexcept>
 #include <utility>
 
+#include "link/inner_tls.h"
+
 namespace gatehouse {
 namespace {
 
 using std::chrono::milliseconds;
 
 constexpr milliseconds kLastFlush{1000};
+constexpr milliseconds kLookPeriod{1000};  // how often the files of inner_tls are looked at
 
 Log make_log(const GatewayClientOptions& options) {
   if (!options.log) return Log::silent();
@@ -25,8 +28,16 @@ Log make_log(const GatewayClientOptions& options) {
 
 int to_ms(milliseconds time) { return static_cast<int>(std::clamp<milliseconds::rep>(time.count(), 1, 86'400'000)); }
 
-ClusterCalls::Settings to_settings(const GatewayClientOptions& options) {
+std::unique_ptr<net::TlsContext> make_tls(const InnerTls& files) {
+  // Whether the own certificate is over is the gateways' to judge.
+  auto made = link::make_inner_tls(files, true);
+  if (!made) throw std::invalid_argument("inner_tls: " + made.error().message);
+  return std::move(*made);
+}
+
+ClusterCalls::Settings to_settings(const GatewayClientOptions& options, net::TlsContext* tls) {
   ClusterCalls::Settings settings;
+  settings.tls = tls;
   settings.register_addresses = options.register_addresses;
   settings.secret_key = options.secret_key;
   settings.question_timeout_ms = to_ms(options.question_timeout);
@@ -50,7 +61,10 @@ void throw_missed(const std::vector<ClusterCalls::Missed>& missed) {
 }  // namespace
 
 ClientThread::ClientThread(GatewayClientOptions options)
-    : options_(std::move(options)), loop_(make_log(options_)), calls_(loop_, to_settings(options_)) {
+    : options_(std::move(options)),
+      tls_(make_tls(options_.inner_tls)),
+      loop_(make_log(options_)),
+      calls_(loop_, to_settings(options_, tls_.get())) {
   if (options_.register_addresses.empty()) throw std::invalid_argument("register_addresses: one at least is wanted");
   // The program's signals are for the program's threads; a new thread has the mask of the one that makes it.
   sigset_t all;
@@ -81,6 +95,9 @@ ClientThread::~ClientThread() {
 void ClientThread::run() {
   id_ = std::this_thread::get_id();
   calls_.start();
+  if (tls_ != nullptr) {
+    loop_.every(kLookPeriod, [this] { tls_->reload_when_changed(loop_.log()); });
+  }
   loop_.run();
 }
 

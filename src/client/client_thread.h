@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -14,6 +15,7 @@
 
 #include "link/cluster_calls.h"
 #include "net/loop.h"
+#include "net/tls_context.h"
 
 namespace gatehouse {
 
@@ -49,6 +51,7 @@ class ClientThread {
   Outcome wait_for(std::chrono::milliseconds longest, bool with_missed, std::function<void(link::OnAnswers done)> start);
 
   const GatewayClientOptions options_;
+  const std::unique_ptr<net::TlsContext> tls_;  // null: not encrypted
   net::Loop loop_;
   ClusterCalls calls_;
   std::atomic<std::thread::id> id_;        // set by the thread itself

@@ -38,6 +38,7 @@ void ClientPort::on_open(net::Connection& connection) {
 }
 
 void ClientPort::start(net::Connection& connection) {
+  if (settings_.tls != nullptr) connection.start_tls(*settings_.tls);
   if (!framing_.is_websocket() || !proxies_.send_field(connection.peer())) return admit(connection);
   connection.tag = kHttpHead;
   arrivals_.push_back({connection.id(), loop_.now_ms() + settings_.arrival_ms});
@@ -61,13 +62,18 @@ void ClientPort::admit(net::Connection& connection) {
 void ClientPort::refuse_at_once(net::Connection& connection, Limit limit) {
   limits_.hit(limit, connection.peer());
   connection.tag = kRefused;
-  if (!framing_.is_websocket() || refusals_ >= kMostRefusals) {
+  if (!framing_.is_websocket() || !may_be_told(connection) || refusals_ >= kMostRefusals) {
     ++refusals_;
     return connection.destroy();
   }
   ++refusals_;
   connection.send(wire::http_refusal(limit == Limit::connections_per_address ? 429 : 503));
   connection.close();
+}
+
+bool ClientPort::may_be_told(const net::Connection& connection) const {
+  // A handshake of TLS would cost more than the client that is refused.
+  return settings_.tls == nullptr || connection.is_encrypted();
 }
 
 bool ClientPort::move_to(net::Connection& connection, const net::Address& address) {
@@ -80,7 +86,7 @@ bool ClientPort::move_to(net::Connection& connection, const net::Address& addres
 void ClientPort::refuse_arrival(net::Connection& connection, Limit limit, int status) {
   limits_.hit(limit, connection.peer());
   connection.tag = Clients::kNobody;
-  if (!framing_.is_websocket()) return connection.destroy();
+  if (!framing_.is_websocket() || !may_be_told(connection)) return connection.destroy();
   connection.send(wire::http_refusal(status));
   connection.close();
 }
@@ -88,8 +94,10 @@ void ClientPort::refuse_arrival(net::Connection& connection, Limit limit, int st
 std::size_t ClientPort::on_data(net::Connection& connection, std::span<char> bytes, std::size_t seen) {
   std::size_t used = 0;
   if (is_arrival(connection.tag)) {
+    const bool was_encrypted = connection.is_encrypted();
     used = read_arrival(connection, bytes, seen);
-    if (is_arrival(connection.tag)) return used;
+    // What stands behind a proxy's header is encrypted.
+    if (is_arrival(connection.tag) || connection.is_encrypted() != was_encrypted) return used;
     seen = 0;
   }
   if (!is_client(connection.tag) || !connection.is_open()) return bytes.size();
@@ -102,6 +110,7 @@ std::size_t ClientPort::read_arrival(net::Connection& connection, std::span<char
   std::string_view rest(bytes.data(), bytes.size());
   if (connection.tag == kProxyHeader) {
     rest.remove_prefix(read_proxy_header(connection, rest));
+    if (connection.is_encrypted()) return bytes.size() - rest.size();
     seen = 0;
   }
   const std::size_t used = bytes.size() - rest.size();
@@ -174,6 +183,17 @@ void ClientPort::on_close(net::Connection& connection, net::CloseCause cause, in
   const bool lost = cause == net::CloseCause::connection_lost;
   if (lost) loop_.log().debug("client {} lost (errno {})", connection.peer().to_string(), error);
   clients_.depart(connection.tag, {lost ? Cause::connection_lost : Cause::client_closed, 0, {}});
+}
+
+void ClientPort::on_tls(net::Connection& connection, net::TlsEvent event) {
+  switch (event) {
+    case net::TlsEvent::delayed: return limits_.hit(Limit::tls_handshakes, connection.peer());
+    case net::TlsEvent::late: return limits_.hit(Limit::handshake_time, connection.peer());
+    case net::TlsEvent::failed: break;
+  }
+  // Every open port hears noise all day: counted, and no line in the log.
+  limits_.count(Limit::tls);
+  loop_.log().debug("client {}: TLS: {}", connection.peer().to_string(), connection.tls_problem());
 }
 
 std::size_t ClientPort::shake_hands(net::Connection& connection, std::span<char> bytes, std::size_t seen) {
@@ -396,7 +416,7 @@ void ClientPort::describe(const net::Connection& connection, ConnectionRow& row)
 
 std::string_view ClientPort::refusal() const {
   static const std::string kUnavailable = wire::http_refusal(503);
-  return framing_.is_websocket() ? kUnavailable : std::string_view();
+  return framing_.is_websocket() && settings_.tls == nullptr ? kUnavailable : std::string_view();
 }
 
 void ClientPort::end_arrivals() {

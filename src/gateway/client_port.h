@@ -18,6 +18,7 @@
 #include "gateway/limit_log.h"
 #include "gateway/proxies.h"
 #include "net/loop.h"
+#include "net/tls_context.h"
 #include "wire/http_head.h"
 #include "wire/websocket_frame.h"
 
@@ -38,6 +39,7 @@ class ClientPort : public net::ConnectionHandler {
     ClientRates::Settings rates = {};
     RateAction over_rate = RateAction::delay;
     std::uint64_t arrival_ms = 10'000;  // time for a proxy to say whom it speaks for
+    net::TlsContext* tls = nullptr;     // null: clients are not encrypted
   };
   /// The parts of the gateway that it works with.
   struct Parts {
@@ -57,6 +59,7 @@ class ClientPort : public net::ConnectionHandler {
   void on_open(net::Connection& connection) override;
   std::size_t on_data(net::Connection& connection, std::span<char> bytes, std::size_t seen) override;
   void on_close(net::Connection& connection, net::CloseCause cause, int error) override;
+  void on_tls(net::Connection& connection, net::TlsEvent event) override;
   void describe(const net::Connection& connection, ConnectionRow& row) const override;
   [[nodiscard]] std::string_view refusal() const override;
 
@@ -88,6 +91,7 @@ class ClientPort : public net::ConnectionHandler {
   static constexpr std::size_t kMostRefusals = 256;  // that are told why, at a time; more are just closed
 
   void refuse_at_once(net::Connection& connection, Limit limit);
+  [[nodiscard]] bool may_be_told(const net::Connection& connection) const;
   void refuse_arrival(net::Connection& connection, Limit limit, int status);
   /// From here on come the client's own bytes.
   void start(net::Connection& connection);

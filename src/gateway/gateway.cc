@@ -18,6 +18,7 @@
 #include "gateway/questions.h"
 #include "gateway/worker_table.h"
 #include "link/register_links.h"
+#include "wire/stream_protocols.h"
 
 namespace gatehouse {
 namespace {
@@ -61,10 +62,11 @@ gateway::Admission::Settings admission_for(const GatewayOptions& options) {
   return settings;
 }
 
-gateway::ClientPort::Settings client_settings_for(const GatewayOptions& options, std::uint16_t port) {
+gateway::ClientPort::Settings client_settings_for(const GatewayOptions& options, std::uint16_t port, net::TlsContext* tls) {
   gateway::ClientPort::Settings settings;
   settings.port = port;
-  settings.scheme = options.listen.substr(0, options.listen.find("://"));
+  settings.scheme = wire::split_scheme(options.listen.substr(0, options.listen.find("://"))).protocol;
+  settings.tls = tls;
   settings.max_message_bytes = options.max_package_size;
   settings.subprotocols = options.subprotocols;
   settings.allowed_origins = options.allowed_origins;
@@ -88,8 +90,8 @@ std::uint32_t lan_ip_number(const std::string& lan_ip) {
 /// The parts of a gateway, in the order in which they need each other.
 class Gateway::State {
  public:
-  State(net::Loop& loop, GatewayOptions options, std::unique_ptr<Protocol> protocol)
-      : loop_(loop), options_(std::move(options)), framing_(std::move(protocol), compression_for(options_)) {}
+  State(net::Loop& loop, GatewayOptions options, std::unique_ptr<Protocol> protocol, Tls tls)
+      : loop_(loop), options_(std::move(options)), tls_(tls), framing_(std::move(protocol), compression_for(options_)) {}
 
   void serve(net::Socket clients, net::Socket inner);
   void stop(std::function<void()> stopped);
@@ -103,6 +105,7 @@ class Gateway::State {
 
   net::Loop& loop_;
   GatewayOptions options_;
+  const Tls tls_;
   gateway::ClientFraming framing_;
   wire::WebSocketReader websockets_{
       wire::WebSocketReader::Role::server,
@@ -158,13 +161,14 @@ void Gateway::State::build(std::uint16_t port, std::uint16_t inner_port) {
   questions_ = std::make_unique<gateway::Questions>(table_, directory_);
   client_port_ = std::make_unique<gateway::ClientPort>(
       gateway::ClientPort::Parts{loop_, table_, *clients_, *handshakes_, framing_, websockets_, admission_, proxies_, limits_},
-      client_settings_for(options_, port));
+      client_settings_for(options_, port, tls_.clients));
   inner_port_ = std::make_unique<gateway::InnerPort>(
       loop_, workers_, *forwarder_, *commands_, *questions_, limits_,
       gateway::InnerPort::Settings{.secret_key = options_.secret_key,
                                    .max_frame_bytes = std::max(kLeastInnerFrame, options_.max_package_size + kSessionRoom),
                                    .secret_ms = milliseconds(options_.inner_connect_timeout),
-                                   .worker_silence_ms = milliseconds(options_.worker_timeout)});
+                                   .worker_silence_ms = milliseconds(options_.worker_timeout),
+                                   .tls = tls_.inner});
 }
 
 void Gateway::State::serve(net::Socket clients, net::Socket inner) {
@@ -189,6 +193,7 @@ void Gateway::State::serve(net::Socket clients, net::Socket inner) {
   registering.addresses = options_.register_addresses;
   registering.secret_key = options_.secret_key;
   registering.announce = lan.to_string();
+  registering.tls = tls_.inner;
   registers_ = std::make_unique<link::RegisterLinks>(loop_, std::move(registering), [](const std::vector<std::string>&) {});
   registers_->start();
 }
@@ -264,8 +269,8 @@ RoleStatus Gateway::State::status() const {
   return status;
 }
 
-Gateway::Gateway(net::Loop& loop, const GatewayOptions& options, int /*index*/, std::unique_ptr<Protocol> protocol)
-    : state_(std::make_unique<State>(loop, options, std::move(protocol))) {}
+Gateway::Gateway(net::Loop& loop, const GatewayOptions& options, int /*index*/, std::unique_ptr<Protocol> protocol, Tls tls)
+    : state_(std::make_unique<State>(loop, options, std::move(protocol), tls)) {}
 
 Gateway::~Gateway() = default;
 

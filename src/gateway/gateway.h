@@ -5,17 +5,26 @@
 
 #include <functional>
 #include <memory>
+#include <utility>
 
 #include "base/role_status.h"
 #include "net/loop.h"
+#include "net/tls_context.h"
 
 namespace gatehouse {
 
 /// One gateway process: the clients of a public port on one side, workers and GatewayClients on its inner port on the other.
 class Gateway {
  public:
+  /// What it encrypts with, clients and the inner side; null: not. Must outlive the gateway.
+  struct Tls {
+    net::TlsContext* clients = nullptr;
+    net::TlsContext* inner = nullptr;
+  };
   /// `protocol` is null for websocket. `index` is the process's place among its siblings.
-  Gateway(net::Loop& loop, const GatewayOptions& options, int index, std::unique_ptr<Protocol> protocol);
+  Gateway(net::Loop& loop, const GatewayOptions& options, int index, std::unique_ptr<Protocol> protocol, Tls tls);
+  Gateway(net::Loop& loop, const GatewayOptions& options, int index, std::unique_ptr<Protocol> protocol)
+      : Gateway(loop, options, index, std::move(protocol), Tls{}) {}
   Gateway(const Gateway&) = delete;
   Gateway& operator=(const Gateway&) = delete;
   ~Gateway();

@@ -227,8 +227,8 @@ class TestGateway {
   }
 
   explicit TestGateway(const GatewayOptions& options = TestGateway::options(), std::unique_ptr<Protocol> protocol = nullptr,
-                       std::string_view host = "127.0.0.1")
-      : gateway(std::make_unique<Gateway>(loop, options, 0, std::move(protocol))) {
+                       std::string_view host = "127.0.0.1", Gateway::Tls tls = Gateway::Tls{})
+      : gateway(std::make_unique<Gateway>(loop, options, 0, std::move(protocol), tls)) {
     net::Socket clients = net::listen_tcp(*net::Endpoint::parse_numeric(std::string(host) + ":0")).value();
     net::Socket inner = net::listen_tcp(*net::Endpoint::parse_numeric("127.0.0.1:0")).value();
     // An unspecified address is not one to connect to.

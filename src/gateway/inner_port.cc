@@ -48,6 +48,7 @@ void InnerPort::on_open(net::Connection& connection) {
                                 .since_ms = loop_.now_ms(),
                                 .worker = {},
                                 .delivery = nullptr};
+  if (settings_.tls != nullptr) connection.start_tls(*settings_.tls);
 }
 
 std::size_t InnerPort::on_data(net::Connection& connection, std::span<char> bytes, std::size_t /*seen*/) {
@@ -245,6 +246,11 @@ void InnerPort::on_close(net::Connection& connection, net::CloseCause /*cause*/,
 void InnerPort::on_drain(net::Connection& connection) {
   connection.resume();
   if (WorkerLink* worker = workers_.find(peers_[connection.tag].worker)) forwarder_.relieve(*worker);
+}
+
+void InnerPort::on_tls(net::Connection& connection, net::TlsEvent /*event*/) {
+  limits_.hit(Limit::inner_tls, connection.peer());
+  loop_.log().debug("inner port: {}: TLS: {}", connection.peer().to_string(), connection.tls_problem());
 }
 
 void InnerPort::end_silent_workers() {

@@ -12,6 +12,7 @@
 #include "gateway/questions.h"
 #include "gateway/worker_table.h"
 #include "net/loop.h"
+#include "net/tls_context.h"
 #include "wire/gateway_protocol.h"
 
 namespace gatehouse::gateway {
@@ -25,6 +26,7 @@ class InnerPort : public net::ConnectionHandler {
     std::size_t max_frame_bytes = 16 * 1024 * 1024;
     std::uint64_t secret_ms = 10'000;          // to show the secret in, where there is one
     std::uint64_t worker_silence_ms = 60'000;  // of a worker that acknowledges, until it is given up; 0: never
+    net::TlsContext* tls = nullptr;            // null: peers are not encrypted
   };
 
   InnerPort(net::Loop& loop, WorkerTable& workers, EventForwarder& forwarder, Commands& commands, Questions& questions,
@@ -34,6 +36,7 @@ class InnerPort : public net::ConnectionHandler {
   std::size_t on_data(net::Connection& connection, std::span<char> bytes, std::size_t seen) override;
   void on_close(net::Connection& connection, net::CloseCause cause, int error) override;
   void on_drain(net::Connection& connection) override;
+  void on_tls(net::Connection& connection, net::TlsEvent event) override;
   void describe(const net::Connection& connection, ConnectionRow& row) const override;
 
   /// A ping to every worker, so that neither side's firewall forgets the connection.

@@ -35,6 +35,9 @@ enum class Limit : std::uint8_t {
   no_worker_time,
   deflate_contexts,
   inner_connect,
+  tls_handshakes,
+  tls,
+  inner_tls,
   count_,  // how many there are
 };
 
@@ -46,6 +49,8 @@ class LimitLog {
   explicit LimitLog(net::Loop& loop) : loop_(loop) {}
 
   void hit(Limit limit, const net::Address& who);
+  /// Counts it alone: for what is nobody's concern.
+  void count(Limit limit) { ++entries_[static_cast<std::size_t>(limit)].count; }
   [[nodiscard]] std::uint64_t count(Limit limit) const { return entries_[static_cast<std::size_t>(limit)].count; }
   /// By name, those that were hit.
   [[nodiscard]] std::map<std::string, std::uint64_t> counts() const;

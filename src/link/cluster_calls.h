@@ -41,6 +41,8 @@ class ClusterCalls final : private link::GatewayLink::Owner {
     /// Of a question that is asked before any register has told its list, until one has; 0 is question_timeout_ms.
     int connect_timeout_ms = 0;
     std::size_t max_held_bytes = 1024 * 1024;
+    /// Null: not encrypted. Must outlive the calls.
+    net::TlsContext* tls = nullptr;
   };
   /// None is the gateway's own, 0 no heartbeat.
   using PingInterval = std::optional<std::chrono::milliseconds>;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "link/loss.h"
 #include "link/settled.h"
 #include "wire/command_ext.h"
 
@@ -154,7 +155,7 @@ void GatewayLink::abandon() {
 void GatewayLink::dial(std::uint32_t tag) {
   Side& which = side(tag);
   if (which.busy) return;
-  which.connection = loop_.dial(endpoint_, *this, tag);
+  which.connection = loop_.dial(endpoint_, *this, tag, settings_.tls);
   which.busy = true;
 }
 
@@ -329,7 +330,9 @@ void GatewayLink::on_close(net::Connection& connection, net::CloseCause cause, i
   if (owner_ == nullptr) return;
   if (was_up && loop_.now_ms() - which.opened_ms >= kSettledMs) which.complained = false;
   const bool again = listed_ && (tag == kCommands || wants_events_);
-  if (cause != net::CloseCause::closed_here && again) complain(which, tag == kEvents ? "events" : "commands", cause, error);
+  if (cause != net::CloseCause::closed_here && again) {
+    complain(which, tag == kEvents ? "events" : "commands", cause, describe_loss(connection, error, "the gateway"));
+  }
   if (again) dial_later(tag);
 
   if (tag == kCommands) {
@@ -417,8 +420,7 @@ void GatewayLink::keep_alive() {
   if (out != nullptr) write_frame(out, is_upstreams() ? wire::Command::is_online : wire::Command::ping, {});
 }
 
-void GatewayLink::complain(Side& which, const char* name, net::CloseCause cause, int error) {
-  const std::string reason = error != 0 ? std::generic_category().message(error) : std::string("closed by the gateway");
+void GatewayLink::complain(Side& which, const char* name, net::CloseCause cause, const std::string& reason) {
   const char* what = cause == net::CloseCause::connect_failed ? "cannot connect to" : "lost the connection to";
   if (std::exchange(which.complained, true)) {
     loop_.log().debug("{} the gateway {} ({}): {}", what, key_.address(), name, reason);

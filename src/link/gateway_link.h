@@ -40,6 +40,7 @@ class GatewayLink final : private net::ConnectionHandler {
     std::size_t max_answer_size = 256 * 1024 * 1024;  // the sessions of all clients of a gateway come in one
     std::size_t max_held_bytes = 1024 * 1024;
     std::size_t max_queued_bytes = 64 * 1024 * 1024;  // towards a gateway that does not read
+    net::TlsContext* tls = nullptr;                   // null: not encrypted. Must outlive the link
   };
 
   /// Whom the links belong to. Any call on the link is allowed inside these.
@@ -148,7 +149,7 @@ class GatewayLink final : private net::ConnectionHandler {
   void send_ranges(wire::Command command, std::string_view ranges);
   void show_life();
   void keep_alive();
-  void complain(Side& which, const char* name, net::CloseCause cause, int error);
+  void complain(Side& which, const char* name, net::CloseCause cause, const std::string& reason);
   void refuse(net::Connection& connection, const std::string& why);
 
   net::Loop& loop_;

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "link/loss.h"
 #include "link/name_lookup.h"
 #include "link/retire.h"
 #include "link/settled.h"
@@ -31,7 +32,7 @@ class RegisterLinks::Line final : public net::ConnectionHandler {
       return dial_later();
     }
     endpoint_ = *endpoint;
-    connection_ = loop_.dial(endpoint_, *this);
+    connection_ = loop_.dial(endpoint_, *this, 0, owner_->settings_.tls);
   }
 
   void describe(const net::Connection& /*connection*/, ConnectionRow& row) const override {
@@ -105,12 +106,12 @@ class RegisterLinks::Line final : public net::ConnectionHandler {
     owner_->update();
   }
 
-  void on_close(net::Connection& /*connection*/, net::CloseCause cause, int error) override {
+  void on_close(net::Connection& connection, net::CloseCause cause, int error) override {
     loop_.cancel(ping_);
     const bool was_up = std::exchange(up_, false);
     if (owner_ == nullptr) return;
     if (was_up && loop_.now_ms() - opened_ms_ >= kSettledMs) complained_ = false;
-    std::string reason = error != 0 ? std::generic_category().message(error) : std::string("closed by the register");
+    std::string reason = describe_loss(connection, error, "the register");
     // That is all a register does about a wrong key, and it does it at once.
     if (was_up && !has_list_ && loop_.now_ms() - opened_ms_ < kAtOnceMs) reason += " (does it have the same secret_key?)";
     complain((cause == net::CloseCause::connect_failed ? "cannot connect to the register " : "lost the register ") + address_ +

@@ -20,6 +20,8 @@ class RegisterLinks {
     std::string announce;
     int reconnect_ms = 1000;
     int ping_ms = 25'000;  // sent when the register is not on loopback
+    /// Null: not encrypted. Must outlive the links.
+    net::TlsContext* tls = nullptr;
   };
   /// The union of what all registers said last. Called for the first list, even an empty one, and at every change; a lost
   /// register's list is kept until it is back, for losing the register must not cost a gateway.

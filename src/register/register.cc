@@ -16,6 +16,7 @@ namespace gatehouse {
 namespace {
 
 constexpr std::size_t kMaxAddressSize = 256;
+constexpr std::uint64_t kQuietMs = 10'000;  // between two lines about peers that are not let in
 
 /// A key that came with a malformed line does not belong in a log file.
 std::string for_log(std::string_view line) {
@@ -30,7 +31,8 @@ bool is_printable(std::string_view text) {
 
 class Register::Peers final : public net::ConnectionHandler {
  public:
-  Peers(net::Loop& loop, std::string secret_key) : loop_(loop), secret_key_(std::move(secret_key)) {}
+  Peers(net::Loop& loop, std::string secret_key, net::TlsContext* tls)
+      : loop_(loop), secret_key_(std::move(secret_key)), tls_(tls) {}
 
   void serve(net::Socket listener) {
     listening_ = "text://" + net::local_address(listener.fd()).to_string();
@@ -89,6 +91,18 @@ class Register::Peers final : public net::ConnectionHandler {
       }
       silent->close();
     });
+    if (tls_ != nullptr) connection.start_tls(*tls_);
+  }
+
+  void on_tls(net::Connection& connection, net::TlsEvent /*event*/) override {
+    ++refused_;
+    if (refused_logged_ != 0 && loop_.now_ms() - refused_logged_at_ms_ < kQuietMs) return;
+    loop_.log().warning(
+        "{} refused: {}; inner_tls is set, so only peers with a certificate of its authority are let in ({} times since the last "
+        "such line)",
+        connection.peer().to_string(), connection.tls_problem(), refused_ - refused_logged_);
+    refused_logged_ = refused_;
+    refused_logged_at_ms_ = loop_.now_ms();
   }
 
   std::size_t on_data(net::Connection& connection, std::span<char> bytes, std::size_t seen) override {
@@ -238,6 +252,10 @@ class Register::Peers final : public net::ConnectionHandler {
 
   net::Loop& loop_;
   const std::string secret_key_;
+  net::TlsContext* const tls_;
+  std::uint64_t refused_ = 0;
+  std::uint64_t refused_logged_ = 0;
+  std::uint64_t refused_logged_at_ms_ = 0;
   std::string listening_;
   net::ListenerId listener_;
   std::unordered_map<std::uint32_t, Peer> peers_;  // by the connection's slot
@@ -248,8 +266,8 @@ class Register::Peers final : public net::ConnectionHandler {
   bool stopped_ = false;
 };
 
-Register::Register(net::Loop& loop, std::string secret_key)
-    : loop_(loop), peers_(std::make_unique<Peers>(loop, std::move(secret_key))) {}
+Register::Register(net::Loop& loop, std::string secret_key, net::TlsContext* tls)
+    : loop_(loop), peers_(std::make_unique<Peers>(loop, std::move(secret_key), tls)) {}
 
 Register::~Register() {
   peers_->stop();

@@ -5,6 +5,7 @@
 
 #include "base/role_status.h"
 #include "net/loop.h"
+#include "net/tls_context.h"
 
 namespace gatehouse {
 
@@ -12,7 +13,8 @@ namespace gatehouse {
 /// list at once and again at every change. (docs/wire-protocol.md, "Register".)
 class Register {
  public:
-  Register(net::Loop& loop, std::string secret_key);
+  /// `tls`, which must outlive it, encrypts its connections; null: not.
+  explicit Register(net::Loop& loop, std::string secret_key, net::TlsContext* tls = nullptr);
   Register(const Register&) = delete;
   Register& operator=(const Register&) = delete;
   ~Register();

@@ -71,4 +71,12 @@ std::unique_ptr<Protocol> make_stream_protocol(std::string_view scheme) {
   return nullptr;
 }
 
+Scheme split_scheme(std::string_view scheme) {
+  constexpr std::string_view kTls = "+tls";
+  if (scheme == "wss") return {"ws", true};
+  const bool is_encrypted = scheme.ends_with(kTls);
+  if (is_encrypted) scheme.remove_suffix(kTls.size());
+  return {std::string(scheme), is_encrypted};
+}
+
 }  // namespace gatehouse::wire

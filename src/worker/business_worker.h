@@ -9,6 +9,7 @@
 #include "base/black_box.h"
 #include "base/role_status.h"
 #include "net/loop.h"
+#include "net/tls_context.h"
 
 namespace gatehouse {
 
@@ -16,8 +17,8 @@ namespace gatehouse {
 class BusinessWorker {
  public:
   /// `generation` is how many reloads there were before it: it is part of the name that gateways know it by, so that the one
-  /// which it replaces may still be there.
-  BusinessWorker(net::Loop& loop, WorkerOptions options, int index, int generation = 0);
+  /// which it replaces may still be there. `tls`, which must outlive it, encrypts its connections; null: not.
+  BusinessWorker(net::Loop& loop, WorkerOptions options, int index, int generation = 0, net::TlsContext* tls = nullptr);
   BusinessWorker(const BusinessWorker&) = delete;
   BusinessWorker& operator=(const BusinessWorker&) = delete;
   ~BusinessWorker();

@@ -1,0 +1,28 @@
+#include "application/ticket_seed.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <string>
+
+namespace gatehouse {
+namespace {
+
+constexpr const char* kVariable = "GATEHOUSE_TICKET_SEED";
+
+std::string draw() { return net::TlsTickets::draw(static_cast<std::uint64_t>(std::time(nullptr))); }
+
+}  // namespace
+
+void draw_ticket_seed() { setenv(kVariable, draw().c_str(), 1); }  // NOLINT(concurrency-mt-unsafe): before there is a thread
+
+std::shared_ptr<net::TlsTickets> take_tickets() {
+  char* const value = std::getenv(kVariable);  // NOLINT(concurrency-mt-unsafe): called at the start of main()
+  auto origin = net::TlsTickets::parse(value == nullptr ? "" : value);
+  if (value != nullptr) explicit_bzero(value, std::strlen(value));
+  unsetenv(kVariable);  // NOLINT(concurrency-mt-unsafe)
+  if (!origin) origin = net::TlsTickets::parse(draw());
+  return std::make_shared<net::TlsTickets>(origin->seed, origin->since_s);
+}
+
+}  // namespace gatehouse

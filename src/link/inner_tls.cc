@@ -1,0 +1,23 @@
+#include "link/inner_tls.h"
+
+#include <utility>
+
+namespace gatehouse::link {
+
+net::TlsResult<std::unique_ptr<net::TlsContext>> make_inner_tls(const InnerTls& files, bool may_be_over) {
+  using In = net::TlsFault::In;
+  if (!files.is_set()) return nullptr;
+  const auto missing = [](In in) {
+    return tl::unexpected(net::TlsFault{in, "it is missing; ca, cert and key of inner_tls belong together"});
+  };
+  if (files.ca.empty()) return missing(In::authority);
+  if (files.cert.empty()) return missing(In::certificate);
+  if (files.key.empty()) return missing(In::key);
+  net::TlsContext::Settings settings;
+  settings.certificates = {{files.cert, files.key}};
+  settings.authority = files.ca;
+  settings.may_be_over = may_be_over;
+  return net::TlsContext::make(std::move(settings));
+}
+
+}  // namespace gatehouse::link
