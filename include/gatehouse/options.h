@@ -71,9 +71,8 @@ struct RegisterOptions {
 /// Processes that hold the clients of one public port.
 struct GatewayOptions {
   std::string name = "Gateway";
-  /// SCHEME://IP:PORT with websocket (or ws), text, frame, tcp, or a scheme of your own (Application::add_protocol). Encrypted
-  /// with
-  /// "+tls" behind it (text+tls), or wss.
+  /// SCHEME://IP:PORT with websocket (or ws), text, frame, tcp, or a scheme of your own (Application::add_protocol). With "+tls"
+  /// behind it, as in text+tls, it is encrypted; wss is websocket+tls.
   std::string listen = {};
   int count = 1;
   /// The IPv4 address that workers reach these processes at, or a name of one, looked up when a process starts; part of every

@@ -264,7 +264,7 @@ TlsRecords::Opened TlsRecords::take(Type type, std::string_view content, Opened 
   if (type == Type::alert) return take_alert(content, opened);
   if (type == Type::handshake) return take_handshake(content, opened);
   if (type != Type::data) return failed(opened, TlsAlert::unexpected_message, "a record of a type that has no place here");
-  warnings_ = 0;
+  if (!content.empty()) warnings_ = updates_ = 0;
   opened.kind = content.empty() ? Kind::nothing : Kind::data;
   opened.size = content.size();
   return opened;
@@ -323,6 +323,7 @@ TlsRecords::Opened TlsRecords::take_message_end(bool is_last, Opened opened) {
   if (message_header_[0] != kKeyUpdate) return opened;
   // The keys change with the next record, so nothing may stand behind it in this one (RFC 8446, 5.1).
   if (!is_last) return failed(opened, TlsAlert::unexpected_message, "more behind the message that changes keys");
+  if (++updates_ > kMostUpdates) return failed(opened, TlsAlert::unexpected_message, "too many changes of keys");
   if (message_byte_ > 1) return failed(opened, TlsAlert::decode_error, "a malformed change of keys");
   // Answered with the next record that is sealed, once for however many there were (RFC 8446, 4.6.3).
   if (message_byte_ == 1) update_due_ = true;

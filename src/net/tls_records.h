@@ -95,7 +95,8 @@ class TlsRecords {
   static constexpr std::size_t kUpdateSize = 5;
   static constexpr std::size_t kTagSize = 16;
   static constexpr std::size_t kNonceSize = 12;
-  static constexpr std::uint8_t kMostWarnings = 5;  // in a row, as OpenSSL's own limit
+  static constexpr std::uint8_t kMostWarnings = 5;  // without data between them, as OpenSSL's own limit; so the next one:
+  static constexpr std::uint8_t kMostUpdates = 32;  // each is small to send and costs three hashes and a key
 
   [[nodiscard]] bool has_explicit_nonce() const { return !is_13_ && aead_ != TlsAead::chacha20_poly1305; }
   /// What a record is longer than its plaintext, without the header.
@@ -119,6 +120,7 @@ class TlsRecords {
   std::uint32_t message_left_ = 0;
   TlsAead aead_;
   std::uint8_t warnings_ = 0;
+  std::uint8_t updates_ = 0;
   bool is_13_;
   bool is_sha384_;
   bool is_server_;

@@ -245,6 +245,21 @@ TEST(TlsRecords, KeysAreChangedWhenThePeerWantsIt) {
   }
 }
 
+TEST(TlsRecords, KeysAreNotChangedForEver) {
+  Pair pair(k13);
+  const auto update = [&] {
+    EXPECT_EQ(SSL_key_update(pair.peer->ssl(), SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+    EXPECT_EQ(SSL_do_handshake(pair.peer->ssl()), 1);
+    (void)pair.hear();
+    return pair.last.kind;
+  };
+  for (int i = 0; i < 32; ++i) ASSERT_EQ(update(), Kind::nothing) << i;
+  pair.peer->write("data between them");
+  EXPECT_EQ(pair.hear(), "data between them");
+  for (int i = 0; i < 32; ++i) ASSERT_EQ(update(), Kind::nothing) << i;
+  EXPECT_EQ(update(), Kind::failure);
+}
+
 TEST(TlsRecords, TicketsOfAServerArePassedOver) {
   Suite suite = k13;
   suite.is_server = false;
