@@ -14,18 +14,24 @@ class Handshake {
  public:
   /// REQUIRES: each an object, or empty.
   Handshake(Value query, Value server, Value cookies);
+  /// As a gateway tells it; read when it is first looked at, which not every program does. REQUIRES: a serialized array, which
+  /// lives as long as this; a copy is independent of it.
+  explicit Handshake(std::string_view serialized) : unread_(serialized) {}
+  Handshake(const Handshake& other);
+  Handshake& operator=(const Handshake& other);
+  ~Handshake() = default;
 
   /// The query string, decoded as PHP does it ("x[]=1" is an array).
-  [[nodiscard]] const Value& query() const { return query_; }
+  [[nodiscard]] const Value& query() const { return read().query_; }
   /// One value of the query, or "" when it is missing or not a string.
   [[nodiscard]] std::string query(std::string_view name) const;
 
-  [[nodiscard]] const Value& cookies() const { return cookies_; }
+  [[nodiscard]] const Value& cookies() const { return read().cookies_; }
   [[nodiscard]] std::string cookie(std::string_view name) const;
 
   /// QUERY_STRING, REQUEST_METHOD, REQUEST_URI, SERVER_PROTOCOL, SERVER_NAME, REMOTE_ADDR, REMOTE_PORT, SERVER_PORT and each
   /// header as HTTP_NAME, in upstream's spelling.
-  [[nodiscard]] const Value& server() const { return server_; }
+  [[nodiscard]] const Value& server() const { return read().server_; }
   /// A header by its name in any case ("Origin", "user-agent"), or "".
   [[nodiscard]] std::string header(std::string_view name) const;
 
@@ -33,9 +39,12 @@ class Handshake {
   [[nodiscard]] std::vector<std::string> subprotocols() const;
 
  private:
-  Value query_;
-  Value server_;
-  Value cookies_;
+  const Handshake& read() const;
+
+  mutable std::string_view unread_;  // until it is read
+  mutable Value query_;
+  mutable Value server_;
+  mutable Value cookies_;
 };
 
 }  // namespace gatehouse

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "wire/http_head.h"
-#include "wire/php_serialize.h"
 #include "wire/proxy_header.h"
 #include "wire/utf8.h"
 #include "wire/websocket_handshake.h"
@@ -231,14 +230,13 @@ std::size_t ClientPort::shake_hands(net::Connection& connection, std::span<char>
       return refuse(wire::http_refusal(400), "malformed Sec-WebSocket-Extensions");
     request.extensions = std::move(deflate.extensions);
   }
-  const std::string body =
-      wire::serialize(wire::handshake_values(head_, connection.peer().ip(), connection.peer().port(), settings_.port));
+  const std::string body = wire::handshake_body(head_, connection.peer().ip(), connection.peer().port(), settings_.port);
   handshakes_.decide(client, std::move(request), body);
   return connection.tag == client ? result.size : bytes.size();
 }
 
 bool ClientPort::may_speak(net::Connection& connection, std::uint32_t client) {
-  if (!rates_.is_limited() || settings_.over_rate != RateAction::delay) return true;
+  if (settings_.over_rate != RateAction::delay) return true;
   const std::uint64_t wait_ms = rates_.wait_ms(client, loop_.now_ms());
   if (wait_ms == 0) return true;
   limits_.hit(rates_.is_short_of_messages(client) ? Limit::message_rate : Limit::byte_rate, connection.peer());
@@ -252,7 +250,6 @@ bool ClientPort::may_speak(net::Connection& connection, std::uint32_t client) {
 
 /// False, and the client is closed, when it has said more than it may.
 bool ClientPort::spend(std::uint32_t client, std::uint32_t messages, std::size_t bytes) {
-  if (!rates_.is_limited()) return true;
   if (rates_.spend(client, messages, bytes, loop_.now_ms()) || settings_.over_rate == RateAction::delay) return true;
   const net::Connection* connection = loop_.find(table_[client].connection);
   if (connection != nullptr)
@@ -271,15 +268,16 @@ void ClientPort::close(std::uint32_t client, CloseReason::Cause cause, std::uint
 
 std::size_t ClientPort::read_frames(net::Connection& connection, std::span<char> bytes) {
   const std::uint32_t client = connection.tag;
+  const bool limited = rates_.is_limited();
   std::size_t used = 0;
   while (used < bytes.size()) {
-    if (!may_speak(connection, client)) break;
+    if (limited && !may_speak(connection, client)) break;
     const wire::WebSocketEvent event = websockets_.next(table_[client].websocket, bytes.subspan(used));
     if (event.kind == wire::WebSocketEvent::Kind::need_more) break;
     used += event.consumed;
     const bool is_part = event.kind == wire::WebSocketEvent::Kind::fragment;
     const bool is_end = event.kind == wire::WebSocketEvent::Kind::close || event.kind == wire::WebSocketEvent::Kind::error;
-    if (!is_end && !spend(client, is_part ? 0 : 1, event.consumed)) break;
+    if (limited && !is_end && !spend(client, is_part ? 0 : 1, event.consumed)) break;
     if (!take(connection, client, event)) break;
     if (is_part && !may_wait(connection, client, bytes.size() - used)) break;
   }
@@ -357,9 +355,10 @@ void ClientPort::fail(std::uint32_t client, std::uint16_t code, const char* reas
 std::size_t ClientPort::read_stream(net::Connection& connection, std::span<char> bytes, std::size_t seen) {
   const std::uint32_t client = connection.tag;
   const Protocol& protocol = framing_.protocol();
+  const bool limited = rates_.is_limited();
   std::size_t used = 0;
   try {
-    while (used < bytes.size() && still(connection, client) && may_speak(connection, client)) {
+    while (used < bytes.size() && still(connection, client) && (!limited || may_speak(connection, client))) {
       const std::string_view rest(bytes.data() + used, bytes.size() - used);
       // Shown no more than one message may have, so that a read which holds much of a raw stream is several messages.
       const std::string_view shown = rest.substr(0, settings_.max_message_bytes);
@@ -384,7 +383,7 @@ std::size_t ClientPort::read_stream(net::Connection& connection, std::span<char>
         break;
       }
       used += size;
-      if (!spend(client, 1, size)) break;
+      if (limited && !spend(client, 1, size)) break;
       deliver(client, protocol.decode(shown.substr(0, size)), false);
     }
   } catch (const std::exception& error) {

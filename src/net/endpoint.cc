@@ -1,6 +1,7 @@
 #include "net/endpoint.h"
 
 #include <arpa/inet.h>
+#include <fmt/compile.h>
 #include <fmt/format.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -104,27 +105,15 @@ Address Address::from_bytes(const IpBytes& bytes, std::uint16_t port) {
   return address;
 }
 
-bool Address::is_ipv4() const { return std::equal(kMappedPrefix.begin(), kMappedPrefix.end(), bytes_.begin()); }
-
 bool Address::is_loopback() const {
   if (is_ipv4()) return bytes_[12] == 127;
   return std::all_of(bytes_.begin(), bytes_.begin() + 15, [](std::uint8_t b) { return b == 0; }) && bytes_[15] == 1;
 }
 
-std::uint32_t Address::ipv4() const {
-  if (!is_ipv4()) return 0;
-  char quad[4];
-  std::memcpy(quad, bytes_.data() + 12, 4);
-  return load_be32(quad);
-}
-
 std::string Address::ip() const {
+  if (is_ipv4()) return fmt::format(FMT_COMPILE("{}.{}.{}.{}"), bytes_[12], bytes_[13], bytes_[14], bytes_[15]);
   char text[INET6_ADDRSTRLEN] = {};
-  if (is_ipv4()) {
-    inet_ntop(AF_INET, bytes_.data() + 12, text, sizeof text);
-  } else {
-    inet_ntop(AF_INET6, bytes_.data(), text, sizeof text);
-  }
+  inet_ntop(AF_INET6, bytes_.data(), text, sizeof text);
   return text;
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/bytes.h"
 #include "base/ip_text.h"
 #include "base/result.h"
 
@@ -21,10 +22,12 @@ class Address {
   static Address from_bytes(const IpBytes& bytes, std::uint16_t port);
 
   [[nodiscard]] std::uint16_t port() const { return port_; }
-  [[nodiscard]] bool is_ipv4() const;
+  [[nodiscard]] bool is_ipv4() const {
+    return load_be64(first_bytes()) == 0 && load_be32(first_bytes() + 8) == 0xffff;  // ::ffff:0:0/96
+  }
   [[nodiscard]] bool is_loopback() const;
   /// In host order; 0 for an IPv6 address, which is what upstream's 4-byte field carries for one.
-  [[nodiscard]] std::uint32_t ipv4() const;
+  [[nodiscard]] std::uint32_t ipv4() const { return is_ipv4() ? load_be32(first_bytes() + 12) : 0; }
   [[nodiscard]] const IpBytes& bytes() const { return bytes_; }
   /// "192.168.1.9" or "2001:db8::1", without the port.
   [[nodiscard]] std::string ip() const;
@@ -32,6 +35,8 @@ class Address {
   [[nodiscard]] std::string to_string() const;
 
  private:
+  [[nodiscard]] const char* first_bytes() const { return reinterpret_cast<const char*>(bytes_.data()); }  // NOLINT: as characters
+
   IpBytes bytes_{};
   std::uint16_t port_ = 0;
 };

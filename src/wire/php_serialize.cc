@@ -20,7 +20,8 @@ class Reader {
  public:
   Reader(std::string_view text, const PhpLimits& limits) : rest_(text), limits_(limits), elements_left_(limits.elements) {}
 
-  PhpStatus value(PhpValue& out, std::uint32_t depth);
+  /// `out` may be null: nothing is made then.
+  PhpStatus value(PhpValue* out, std::uint32_t depth);
   [[nodiscard]] bool at_end() const { return rest_.empty(); }
 
  private:
@@ -38,7 +39,8 @@ class Reader {
   bool integer(std::int64_t& out);
   bool real(double& out);
   bool string(std::string_view& out);
-  PhpStatus array(PhpValue& out, std::uint32_t depth);
+  PhpStatus array(PhpValue* out, std::uint32_t depth);
+  bool key(PhpKey* out);
 
   std::string_view rest_;
   const PhpLimits& limits_;
@@ -109,7 +111,20 @@ bool Reader::string(std::string_view& out) {
   return take("\";");
 }
 
-PhpStatus Reader::array(PhpValue& out, std::uint32_t depth) {
+bool Reader::key(PhpKey* out) {
+  if (take("i:")) {
+    std::int64_t number = 0;
+    if (!integer(number)) return false;
+    if (out != nullptr) *out = number;
+    return true;
+  }
+  std::string_view text;
+  if (!take("s:") || !string(text)) return false;
+  if (out != nullptr) *out = PhpKey::from_text(text);
+  return true;
+}
+
+PhpStatus Reader::array(PhpValue* out, std::uint32_t depth) {
   std::size_t elements = 0;
   if (!count(elements) || !take("{") || elements > rest_.size() / kSmallestElement) return PhpStatus::malformed;
   if (depth >= limits_.depth) return PhpStatus::too_deep;
@@ -118,54 +133,52 @@ PhpStatus Reader::array(PhpValue& out, std::uint32_t depth) {
 
   PhpArray array;
   for (std::size_t i = 0; i < elements; ++i) {
-    PhpKey key(0);
-    std::int64_t number = 0;
-    std::string_view text;
-    if (take("i:")) {
-      if (!integer(number)) return PhpStatus::malformed;
-      key = number;
-    } else if (take("s:")) {
-      if (!string(text)) return PhpStatus::malformed;
-      key = PhpKey::from_text(text);
-    } else {
-      return PhpStatus::malformed;
+    if (out == nullptr) {
+      if (!key(nullptr)) return PhpStatus::malformed;
+      if (const PhpStatus status = value(nullptr, depth + 1); status != PhpStatus::ok) return status;
+      continue;
     }
+    PhpKey name(0);
     PhpValue element;
-    if (const PhpStatus status = value(element, depth + 1); status != PhpStatus::ok) return status;
-    array.set(std::move(key), std::move(element));
+    if (!key(&name)) return PhpStatus::malformed;
+    if (const PhpStatus status = value(&element, depth + 1); status != PhpStatus::ok) return status;
+    array.set(std::move(name), std::move(element));
   }
   if (!take("}")) return PhpStatus::malformed;
-  out = std::move(array);
+  if (out != nullptr) *out = std::move(array);
   return PhpStatus::ok;
 }
 
-PhpStatus Reader::value(PhpValue& out, std::uint32_t depth) {
+PhpStatus Reader::value(PhpValue* out, std::uint32_t depth) {
+  const auto give = [out](auto made) {
+    if (out != nullptr) *out = std::move(made);
+  };
   const auto checked = [](bool read) { return read ? PhpStatus::ok : PhpStatus::malformed; };
   if (take("N;")) {
-    out = nullptr;
+    give(nullptr);
     return PhpStatus::ok;
   }
   if (rest_.size() < 2 || rest_[1] != ':') return PhpStatus::malformed;
   const char type = rest_[0];
   rest_.remove_prefix(2);
   switch (type) {
-    case 'b': out = rest_.starts_with('1'); return checked(take("0;") || take("1;"));
+    case 'b': give(rest_.starts_with('1')); return checked(take("0;") || take("1;"));
     case 'i': {
       std::int64_t number = 0;
       const bool read = integer(number);
-      out = number;
+      give(number);
       return checked(read);
     }
     case 'd': {
       double number = 0;
       const bool read = real(number);
-      out = number;
+      give(number);
       return checked(read);
     }
     case 's': {
       std::string_view text;
       if (!string(text)) return PhpStatus::malformed;
-      out = std::string(text);
+      if (out != nullptr) *out = std::string(text);
       return PhpStatus::ok;
     }
     case 'a': return array(out, depth);
@@ -260,11 +273,16 @@ const char* describe(PhpStatus status) {
 PhpStatus unserialize(std::string_view text, PhpValue& out, const PhpLimits& limits) {
   Reader reader(text, limits);
   PhpValue value;
-  const PhpStatus status = reader.value(value, 0);
+  const PhpStatus status = reader.value(&value, 0);
   if (status != PhpStatus::ok) return status;
   if (!reader.at_end()) return PhpStatus::malformed;
   out = std::move(value);
   return PhpStatus::ok;
+}
+
+bool is_serialized_array(std::string_view text, const PhpLimits& limits) {
+  Reader reader(text, limits);
+  return text.starts_with("a:") && reader.value(nullptr, 0) == PhpStatus::ok && reader.at_end();
 }
 
 void serialize(const PhpValue& value, std::string& out) {

@@ -17,7 +17,9 @@ PhpStatus status_of(std::string_view text, const PhpLimits& limits = {}) {
   // In memory of exactly its size, so that AddressSanitizer sees a read behind its end.
   const std::vector<char> exact(text.begin(), text.end());
   PhpValue value;
-  return unserialize({exact.data(), exact.size()}, value, limits);
+  const PhpStatus status = unserialize({exact.data(), exact.size()}, value, limits);
+  EXPECT_EQ(is_serialized_array({exact.data(), exact.size()}, limits), status == PhpStatus::ok && value.array() != nullptr);
+  return status;
 }
 
 PhpValue read(std::string_view text) {
@@ -53,6 +55,7 @@ TEST_F(PhpSerializeVectors, ValuesReadAndWriteToTheSameBytes) {
     const std::string text = from_hex(vector.at("serialized_hex"));
     const PhpValue expected = described(vector);
     const PhpValue value = read(text);
+    EXPECT_EQ(is_serialized_array(text), value.array() != nullptr);
     EXPECT_EQ(value, expected);
     EXPECT_EQ(value.get().index(), expected.get().index());
     EXPECT_EQ(serialize(value), text);

@@ -11,6 +11,7 @@
 
 #include "wire/ascii.h"
 #include "wire/php_query.h"
+#include "wire/php_serialize.h"
 
 namespace gatehouse::wire {
 namespace {
@@ -108,9 +109,13 @@ char server_key_char(char c) {
 }
 
 /// "X-Real-IP" is HTTP_X_REAL_IP.
+void append_server_key(std::string& out, std::string_view field_name) {
+  out += "HTTP_";
+  for (const char c : field_name) out.push_back(server_key_char(c));
+}
 std::string server_key(std::string_view field_name) {
-  std::string key = "HTTP_";
-  for (const char c : field_name) key.push_back(server_key_char(c));
+  std::string key;
+  append_server_key(key, field_name);
   return key;
 }
 
@@ -139,6 +144,24 @@ void add_fields(const HttpHead& head, PhpArray& server) {
     std::string whole = text != nullptr ? concat({*text, separator, value}) : std::string(value);
     server.set(std::move(key), std::move(whole));
   }
+}
+
+/// As nearly always: each field makes an entry of its own.
+bool fields_are_plain(const HttpHead& head) {
+  for (auto field = head.fields.begin(); field != head.fields.end(); ++field) {
+    if (field->first.find('_') != std::string_view::npos) return false;
+    const bool again = std::any_of(head.fields.begin(), field, [&](const auto& earlier) {
+      return earlier.first.size() == field->first.size() && have_same_server_key(earlier.first, field->first);
+    });
+    if (again) return false;
+  }
+  return true;
+}
+
+/// Found once: looking for it among OpenSSL's providers takes longer than the digest.
+const EVP_MD* sha1() {
+  static const EVP_MD* const found = EVP_MD_fetch(nullptr, "SHA1", nullptr);
+  return found;
 }
 
 }  // namespace
@@ -233,7 +256,7 @@ std::string websocket_accept_key(std::string_view key) {
   const std::string text = concat({key, kGuid});
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned int digest_size = 0;
-  if (EVP_Digest(text.data(), text.size(), digest.data(), &digest_size, EVP_sha1(), nullptr) != 1) {
+  if (sha1() == nullptr || EVP_Digest(text.data(), text.size(), digest.data(), &digest_size, sha1(), nullptr) != 1) {
     throw std::runtime_error("OpenSSL offers no SHA-1, which every WebSocket handshake needs");
   }
   std::array<unsigned char, 4 * EVP_MAX_MD_SIZE / 3 + 4> base64{};
@@ -269,6 +292,59 @@ PhpValue handshake_values(const HttpHead& head, std::string_view remote_ip, std:
   out.set(key("get"), parse_php_query(head.query()));
   out.set(key("server"), std::move(server));
   out.set(key("cookie"), std::move(cookie));
+  return out;
+}
+
+std::string handshake_body(const HttpHead& head, std::string_view remote_ip, std::uint16_t remote_port,
+                           std::uint16_t server_port) {
+  std::string out;
+  if (!fields_are_plain(head)) {
+    serialize(handshake_values(head, remote_ip, remote_port, server_port), out);
+    return out;
+  }
+  out.reserve(1024);
+  PhpWriter writer(out);
+  const auto text = [&writer](std::string_view key, std::string_view value) {
+    writer.string(key);
+    writer.string(value);
+  };
+  writer.begin_array(3);
+  writer.string("get");
+  if (head.query().empty()) {
+    writer.begin_array(0);
+    writer.end_array();
+  } else {
+    serialize(parse_php_query(head.query()), out);
+  }
+  constexpr std::size_t kFixed = 9;  // entries before those of the fields
+  writer.string("server");
+  writer.begin_array(kFixed + head.fields.size());
+  text("QUERY_STRING", head.query());
+  text("REQUEST_METHOD", head.method);
+  text("REQUEST_URI", head.target);
+  text("SERVER_PROTOCOL", head.version);
+  text("SERVER_NAME", without_port(head.field("Host")));
+  if (has_field(head, "Content-Type")) {
+    text("CONTENT_TYPE", head.field("Content-Type"));
+  } else {
+    writer.string("CONTENT_TYPE");
+    writer.null();
+  }
+  text("REMOTE_ADDR", remote_ip);
+  writer.string("REMOTE_PORT");
+  writer.integer(remote_port);
+  writer.string("SERVER_PORT");
+  writer.integer(server_port);
+  std::string key;
+  for (const auto& [name, value] : head.fields) {
+    key.clear();
+    append_server_key(key, name);
+    text(key, value);
+  }
+  writer.end_array();
+  writer.string("cookie");
+  serialize(has_field(head, "Cookie") ? parse_cookies(head.field("Cookie")) : PhpArray(), out);
+  writer.end_array();
   return out;
 }
 

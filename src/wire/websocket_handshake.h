@@ -54,5 +54,8 @@ std::string websocket_request(std::string_view host, std::string_view target, st
 /// the query decoded as PHP does (x[]=1, x[a]=2, '+' as space, at most 1000 variables), cookies as they came, REMOTE_PORT and
 /// SERVER_PORT integers.
 PhpValue handshake_values(const HttpHead& head, std::string_view remote_ip, std::uint16_t remote_port, std::uint16_t server_port);
+/// The same serialized; without making a value first where no two fields make one.
+std::string handshake_body(const HttpHead& head, std::string_view remote_ip, std::uint16_t remote_port,
+                           std::uint16_t server_port);
 
 }  // namespace gatehouse::wire

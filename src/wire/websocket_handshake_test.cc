@@ -168,12 +168,14 @@ TEST(HandshakeValues, AreThoseOfUpstreamsSample) {
   const std::string_view last_field = R"(s:11:"HTTP_X_TEST";s:3:"yes";)";
   expected.insert(expected.find(last_field) + last_field.size(), R"(s:11:"HTTP_COOKIE";s:17:"sid=1; theme=dark";)");
   EXPECT_EQ(serialize(values), expected);
+  EXPECT_EQ(handshake_body(request.head, "192.168.7.9", 54321, 8282), expected);
 }
 
 /// One entry of "server", or "(none)".
 std::string server_entry(std::string_view fields, std::string_view name) {
   const Request request("GET / HTTP/1.1\r\n" + std::string(fields) + "\r\n");
   const PhpValue values = handshake_values(request.head, "::1", 1, 2);
+  EXPECT_EQ(handshake_body(request.head, "::1", 1, 2), serialize(values));
   const PhpValue* entry = values.array()->find(PhpKey::from_text("server"))->array()->find(PhpKey::from_text(name));
   if (entry == nullptr) return "(none)";
   return entry->string() != nullptr ? *entry->string() : serialize(*entry);

@@ -1,5 +1,6 @@
 #include "worker/client_context.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/bytes.h"
@@ -16,11 +17,6 @@ Value read_session(std::string_view bytes) {
   return wire::to_json(value, true);
 }
 
-Value member(const wire::PhpArray& array, const char* name) {
-  const wire::PhpValue* value = array.find(wire::PhpKey::from_text(name));
-  return value == nullptr ? Value::object() : wire::to_json(*value, true);
-}
-
 void put_hex(char* out, std::uint32_t number, int digits) {
   for (int i = digits - 1; i >= 0; --i, number >>= 4) out[i] = "0123456789abcdef"[number & 15];
 }
@@ -32,10 +28,15 @@ void ClientContext::assign(const wire::GatewayFrame& frame, bool native, const l
   ticket_ = ticket;
   native_ = native;
   client_id_ = {header_.local_ip, header_.local_port, header_.connection_id};
-  bytes_.assign(frame.ext_data);
-  bytes_.append(frame.body);
-  session_ = std::string_view(bytes_).substr(0, frame.ext_data.size());
-  body_ = std::string_view(bytes_).substr(frame.ext_data.size());
+  size_ = frame.ext_data.size() + frame.body.size();
+  if (size_ > capacity_) {
+    capacity_ = std::max(size_, kFirstCapacity);
+    bytes_.reset(new char[capacity_]);  // NOLINT: std::make_unique would fill it
+  }
+  frame.ext_data.copy(bytes_.get(), frame.ext_data.size());
+  frame.body.copy(bytes_.get() + frame.ext_data.size(), frame.body.size());
+  session_ = {bytes_.get(), frame.ext_data.size()};
+  body_ = {bytes_.get() + frame.ext_data.size(), frame.body.size()};
   if (native && (header_.flags & wire::flag::kAddress) != 0 && session_.size() >= kIpv6Size) {
     address_ = session_.substr(0, kIpv6Size);
     session_.remove_prefix(kIpv6Size);
@@ -44,8 +45,11 @@ void ClientContext::assign(const wire::GatewayFrame& frame, bool native, const l
 
 void ClientContext::clear() {
   handler.reset();
-  bytes_.clear();
-  if (bytes_.capacity() > kKeptCapacity) bytes_.shrink_to_fit();
+  size_ = 0;
+  if (capacity_ > kKeptCapacity) {
+    bytes_.reset();
+    capacity_ = 0;
+  }
   address_ = session_ = body_ = {};
   fetched_session_.reset();
   value_.reset();
@@ -72,10 +76,8 @@ CloseReason ClientContext::close_reason() const {
 }
 
 bool ClientContext::read_handshake() {
-  wire::PhpValue value;
-  if (wire::unserialize(body_, value) != wire::PhpStatus::ok || value.array() == nullptr) return false;
-  const wire::PhpArray& parts = *value.array();
-  handshake_.emplace(member(parts, "get"), member(parts, "server"), member(parts, "cookie"));
+  if (!wire::is_serialized_array(body_)) return false;
+  handshake_.emplace(body_);
   return true;
 }
 

@@ -6,6 +6,7 @@
 #include <gatehouse/message.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -33,7 +34,7 @@ class ClientContext {
 
   [[nodiscard]] wire::Command command() const { return header_.command; }
   [[nodiscard]] const wire::ClientId& client_id() const { return client_id_; }
-  [[nodiscard]] std::size_t size() const { return bytes_.size() + sizeof *this; }
+  [[nodiscard]] std::size_t size() const { return size_ + sizeof *this; }
 
   /// For telling the gateway that it is done with.
   [[nodiscard]] const link::EventTicket& ticket() const { return ticket_; }
@@ -42,7 +43,7 @@ class ClientContext {
 
   [[nodiscard]] Message message() const;
   [[nodiscard]] CloseReason close_reason() const;
-  /// Reads the handshake that the event carries, for handshake(). False when it cannot be read.
+  /// Looks through the handshake that the event carries, for handshake(). False when it cannot be read.
   [[nodiscard]] bool read_handshake();
   [[nodiscard]] const Handshake& handshake() const { return *handshake_; }
   /// Whether the gateway waits for a verdict().
@@ -55,6 +56,8 @@ class ClientContext {
   [[nodiscard]] std::string_view session_bytes() const { return fetched_session_ ? *fetched_session_ : session_; }
   /// Another is used in its place. REQUIRES: the handler has not been called yet.
   void set_session_bytes(std::string session) { fetched_session_ = std::move(session); }
+  /// The handler has looked at it, so that it may have changed it.
+  [[nodiscard]] bool has_read_session() const { return value_.has_value(); }
   /// The session, serialized, when the handler has changed it. Throws std::invalid_argument when it holds what cannot be saved.
   [[nodiscard]] std::optional<std::string> changed_session() const;
 
@@ -74,6 +77,7 @@ class ClientContext {
 
  private:
   static constexpr std::size_t kIpv6Size = 16;
+  static constexpr std::size_t kFirstCapacity = 512;       // of a buffer; most events fit
   static constexpr std::size_t kKeptCapacity = 64 * 1024;  // of a buffer between events; a larger one is freed
 
   ClusterCalls& calls_;
@@ -82,7 +86,9 @@ class ClientContext {
   wire::ClientId client_id_;
   link::EventTicket ticket_;
   bool native_ = false;
-  std::string bytes_;         // ext_data and body, one after the other
+  std::unique_ptr<char[]> bytes_;  // ext_data and body, one after the other
+  std::size_t size_ = 0;
+  std::size_t capacity_ = 0;
   std::string_view address_;  // of an IPv6 client, else empty
   std::string_view session_;
   std::string_view body_;

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "wire/php_serialize.h"
 #include "wire/websocket_handshake.h"
 
 namespace gatehouse {
@@ -23,14 +24,42 @@ std::string text_of(const Value& object, const std::string& name) {
   return found == object.end() || !found->is_string() ? std::string() : found->get<std::string>();
 }
 
+Value member(const wire::PhpArray& array, const char* name) {
+  const wire::PhpValue* value = array.find(wire::PhpKey::from_text(name));
+  return value == nullptr ? Value::object() : wire::to_json(*value, true);
+}
+
 }  // namespace
 
 Handshake::Handshake(Value query, Value server, Value cookies)
     : query_(as_object(std::move(query))), server_(as_object(std::move(server))), cookies_(as_object(std::move(cookies))) {}
 
-std::string Handshake::query(std::string_view name) const { return text_of(query_, std::string(name)); }
+Handshake::Handshake(const Handshake& other) : query_(other.query()), server_(other.server()), cookies_(other.cookies()) {}
 
-std::string Handshake::cookie(std::string_view name) const { return text_of(cookies_, std::string(name)); }
+Handshake& Handshake::operator=(const Handshake& other) {
+  if (this == &other) return *this;
+  query_ = other.query();
+  server_ = other.server();
+  cookies_ = other.cookies();
+  unread_ = {};
+  return *this;
+}
+
+const Handshake& Handshake::read() const {
+  if (unread_.empty()) return *this;
+  wire::PhpValue value;
+  const bool read = wire::unserialize(std::exchange(unread_, {}), value) == wire::PhpStatus::ok && value.array() != nullptr;
+  const wire::PhpArray none;
+  const wire::PhpArray& parts = read ? *value.array() : none;
+  query_ = as_object(member(parts, "get"));
+  server_ = as_object(member(parts, "server"));
+  cookies_ = as_object(member(parts, "cookie"));
+  return *this;
+}
+
+std::string Handshake::query(std::string_view name) const { return text_of(query(), std::string(name)); }
+
+std::string Handshake::cookie(std::string_view name) const { return text_of(cookies(), std::string(name)); }
 
 std::string Handshake::header(std::string_view name) const {
   std::string key = "HTTP_";
@@ -38,7 +67,7 @@ std::string Handshake::header(std::string_view name) const {
     const bool lower = c >= 'a' && c <= 'z';
     key += c == '-' ? '_' : static_cast<char>(lower ? c - 'a' + 'A' : c);
   }
-  return text_of(server_, key);
+  return text_of(server(), key);
 }
 
 std::vector<std::string> Handshake::subprotocols() const {
