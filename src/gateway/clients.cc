@@ -25,8 +25,7 @@ std::string close_body(const CloseReason& reason) {
 
 }  // namespace
 
-net::Connection* Clients::ready_for(const ClientRecord& record, std::string_view key) {
-  net::Connection* connection = loop_.find(record.connection);
+net::Connection* Clients::ready_unusually(const ClientRecord& record, net::Connection* connection, std::string_view key) {
   if (connection == nullptr || !connection->is_open()) {
     ++send_failures_;
     return nullptr;
@@ -257,8 +256,7 @@ void Clients::hit(Limit limit, std::uint32_t client) {
   if (const net::Connection* connection = loop_.find(table_[client].connection)) limits_.hit(limit, connection->peer());
 }
 
-void Clients::end_slow_consumers() {
-  if (slow_.empty()) return;
+void Clients::end_those_too_slow() {
   for (const std::uint32_t id : std::exchange(slow_, {})) {
     const std::uint32_t client = table_.find(id);
     if (client == ClientTable::kNone) continue;

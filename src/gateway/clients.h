@@ -102,7 +102,9 @@ class Clients {
   void describe(std::uint32_t client, ConnectionRow& row) const;
 
   /// Ends the clients that do not read what is sent to them. Called after a command, never while a member list is walked.
-  void end_slow_consumers();
+  void end_slow_consumers() {
+    if (!slow_.empty()) end_those_too_slow();
+  }
 
   [[nodiscard]] std::uint64_t messages_sent() const { return messages_sent_; }
   [[nodiscard]] std::uint64_t send_failures() const { return send_failures_; }
@@ -112,7 +114,14 @@ class Clients {
 
  private:
   /// The connection, if the client may be sent one more message; otherwise counts a failure, and notes a slow client.
-  net::Connection* ready_for(const ClientRecord& record, std::string_view key = {});
+  net::Connection* ready_for(const ClientRecord& record, std::string_view key = {}) {
+    net::Connection* connection = loop_.find(record.connection);
+    const bool usual = connection != nullptr && connection->is_open() && record.held == nullptr && !drops_oldest() &&
+                       !keeps_latest() && connection->queued_bytes() < settings_.send_buffer_bytes;
+    return usual ? connection : ready_unusually(record, connection, key);
+  }
+  net::Connection* ready_unusually(const ClientRecord& record, net::Connection* connection, std::string_view key);
+  void end_those_too_slow();
   [[nodiscard]] bool drops_oldest() const { return settings_.policy == SendBufferPolicy::drop_oldest; }
   [[nodiscard]] bool keeps_latest() const { return settings_.policy == SendBufferPolicy::keep_latest; }
   [[nodiscard]] std::size_t queued(const net::Connection& connection) const;

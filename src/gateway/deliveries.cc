@@ -7,7 +7,7 @@ namespace gatehouse::gateway {
 WorkerDelivery& Deliveries::open(net::ConnectionId connection, WorkerRef ref, std::string worker, bool again,
                                  std::uint64_t now_ms) {
   while (next_id_ == 0 || links_.contains(next_id_)) ++next_id_;
-  auto link = std::make_unique<WorkerDelivery>();
+  auto link = std::make_unique<WorkerDelivery>(pool_);
   link->id = next_id_++;
   link->worker = std::move(worker);
   link->connection = connection;

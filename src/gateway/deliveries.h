@@ -16,6 +16,8 @@ namespace gatehouse::gateway {
 
 /// The link to a worker that acknowledges its events.
 struct WorkerDelivery {
+  explicit WorkerDelivery(net::OutPool& pool) : events(pool) {}
+
   std::uint32_t id = 0;  // names it in what the worker says; never 0
   std::string worker;    // its key, for the log
   net::ConnectionId connection;
@@ -33,8 +35,10 @@ struct WorkerDelivery {
 /// finds the session as its handler has left it.
 class Deliveries {
  public:
-  /// `first_id` is the id of the first link; random, so that a worker's words about an earlier gateway mean nothing here.
-  explicit Deliveries(std::uint32_t first_id, bool one_at_a_time = false) : next_id_(first_id), one_at_a_time_(one_at_a_time) {}
+  /// `first_id` is the id of the first link; random, so that a worker's words about an earlier gateway mean nothing here. `pool`
+  /// must outlive this.
+  Deliveries(net::OutPool& pool, std::uint32_t first_id, bool one_at_a_time = false)
+      : pool_(pool), next_id_(first_id), one_at_a_time_(one_at_a_time) {}
 
   WorkerDelivery& open(net::ConnectionId connection, WorkerRef ref, std::string worker, bool again, std::uint64_t now_ms);
   /// Null when there is none (any more).
@@ -62,6 +66,7 @@ class Deliveries {
   bool finished(std::uint32_t connection_id);
 
  private:
+  net::OutPool& pool_;
   // By pointer: records of workers refer to them.
   tsl::robin_map<std::uint32_t, std::unique_ptr<WorkerDelivery>> links_;
   std::unordered_map<std::uint32_t, std::uint32_t> waiting_;  // connection id to the number of its events

@@ -25,7 +25,7 @@ EventForwarder::EventForwarder(net::Loop& loop, ClientTable& clients, WorkerTabl
       workers_(workers),
       router_(router),
       settings_(settings),
-      deliveries_(std::random_device{}(), router.routes_events()) {}
+      deliveries_(loop.out_pool(), std::random_device{}(), router.routes_events()) {}
 
 EventForwarder::Outcome EventForwarder::forward(std::uint32_t client, const Event& event) {
   ClientRecord& record = clients_[client];
@@ -39,26 +39,25 @@ EventForwarder::Outcome EventForwarder::forward(std::uint32_t client, const Even
     // The worker that has the event before it keeps the order, and knows what that has made of the session.
     worker = workers_.find(record.worker);
   }
-  if (worker == nullptr) return hold(record, peer, event);
+  net::Connection* inner = worker == nullptr ? nullptr : loop_.find(worker->connection);
+  if (inner == nullptr) return hold(record, peer, event);
   std::string_view session = record.session.view();
   if (!fits(*worker, session.size(), event.body.size())) {
     if (!is_essential(event.command)) return Outcome::too_big;
     session = {};
   }
-  if (!write(*worker, record.id, peer, session, event)) return hold(record, peer, event);
+  if (!write(*worker, *inner, record.id, peer, session, event)) return hold(record, peer, event);
   if (connection != nullptr && deliveries_.must_wait(record.id)) connection->pause();
-  net::Connection& inner = *loop_.find(worker->connection);
-  return is_full(*worker, inner, 1) && wait_for(*worker, inner, record) ? Outcome::passed_and_waits : Outcome::passed;
+  return is_full(*worker, *inner, 1) && wait_for(*worker, *inner, record) ? Outcome::passed_and_waits : Outcome::passed;
 }
 
 bool EventForwarder::fits(const WorkerLink& worker, std::size_t session_size, std::size_t body_size) {
   return wire::gateway_frame_size(session_size, body_size) <= (worker.extension ? kMaxFrameForNative : kMaxFrameForPhp);
 }
 
-bool EventForwarder::write(WorkerLink& worker, std::uint32_t connection_id, const net::Address& peer, std::string_view session,
-                           const Event& event) {
-  net::Connection* inner = loop_.find(worker.connection);
-  if (inner == nullptr || !inner->is_open()) return false;
+bool EventForwarder::write(WorkerLink& worker, net::Connection& inner, std::uint32_t connection_id, const net::Address& peer,
+                           std::string_view session, const Event& event) {
+  if (!inner.is_open()) return false;
   wire::GatewayHeader header;
   header.command = event.command;
   header.flags = event.flags;
@@ -80,15 +79,15 @@ bool EventForwarder::write(WorkerLink& worker, std::uint32_t connection_id, cons
   }
   const std::size_t ext_size = address.size() + session.size();
   const std::size_t size = wire::gateway_frame_size(ext_size, body.size());
-  char* out = inner->grow(size);
+  char* out = inner.grow(size);
   if (out == nullptr) return false;
   const std::string_view frame(out, size);
   wire::write_gateway_header(out, header, ext_size, body.size());
   out += wire::GatewayHeader::kSize;
-  for (const std::string_view part : {address, session, body}) {
-    if (!part.empty()) std::memcpy(out, part.data(), part.size());
-    out += part.size();
-  }
+  // Most clients have neither.
+  if (!address.empty()) out += address.copy(out, address.size());
+  if (!session.empty()) out += session.copy(out, session.size());
+  if (!body.empty()) std::memcpy(out, body.data(), body.size());
   if (worker.delivery != nullptr) {
     const bool redelivered = (header.flags & wire::flag::kRedelivered) != 0;
     worker.delivery->events.add(connection_id, worker.delivery->again ? frame : std::string_view(), event.deaths, redelivered);
@@ -114,8 +113,8 @@ EventForwarder::Outcome EventForwarder::hold(ClientRecord& record, const net::Ad
 }
 
 bool EventForwarder::is_full(const WorkerLink& worker, const net::Connection& inner, std::size_t part) const {
-  return inner.queued_bytes() > settings_.high_water_bytes / part ||
-         (worker.delivery != nullptr && worker.delivery->events.bytes() > settings_.unfinished_bytes / part);
+  return inner.queued_bytes() * part > settings_.high_water_bytes ||
+         (worker.delivery != nullptr && worker.delivery->events.bytes() * part > settings_.unfinished_bytes);
 }
 
 bool EventForwarder::wait_for(WorkerLink& worker, net::Connection& inner, ClientRecord& record) {
@@ -181,7 +180,8 @@ void EventForwarder::deliver_held() {
       }
     }
     const Event content{event.command, event.body, event.flags, event.deaths};
-    if (!write(*worker, event.connection_id, event.peer, event.session, content)) {
+    net::Connection* inner = loop_.find(worker->connection);
+    if (inner == nullptr || !write(*worker, *inner, event.connection_id, event.peer, event.session, content)) {
       keep(event, client);  // that worker is just going; this is called again when it has gone
     } else if (client != ClientTable::kNone) {
       net::Connection* connection =
@@ -237,10 +237,11 @@ WorkerDelivery& EventForwarder::open_delivery(net::ConnectionId connection, Work
 
 bool EventForwarder::finish(WorkerDelivery& link, std::string_view ranges) {
   std::vector<std::uint32_t> released;
+  const bool awaited = deliveries_.is_awaited(link);
   wire::EventRange range;
   while (wire::take_event_range(ranges, range)) {
     link.events.finish(range.first, range.count, [&](std::uint32_t connection_id) {
-      if (deliveries_.is_awaited(link) && deliveries_.finished(connection_id)) released.push_back(connection_id);
+      if (awaited && deliveries_.finished(connection_id)) released.push_back(connection_id);
     });
   }
   if (!released.empty()) {

@@ -114,8 +114,8 @@ class EventForwarder {
     const bool taken_back = (event.flags & wire::flag::kRedelivered) != 0;
     return taken_back ? 0 : sizeof event + event.session.size() + event.body.size();
   }
-  bool write(WorkerLink& worker, std::uint32_t connection_id, const net::Address& peer, std::string_view session,
-             const Event& event);
+  bool write(WorkerLink& worker, net::Connection& inner, std::uint32_t connection_id, const net::Address& peer,
+             std::string_view session, const Event& event);
   Outcome hold(ClientRecord& record, const net::Address& peer, const Event& event);
   [[nodiscard]] bool is_full(const WorkerLink& worker, const net::Connection& inner, std::size_t part) const;
   /// False when the client is not read from anyway.

@@ -5,13 +5,15 @@
 #include <string_view>
 #include <vector>
 
+#include "net/out_queue.h"
+
 namespace gatehouse::gateway {
 
 /// The events that one worker was given and has not finished, in the order in which it was given them. Their numbers count from
 /// 0.
 ///
-/// Frames stand one behind the other in one buffer. A worker that finishes everything it reads empties it again and again, which
-/// costs nothing but the copy; what is finished behind an event that takes long is taken out when it is more than what is left.
+/// Frames stand one behind the other in blocks of the loop's pool; a block goes back with its last event. Where a few events that
+/// take long hold more blocks than they fill, they are moved together.
 class UnfinishedEvents {
  public:
   struct Event {
@@ -22,6 +24,12 @@ class UnfinishedEvents {
     bool begun = false;        // of a redelivered one: the worker has said so
     std::string_view frame;    // as it was sent; empty when it is not to be sent again
   };
+
+  /// `pool` must outlive this.
+  explicit UnfinishedEvents(net::OutPool& pool) : pool_(pool) {}
+  UnfinishedEvents(const UnfinishedEvents&) = delete;
+  UnfinishedEvents& operator=(const UnfinishedEvents&) = delete;
+  ~UnfinishedEvents() { clear(); }
 
   /// Keeps the next event. `frame` is copied.
   void add(std::uint32_t connection_id, std::string_view frame, std::uint8_t deaths = 0, bool redelivered = false);
@@ -35,6 +43,7 @@ class UnfinishedEvents {
       entry.finished = true;
       --unfinished_;
       unfinished_bytes_ -= entry.size;
+      if (entry.block != nullptr && --entry.block->unfinished == 0) give_back(entry.block);
       visit(entry.connection_id);
     }
     trim();
@@ -47,8 +56,7 @@ class UnfinishedEvents {
     for (std::size_t at = head_; at < entries_.size(); ++at) {
       const Entry& entry = entries_[at];
       if (entry.finished) continue;
-      visit(Event{entry.number, entry.connection_id, entry.deaths, entry.redelivered, entry.begun,
-                  std::string_view(bytes_.data() + entry.offset, entry.size)});
+      visit(Event{entry.number, entry.connection_id, entry.deaths, entry.redelivered, entry.begun, frame_of(entry)});
     }
   }
   void clear();
@@ -57,13 +65,20 @@ class UnfinishedEvents {
   [[nodiscard]] std::size_t size() const { return unfinished_; }
   /// What they cost. Up to as much again may be held by events that are finished already.
   [[nodiscard]] std::size_t bytes() const { return unfinished_bytes_ + unfinished_ * sizeof(Entry); }
-  /// What is allocated.
-  [[nodiscard]] std::size_t capacity() const { return bytes_.capacity() + entries_.capacity() * sizeof(Entry); }
+  /// What is held of the heap and of the pool.
+  [[nodiscard]] std::size_t capacity() const { return block_bytes_ + entries_.capacity() * sizeof(Entry); }
 
  private:
+  /// What stands in front of the frames of a block.
+  struct Block {
+    std::uint32_t unfinished;  // events that stand in it
+    std::uint32_t used;        // with this header
+    std::uint32_t capacity;
+  };
   struct Entry {
     std::uint64_t number;
-    std::size_t offset;
+    Block* block;  // null when there is no frame
+    std::uint32_t offset;
     std::uint32_t size;
     std::uint32_t connection_id;
     std::uint8_t deaths;
@@ -71,9 +86,9 @@ class UnfinishedEvents {
     bool begun;
     bool finished;
   };
-  static constexpr std::size_t kKeptCapacity = 256 * 1024;  // of the buffer when it is empty; more is freed
+  static constexpr std::size_t kKeptCapacity = 256 * 1024;  // of the entries when there are none; more is freed
   static constexpr std::size_t kSlackEntries = 1024;
-  static constexpr std::size_t kSlackBytes = 64 * 1024;
+  static constexpr std::size_t kSlackBytes = 4 * net::OutPool::kLargeBlock;
 
   /// The place of the first entry whose number is `number` or more.
   [[nodiscard]] std::size_t find(std::uint64_t number) const {
@@ -83,14 +98,23 @@ class UnfinishedEvents {
         std::lower_bound(begin, entries_.end(), number, [](const Entry& entry, std::uint64_t n) { return entry.number < n; });
     return static_cast<std::size_t>(found - entries_.begin());
   }
+  [[nodiscard]] static std::string_view frame_of(const Entry& entry) {
+    if (entry.block == nullptr) return {};
+    return {reinterpret_cast<const char*>(entry.block) + entry.offset, entry.size};  // NOLINT: bytes follow their header
+  }
+  void store(Entry& entry, std::string_view frame);
+  void give_back(Block* block);
   void trim();
-  void compact();
+  void forget_finished();
+  void move_together();
 
+  net::OutPool& pool_;
   std::vector<Entry> entries_;
-  std::vector<char> bytes_;
-  std::size_t head_ = 0;  // entries before it are finished
+  Block* last_ = nullptr;  // that has room for more
+  std::size_t head_ = 0;   // entries before it are finished
   std::size_t unfinished_ = 0;
   std::size_t unfinished_bytes_ = 0;
+  std::size_t block_bytes_ = 0;
   std::uint64_t next_number_ = 0;
 };
 

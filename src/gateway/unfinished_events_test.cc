@@ -25,7 +25,8 @@ std::vector<std::uint32_t> finish(UnfinishedEvents& events, std::uint64_t first,
 }
 
 TEST(UnfinishedEvents, AreForgottenWhenFinished) {
-  UnfinishedEvents events;
+  net::OutPool pool;
+  UnfinishedEvents events(pool);
   EXPECT_TRUE(events.empty());
   events.add(7, "a");
   events.add(8, "b");
@@ -44,7 +45,8 @@ TEST(UnfinishedEvents, AreForgottenWhenFinished) {
 }
 
 TEST(UnfinishedEvents, WhatIsNotThereIsPassedOver) {
-  UnfinishedEvents events;
+  net::OutPool pool;
+  UnfinishedEvents events(pool);
   EXPECT_TRUE(finish(events, 0, 10).empty());
   events.begin(0);
   events.add(1, "a");
@@ -58,7 +60,8 @@ TEST(UnfinishedEvents, WhatIsNotThereIsPassedOver) {
 }
 
 TEST(UnfinishedEvents, RememberHowOftenAndHowFar) {
-  UnfinishedEvents events;
+  net::OutPool pool;
+  UnfinishedEvents events(pool);
   events.add(1, "a");
   events.add(2, "b", 2, true);
   events.begin(1);
@@ -73,7 +76,8 @@ TEST(UnfinishedEvents, RememberHowOftenAndHowFar) {
 }
 
 TEST(UnfinishedEvents, OneThatTakesLongDoesNotKeepTheOthers) {
-  UnfinishedEvents events;
+  net::OutPool pool;
+  UnfinishedEvents events(pool);
   const std::string frame(1000, 'x');
   events.add(1, "slow");
   for (std::uint64_t number = 1; number <= 100'000; ++number) {
@@ -86,7 +90,8 @@ TEST(UnfinishedEvents, OneThatTakesLongDoesNotKeepTheOthers) {
 }
 
 TEST(UnfinishedEvents, ABurstDoesNotKeepItsMemory) {
-  UnfinishedEvents events;
+  net::OutPool pool;
+  UnfinishedEvents events(pool);
   const std::string frame(10'000, 'x');
   for (int i = 0; i < 1000; ++i) events.add(1, frame);
   EXPECT_GE(events.bytes(), 10'000'000U);
@@ -98,7 +103,8 @@ TEST(UnfinishedEvents, ABurstDoesNotKeepItsMemory) {
 
 TEST(UnfinishedEvents, AreThoseOfASimpleMap) {
   std::minstd_rand random(1);
-  UnfinishedEvents events;
+  net::OutPool pool;
+  UnfinishedEvents events(pool);
   std::map<std::uint64_t, std::string> expected;
   std::uint64_t next = 0;
   for (int step = 0; step < 20'000; ++step) {

@@ -85,6 +85,7 @@ void ClusterCalls::finish_stop() {
   loop_.cancel(stop_timer_);
   loop_.cancel(sweep_timer_);
   by_key_.clear();
+  last_found_ = nullptr;
   std::vector<std::unique_ptr<link::GatewayLink>> links;
   links.swap(links_);
   for (auto& link : links) remove(std::move(link));
@@ -93,11 +94,12 @@ void ClusterCalls::finish_stop() {
 }
 
 void ClusterCalls::remove(std::unique_ptr<link::GatewayLink> link) {
+  last_found_ = nullptr;
   link->abandon();
   link::retire(loop_, std::move(link));
 }
 
-link::GatewayLink* ClusterCalls::find(link::GatewayKey gateway) const {
+link::GatewayLink* ClusterCalls::look_up(link::GatewayKey gateway) const {
   const auto found = by_key_.find(gateway);
   return found == by_key_.end() ? nullptr : found->second;
 }
@@ -146,6 +148,7 @@ void ClusterCalls::sweep() {
   for (auto& link : links_) {
     if (!link->is_idle()) continue;
     by_key_.erase(link->key());
+    last_found_ = nullptr;
     remove(std::move(link));
   }
   links_.erase(std::remove(links_.begin(), links_.end(), nullptr), links_.end());

@@ -191,7 +191,11 @@ class ClusterCalls final : private link::GatewayLink::Owner {
 
   void on_addresses(const std::vector<std::string>& addresses);
   link::GatewayLink* add(const std::string& address);
-  link::GatewayLink* find(link::GatewayKey gateway) const;
+  link::GatewayLink* find(link::GatewayKey gateway) {
+    if (last_found_ == nullptr || last_found_->key() != gateway) last_found_ = look_up(gateway);
+    return last_found_;
+  }
+  [[nodiscard]] link::GatewayLink* look_up(link::GatewayKey gateway) const;
   void sweep();
   void remove(std::unique_ptr<link::GatewayLink> link);
   void finish_stop();
@@ -218,6 +222,7 @@ class ClusterCalls final : private link::GatewayLink::Owner {
   link::RegisterLinks registers_;
   std::vector<std::unique_ptr<link::GatewayLink>> links_;
   tsl::robin_map<link::GatewayKey, link::GatewayLink*> by_key_;
+  link::GatewayLink* last_found_ = nullptr;  // in by_key_; an event is answered where it came from, as a rule
   std::vector<Held> held_;
   std::size_t held_bytes_ = 0;
   std::vector<std::string> refused_addresses_;  // that cannot be dialled; each is logged once

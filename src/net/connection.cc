@@ -7,8 +7,6 @@
 
 namespace gatehouse::net {
 
-bool Connection::takes_output() const { return state_ == State::open || state_ == State::connecting; }
-
 void Connection::send(std::string_view bytes) {
   if (!takes_output()) {
     if (loop_ != nullptr) ++loop_->dropped_sends_;
@@ -47,7 +45,7 @@ std::size_t Connection::latest_size(std::string_view key) const { return out_ ==
 
 bool Connection::drop_oldest_message() { return out_ != nullptr && out_->drop_oldest_message(); }
 
-char* Connection::grow(std::size_t size) {
+char* Connection::grow_by_block(std::size_t size) {
   if (!takes_output()) {
     if (loop_ != nullptr) ++loop_->dropped_sends_;
     return nullptr;
@@ -55,9 +53,9 @@ char* Connection::grow(std::size_t size) {
   return loop_->queue_of(*this).grow(size);
 }
 
-std::size_t Connection::queued_bytes() const {
+std::size_t Connection::queued_bytes_of_tls() const {
   const std::size_t plain = out_ == nullptr ? 0 : out_->bytes();
-  return tls_ == nullptr || tls_->sealed == nullptr ? plain : plain + tls_->sealed->bytes();
+  return tls_->sealed == nullptr ? plain : plain + tls_->sealed->bytes();
 }
 
 void Connection::start_tls(TlsContext& context) {

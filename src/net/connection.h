@@ -7,12 +7,12 @@
 
 #include "base/connection_row.h"
 #include "net/endpoint.h"
+#include "net/out_queue.h"
 #include "net/shared_bytes.h"
 
 namespace gatehouse::net {
 
 class Loop;
-class OutQueue;
 class TlsContext;
 class TlsSession;
 class Connection;
@@ -95,8 +95,15 @@ class Connection {
   void send(std::string_view bytes);
   void send(const SharedBytes& bytes);
   /// Room for `size` bytes at the end of the queue, to be filled at once. Null when the connection is not open.
-  [[nodiscard]] char* grow(std::size_t size);
-  [[nodiscard]] std::size_t queued_bytes() const;
+  [[nodiscard]] char* grow(std::size_t size) {
+    // One that is in the flush list already, as nearly always: its queue's block has room.
+    char* room = dirty_ && out_ != nullptr && state_ == State::open ? out_->grow_in_place(size) : nullptr;
+    return room != nullptr ? room : grow_by_block(size);
+  }
+  [[nodiscard]] std::size_t queued_bytes() const {
+    if (tls_ != nullptr) return queued_bytes_of_tls();
+    return out_ == nullptr ? 0 : out_->bytes();
+  }
 
   /// As send(), but one whole message that may be dropped again as long as nothing of it is written. The last `key_size` bytes
   /// are not sent: they name what the message tells. False when it has taken the place of an older one of that key.
@@ -159,7 +166,9 @@ class Connection {
     lingering,  // all written and FIN sent: wait for the peer's
     dead,       // to be reported and freed at the end of the iteration
   };
-  [[nodiscard]] bool takes_output() const;
+  [[nodiscard]] bool takes_output() const { return state_ == State::open || state_ == State::connecting; }
+  [[nodiscard]] char* grow_by_block(std::size_t size);
+  [[nodiscard]] std::size_t queued_bytes_of_tls() const;
   [[nodiscard]] const char* state_name() const;
 
   Loop* loop_ = nullptr;

@@ -73,17 +73,16 @@ void Loop::stop_from_any_thread() {
   post([this] { stop(); });
 }
 
-void Loop::update_clock() { now_ms_ = monotonic_ns() / 1'000'000; }
+void Loop::update_clock() {
+  now_ms_ = monotonic_ns() / 1'000'000;
+  ended_ms_ = now_ms_;
+}
 
 int Loop::wait_time_ms() const {
   // Something is left to do that no event will announce.
   if (!ready_.empty() || !dirty_.empty() || !dead_.empty()) return 0;
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  const std::uint64_t now_ms =
-      static_cast<std::uint64_t>(now.tv_sec) * 1000 + static_cast<std::uint64_t>(now.tv_nsec) / 1'000'000;
-  const int timers = timers_.next_in_ms(now_ms);
-  const int handshakes = handshakes_.wait_ms(now_ms);
+  const int timers = timers_.next_in_ms(ended_ms_);
+  const int handshakes = handshakes_.wait_ms(ended_ms_);
   return handshakes < 0 || (timers >= 0 && timers < handshakes) ? timers : handshakes;
 }
 
@@ -121,7 +120,10 @@ void Loop::iterate(int timeout_ms) {
   run_posted();
   flush_all();
   reap();
-  busy_ns_ += monotonic_ns() - woke_ns;
+  if (!trimming_ && out_pool_.is_swollen()) trim_later();
+  const std::uint64_t done_ns = monotonic_ns();
+  ended_ms_ = done_ns / 1'000'000;
+  busy_ns_ += done_ns - woke_ns;
   if (progress_ != nullptr) progress_->store(0, std::memory_order_relaxed);
 }
 

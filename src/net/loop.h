@@ -108,6 +108,8 @@ class Loop {
   [[nodiscard]] std::uint64_t dropped_sends() const { return dropped_sends_; }
   /// Connections that were accepted only to be refused, for want of descriptors or memory.
   [[nodiscard]] std::uint64_t refused_connections() const { return refused_; }
+  /// Blocks of memory for those who hold bytes for a moment; what is too many of them goes back to the heap little by little.
+  [[nodiscard]] OutPool& out_pool() { return out_pool_; }
   /// Iterations so far, and time spent outside epoll_wait in nanoseconds: for status and for tests of idleness.
   [[nodiscard]] std::uint64_t iterations() const { return iterations_; }
   [[nodiscard]] std::uint64_t busy_ns() const { return busy_ns_; }
@@ -212,6 +214,7 @@ class Loop {
   Socket signals_;
   Socket spare_;  // given up for a moment at EMFILE, so that a client can be told instead of left hanging
   std::uint64_t now_ms_;
+  std::uint64_t ended_ms_ = 0;  // the last iteration, or the call of run() before the first
   TimerWheel timers_;
   ConnectionTable connections_;
   OutPool out_pool_;

@@ -1,5 +1,5 @@
-// The loop under a kernel that fails: recv, sendmsg and accept4 of this test program are the ones below, which fail as told and
-// else hand on to the system's.
+// The loop under a kernel that fails: recv, send, sendmsg and accept4 of this test program are the ones below, which fail as told
+// and else hand on to the system's.
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 
@@ -20,10 +20,10 @@ struct Fault {
 
 struct Faults {
   std::deque<Fault> recv;
-  std::deque<Fault> sendmsg;
+  std::deque<Fault> send;  // and sendmsg
   std::deque<Fault> accept;
-  int only_fd = -1;  // the connection that is hit, for recv and sendmsg
-  int calls = 0;     // of recv and sendmsg on it
+  int only_fd = -1;  // the connection that is hit, for recv, send and sendmsg
+  int calls = 0;     // of these three on it
 };
 
 Faults faults;  // NOLINT: a replaced system call has no other way to be told
@@ -60,7 +60,7 @@ extern "C" ssize_t sendmsg(int fd, const msghdr* message, int flags) {
   Fault fault;
   if (fd != faults.only_fd) return real(fd, message, flags);
   ++faults.calls;
-  if (!next(faults.sendmsg, fault)) return real(fd, message, flags);
+  if (!next(faults.send, fault)) return real(fd, message, flags);
   if (fault.error != 0) {
     errno = fault.error;
     return -1;
@@ -73,6 +73,18 @@ extern "C" ssize_t sendmsg(int fd, const msghdr* message, int flags) {
   msghdr shorter = *message;
   shorter.msg_iov = cut.data();
   return real(fd, &shorter, flags);
+}
+
+extern "C" ssize_t send(int fd, const void* bytes, size_t size, int flags) {
+  static auto* const real = system_function<ssize_t(int, const void*, size_t, int)>("send");
+  Fault fault;
+  if (fd != faults.only_fd) return real(fd, bytes, size, flags);
+  ++faults.calls;
+  if (next(faults.send, fault) && fault.error != 0) {
+    errno = fault.error;
+    return -1;
+  }
+  return real(fd, bytes, std::min(size, fault.most), flags);
 }
 
 extern "C" int accept4(int fd, sockaddr* address, socklen_t* length, int flags) {
@@ -119,15 +131,15 @@ class LoopFaults : public ::testing::Test {
 TEST_F(LoopFaults, ShortWritesOfEverySize) {
   AcceptedPair pair;
   faults.only_fd = pair.connection()->fd();
-  for (std::size_t most = 1; most <= 300; ++most) faults.sendmsg.push_back({0, most});
+  for (std::size_t most = 1; most <= 300; ++most) faults.send.push_back({0, most});
   EXPECT_TRUE(sends_whole(pair, 100'000));
-  EXPECT_TRUE(faults.sendmsg.empty());
+  EXPECT_TRUE(faults.send.empty());
 }
 
 TEST_F(LoopFaults, InterruptedWritesAndReadsAreTriedAgain) {
   AcceptedPair pair;
   faults.only_fd = pair.connection()->fd();
-  faults.sendmsg = {{EINTR}, {EINTR}, {0, 7}, {EINTR}};
+  faults.send = {{EINTR}, {EINTR}, {0, 7}, {EINTR}};
   faults.recv = {{EINTR}, {EINTR}};
   EXPECT_TRUE(sends_whole(pair, 1000));
   pair.client().write("x");
@@ -140,9 +152,9 @@ TEST_F(LoopFaults, AKernelShortOfMemoryIsAskedAgainSoonAndNotAllTheTime) {
     AcceptedPair pair;
     faults = Faults{};
     faults.only_fd = pair.connection()->fd();
-    for (int i = 0; i < 5; ++i) faults.sendmsg.push_back({error});
+    for (int i = 0; i < 5; ++i) faults.send.push_back({error});
     EXPECT_TRUE(sends_whole(pair, 1000));
-    EXPECT_TRUE(faults.sendmsg.empty());
+    EXPECT_TRUE(faults.send.empty());
     EXPECT_LE(faults.calls, 10);
   }
 }
@@ -150,7 +162,7 @@ TEST_F(LoopFaults, AKernelShortOfMemoryIsAskedAgainSoonAndNotAllTheTime) {
 TEST_F(LoopFaults, AKernelShortOfMemoryDoesNotHoldUpClose) {
   AcceptedPair pair;
   faults.only_fd = pair.connection()->fd();
-  faults.sendmsg = {{ENOBUFS}, {ENOBUFS}};
+  faults.send = {{ENOBUFS}, {ENOBUFS}};
   pair.connection()->send("last words");
   pair.connection()->close();
   ASSERT_TRUE(run_until(pair.loop, [&] {
@@ -165,7 +177,7 @@ TEST_F(LoopFaults, AFailedWriteEndsTheConnectionOnce) {
     AcceptedPair pair;
     faults = Faults{};
     faults.only_fd = pair.connection()->fd();
-    faults.sendmsg = {{0, 3}, {error}};
+    faults.send = {{0, 3}, {error}};
     pair.connection()->send("never all of it");
     ASSERT_TRUE(pair.run_until_closed());
     run_for(pair.loop, milliseconds(5));
@@ -196,7 +208,7 @@ TEST_F(LoopFaults, AWriteFailingInTheLastWordsLeavesTheCauseAsItIs) {
     return bytes.size();
   };
   faults.only_fd = pair.connection()->fd();
-  faults.sendmsg = {{EPIPE}, {EPIPE}};
+  faults.send = {{EPIPE}, {EPIPE}};
   pair.client().write("question");
   pair.client().close();
   ASSERT_TRUE(pair.run_until_closed());
@@ -251,7 +263,7 @@ TEST_F(LoopFaults, RandomFaultsNeitherLoseNorSwapBytes) {
     std::size_t written = 0;
     ASSERT_TRUE(run_until(pair.loop, [&] {
       if (faults.recv.size() < 10) faults.recv.push_back(fault(false));
-      if (faults.sendmsg.size() < 10) faults.sendmsg.push_back(fault(true));
+      if (faults.send.size() < 10) faults.send.push_back(fault(true));
       written += pair.client().write(std::string_view(sent).substr(written, random() % 100'000));
       pair.client().read();
       return pair.client().received.size() >= sent.size();

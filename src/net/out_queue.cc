@@ -13,18 +13,30 @@ constexpr std::size_t kMostBlock = 1U << 31;  // a block's sizes are kept in 32 
 
 }  // namespace
 
-char* OutQueue::grow(std::size_t size) {
+char* OutQueue::grow_by_block(std::size_t size) {
   assert(size <= kMostBlock);
-  if (pieces_.empty() || pieces_.back().block == nullptr || pieces_.back().capacity - pieces_.back().used < size) {
-    // A connection that already has a small block full gets a large one: few replies stay small, a busy inner link gathers
-    // a whole iteration in one block.
-    const bool more = !pieces_.empty() && pieces_.back().block != nullptr;
-    std::uint32_t capacity = 0;
-    char* block = pool_.take_block(more && size < OutPool::kLargeBlock ? OutPool::kLargeBlock : size, capacity);
-    pieces_.push_back(Piece{block, {}, 0, capacity});
-  }
+  // A connection that has a block full already gets a larger one: few replies stay small, a busy inner link gathers a whole
+  // iteration in few blocks.
+  const bool more = !pieces_.empty() && pieces_.back().block != nullptr;
+  const std::size_t before = more ? pieces_.back().capacity : 0;
+  if (before == OutPool::kSmallBlock && pieces_.back().used + size <= OutPool::kMediumBlock) return move_to_medium_block(size);
+  std::uint32_t capacity = 0;
+  char* block = pool_.take_block(before == 0 ? size : std::max(size, OutPool::kLargeBlock), capacity);
+  pieces_.push_back(Piece{block, {}, static_cast<std::uint32_t>(size), capacity});
+  bytes_ += size;
+  return block;
+}
+
+/// One piece is written by a cheaper call than two, and the little that stands in the small block is soon copied.
+char* OutQueue::move_to_medium_block(std::size_t size) {
   Piece& last = pieces_.back();
-  char* room = last.block + last.used;
+  std::uint32_t capacity = 0;
+  char* block = pool_.take_block(OutPool::kMediumBlock, capacity);
+  std::memcpy(block, last.block, last.used);
+  pool_.give_back(last.block, last.capacity);
+  char* room = block + last.used;
+  last.block = block;
+  last.capacity = capacity;
   last.used += static_cast<std::uint32_t>(size);
   bytes_ += size;
   return room;
@@ -155,7 +167,7 @@ int OutQueue::gather(iovec* vectors, int most) const {
   return count;
 }
 
-void OutQueue::consume(std::size_t count) {
+void OutQueue::consume_part(std::size_t count) {
   bytes_ -= count;
   while (count > 0) {
     const std::size_t left = view(pieces_[head_]).size() - head_offset_;
@@ -182,7 +194,7 @@ void OutQueue::compact() {
   }
 }
 
-void OutQueue::clear() {
+void OutQueue::drop_all() {
   latest_.reset();
   for (std::size_t i = head_; i < pieces_.size(); ++i) drop(pieces_[i]);
   pieces_.clear();
@@ -214,6 +226,7 @@ void OutQueue::forget_key(std::string_view key) {
 OutPool::~OutPool() {
   for (OutQueue* queue : queues_) delete queue;  // NOLINT(cppcoreguidelines-owning-memory): the pool is the owner
   for (char* block : small_) ::operator delete(block);
+  for (char* block : medium_) ::operator delete(block);
   for (char* block : large_) ::operator delete(block);
 }
 
@@ -238,8 +251,8 @@ char* OutPool::take_block(std::size_t size, std::uint32_t& capacity) {
     capacity = static_cast<std::uint32_t>(size);
     return static_cast<char*>(::operator new(size));
   }
-  std::vector<char*>& kept = size <= kSmallBlock ? small_ : large_;
-  capacity = size <= kSmallBlock ? kSmallBlock : kLargeBlock;
+  std::vector<char*>& kept = size <= kSmallBlock ? small_ : size <= kMediumBlock ? medium_ : large_;
+  capacity = static_cast<std::uint32_t>(size <= kSmallBlock ? kSmallBlock : size <= kMediumBlock ? kMediumBlock : kLargeBlock);
   if (kept.empty()) return static_cast<char*>(::operator new(capacity));
   char* block = kept.back();
   kept.pop_back();
@@ -249,6 +262,8 @@ char* OutPool::take_block(std::size_t size, std::uint32_t& capacity) {
 void OutPool::give_back(char* block, std::uint32_t capacity) {
   if (capacity == kSmallBlock && small_.size() < kMostSmallBlocks) {
     small_.push_back(block);
+  } else if (capacity == kMediumBlock && medium_.size() < kMostMediumBlocks) {
+    medium_.push_back(block);
   } else if (capacity == kLargeBlock && large_.size() < kMostLargeBlocks) {
     large_.push_back(block);
   } else {
@@ -267,6 +282,7 @@ void OutPool::trim() {
   };
   halve(queues_, [](OutQueue* queue) { delete queue; });  // NOLINT(cppcoreguidelines-owning-memory)
   halve(small_, [](char* block) { ::operator delete(block); });
+  halve(medium_, [](char* block) { ::operator delete(block); });
   halve(large_, [](char* block) { ::operator delete(block); });
 }
 

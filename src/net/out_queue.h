@@ -32,7 +32,20 @@ class OutQueue {
   [[nodiscard]] bool empty() const { return bytes_ == 0; }
 
   /// `size` contiguous bytes at the end of the queue, to be filled by the caller before anything else is called.
-  char* grow(std::size_t size);
+  char* grow(std::size_t size) {
+    char* room = grow_in_place(size);
+    return room != nullptr ? room : grow_by_block(size);
+  }
+  /// The same; null when that would take another block.
+  char* grow_in_place(std::size_t size) {
+    if (pieces_.empty()) return nullptr;
+    Piece& last = pieces_.back();
+    if (last.block == nullptr || last.capacity - last.used < size) return nullptr;
+    char* room = last.block + last.used;
+    last.used += static_cast<std::uint32_t>(size);
+    bytes_ += size;
+    return room;
+  }
   void append(std::string_view bytes);
   void append(const SharedBytes& bytes);
   /// A whole message, kept by itself, so that it can be dropped. The last `key_size` bytes of `message` are no part of it, but
@@ -54,11 +67,23 @@ class OutQueue {
     return kMessageOverhead * messages_ + key_bytes_ + (latest_ == nullptr ? 0 : kKeyOverhead * latest_->size());
   }
 
+  /// What is to be written, when it is one piece; else nothing.
+  [[nodiscard]] std::string_view only_piece() const {
+    return pieces_.size() - head_ == 1 ? view(pieces_[head_]).substr(head_offset_) : std::string_view();
+  }
   /// Describes up to `most` pieces for sendmsg; returns how many.
   int gather(iovec* vectors, int most) const;
   /// Forgets the first `count` bytes. REQUIRES: count <= bytes().
-  void consume(std::size_t count);
-  void clear();
+  void consume(std::size_t count) {
+    if (count == bytes_) {
+      clear();
+    } else {
+      consume_part(count);
+    }
+  }
+  void clear() {
+    if (!pieces_.empty() || latest_ != nullptr) drop_all();
+  }
 
  private:
   struct Piece {
@@ -81,6 +106,10 @@ class OutQueue {
   /// The first piece of which nothing is consumed.
   [[nodiscard]] std::size_t first_whole() const { return head_offset_ > 0 ? head_ + 1 : head_; }
   [[nodiscard]] std::size_t find_latest(std::string_view key) const;
+  char* grow_by_block(std::size_t size);
+  char* move_to_medium_block(std::size_t size);
+  void consume_part(std::size_t count);
+  void drop_all();
   void drop(Piece& piece);
   void forget_key(std::string_view key);
   void index_keys();
@@ -104,11 +133,12 @@ class OutQueue {
   std::unique_ptr<Latest> latest_;  // only while messages of the same key replace each other
 };
 
-/// Keeps emptied queues and blocks of two sizes for reuse, so that a forwarded message allocates nothing at rest. Bounded:
+/// Keeps emptied queues and blocks of three sizes for reuse, so that a forwarded message allocates nothing at rest. Bounded:
 /// what is above the bound goes back to the heap, and after a burst so does the rest, little by little (trim()).
 class OutPool {
  public:
   static constexpr std::size_t kSmallBlock = 1024;
+  static constexpr std::size_t kMediumBlock = 8 * 1024;
   static constexpr std::size_t kLargeBlock = 64 * 1024;
 
   OutPool() = default;
@@ -131,15 +161,18 @@ class OutPool {
  private:
   static constexpr std::size_t kMostQueues = 4096;
   static constexpr std::size_t kMostSmallBlocks = 512;
+  static constexpr std::size_t kMostMediumBlocks = 512;
   static constexpr std::size_t kMostLargeBlocks = 64;
   static constexpr std::size_t kKeptAtRest = 128 * 1024;
 
   [[nodiscard]] std::size_t kept_bytes() const {
-    return queues_.size() * sizeof(OutQueue) + small_.size() * kSmallBlock + large_.size() * kLargeBlock;
+    return queues_.size() * sizeof(OutQueue) + small_.size() * kSmallBlock + medium_.size() * kMediumBlock +
+           large_.size() * kLargeBlock;
   }
 
   std::vector<OutQueue*> queues_;
   std::vector<char*> small_;
+  std::vector<char*> medium_;
   std::vector<char*> large_;
 };
 

@@ -38,6 +38,32 @@ TEST(OutQueue, GathersSmallAppendsIntoOneBlock) {
   EXPECT_EQ(queue.bytes(), 100U);
 }
 
+TEST(OutQueue, WhatOutgrowsASmallBlockIsStillOnePiece) {
+  OutPool pool;
+  OutQueue queue(pool);
+  const std::string line(100, 'l');
+  std::string all;
+  while (all.size() + line.size() <= OutPool::kMediumBlock) {
+    queue.append(line);
+    all += line;
+    ASSERT_EQ(queue.only_piece(), all);
+  }
+  queue.consume(700);
+  EXPECT_EQ(queue.only_piece(), std::string_view(all).substr(700));
+  queue.append(std::string(OutPool::kMediumBlock, 'm'));
+  EXPECT_EQ(queue.only_piece(), "");
+  EXPECT_EQ(contents(queue), all.substr(700) + std::string(OutPool::kMediumBlock, 'm'));
+}
+
+TEST(OutQueue, PartlyWrittenBytesMoveToALargerBlockToo) {
+  OutPool pool;
+  OutQueue queue(pool);
+  queue.append(std::string(1000, 'a'));
+  queue.consume(400);
+  queue.append(std::string(1000, 'b'));
+  EXPECT_EQ(queue.only_piece(), std::string(600, 'a') + std::string(1000, 'b'));
+}
+
 TEST(OutQueue, RefersToSharedBytesInsteadOfCopying) {
   OutPool pool;
   OutQueue queue(pool);
@@ -83,9 +109,9 @@ TEST(OutQueue, SmallSharedBytesAmongOwnOnesDoNotCostABlockEach) {
 TEST(OutQueue, LargeAppendsAreOnePieceAndGrowIsContiguous) {
   OutPool pool;
   OutQueue queue(pool);
-  for (const std::size_t size :
-       {OutPool::kSmallBlock - 1, OutPool::kSmallBlock, OutPool::kSmallBlock + 1, OutPool::kLargeBlock - 1, OutPool::kLargeBlock,
-        OutPool::kLargeBlock + 1, std::size_t{3'000'000}}) {
+  for (const std::size_t size : {OutPool::kSmallBlock - 1, OutPool::kSmallBlock, OutPool::kSmallBlock + 1, OutPool::kMediumBlock,
+                                 OutPool::kMediumBlock + 1, OutPool::kLargeBlock - 1, OutPool::kLargeBlock,
+                                 OutPool::kLargeBlock + 1, std::size_t{3'000'000}}) {
     char* room = queue.grow(size);
     std::memset(room, 'g', size);
     EXPECT_EQ(queue.bytes(), size);
@@ -187,7 +213,7 @@ TEST(OutPool, ReusesQueuesAndBlocks) {
   EXPECT_EQ(pieces(*again), 0);
   pool.give_back(again);
 
-  for (const std::size_t size : {std::size_t{1}, OutPool::kSmallBlock + 1}) {
+  for (const std::size_t size : {std::size_t{1}, OutPool::kSmallBlock + 1, OutPool::kMediumBlock + 1}) {
     std::uint32_t capacity = 0;
     char* block = pool.take_block(size, capacity);
     ASSERT_GE(capacity, size);

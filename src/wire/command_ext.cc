@@ -1,5 +1,6 @@
 #include "wire/command_ext.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstddef>
 #include <limits>
@@ -63,6 +64,18 @@ bool read_names(const Json& json, std::vector<std::string>& out) {
   return true;
 }
 
+/// Takes `["name"]` off `rest` when its text stands there as it is, without escapes, as nearly always.
+bool take_one_plain_name(std::string_view& rest, std::string_view& out) {
+  if (!rest.starts_with("[\"")) return false;
+  const std::size_t end = rest.find('"', 2);
+  if (end == std::string_view::npos || !rest.substr(end).starts_with("\"]")) return false;
+  out = rest.substr(2, end - 2);
+  const bool plain =
+      std::none_of(out.begin(), out.end(), [](char c) { return c == '\\' || static_cast<unsigned char>(c) < 0x20; });
+  rest.remove_prefix(end + 2);
+  return plain && is_utf8(out);
+}
+
 /// What PHP takes for "no condition": the key is missing, null, or an empty array (which may be written as a list).
 bool is_nothing(const Json& object, Json::const_iterator member) {
   return member == object.end() || member->is_null() || (member->is_structured() && member->empty());
@@ -121,7 +134,18 @@ std::string recipients_ext(const Recipients& recipients) {
 }
 
 bool parse_group_target(std::string_view ext, GroupTarget& out) {
-  out = {};
+  constexpr std::string_view kGroup = "{\"group\":";
+  out.exclude.clear();
+  std::string_view rest = ext.substr(std::min(kGroup.size(), ext.size()));
+  std::string_view name;
+  // One group and nobody left out, as it is written here and by PHP: no tree is made of that.
+  if (ext.starts_with(kGroup) && take_one_plain_name(rest, name) &&
+      (rest == ",\"exclude\":null}" || rest == ",\"exclude\":[]}")) {
+    out.groups.resize(1);
+    out.groups.front() = name;
+    return true;
+  }
+  out.groups.clear();
   const Json json = parse_peer_json(ext);
   if (!json.is_object()) return false;
   const auto group = json.find("group");
@@ -144,7 +168,15 @@ std::string group_target_ext(const std::vector<std::string>& groups, const std::
 }
 
 bool parse_uid_target(std::string_view ext, UidTarget& out) {
-  out = {};
+  out.exclude.clear();
+  std::string_view rest = ext;
+  std::string_view name;
+  if (take_one_plain_name(rest, name) && rest.empty()) {
+    out.uids.resize(1);
+    out.uids.front() = name;
+    return true;
+  }
+  out.uids.clear();
   const Json json = parse_peer_json(ext);
   // Upstream's list may be an object too, when PHP's keys were not 0, 1, 2 ...; ours is told by a list in "uid".
   const auto uid = json.is_object() ? json.find("uid") : json.end();

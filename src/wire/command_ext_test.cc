@@ -101,6 +101,32 @@ TEST(CommandExt, GroupTarget) {
   EXPECT_EQ(group_target_ext({"\u623f/\u95f4"}, {8, 3}), R"({"group":["\u623f\/\u95f4"],"exclude":{"8":8,"3":3}})");
 }
 
+TEST(CommandExt, OneNameReadsTheSameWithAndWithoutATree) {
+  // Behind a space nothing is read in the short way.
+  for (const std::string_view name :
+       {"room", "", "0", "a b", "中", "a]", "a,b", "\\u4e2d", "\\\"", "\xff", "\t", "a\"],\"exclude\":null}"}) {
+    for (const std::string_view end :
+         {",\"exclude\":null}", ",\"exclude\":[]}", ",\"exclude\":[1]}", "}", ",\"exclude\":null", ",x}"}) {
+      const std::string ext = "{\"group\":[\"" + std::string(name) + "\"]" + std::string(end);
+      GroupTarget plain{{"old", "er"}, {7}};
+      GroupTarget tree;
+      const bool read = parse_group_target(ext, plain);
+      ASSERT_EQ(read, parse_group_target(" " + ext, tree)) << ext;
+      if (!read) continue;
+      EXPECT_EQ(plain.groups, tree.groups) << ext;
+      EXPECT_EQ(plain.exclude, tree.exclude) << ext;
+    }
+    const std::string ext = "[\"" + std::string(name) + "\"]";
+    UidTarget plain{{"old", "er"}, {7}};
+    UidTarget tree;
+    const bool read = parse_uid_target(ext, plain);
+    ASSERT_EQ(read, parse_uid_target(" " + ext, tree)) << ext;
+    if (!read) continue;
+    EXPECT_EQ(plain.uids, tree.uids) << ext;
+    EXPECT_EQ(plain.exclude, tree.exclude) << ext;
+  }
+}
+
 TEST(CommandExt, Names) {
   EXPECT_EQ(names("[]"), Names{});
   EXPECT_EQ(names(R"(["u1","42","\u623f"])"), (Names{"u1", "42", "\u623f"}));

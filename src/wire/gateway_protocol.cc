@@ -42,43 +42,6 @@ const char* describe(GatewayFrameStatus status) {
   return "";
 }
 
-DecodedGatewayFrame decode_gateway_frame(std::string_view bytes, std::size_t max_size) {
-  DecodedGatewayFrame result;
-  if (bytes.size() < 4) return result;
-  const char* const p = bytes.data();
-  const std::size_t size = load_be32(p);
-  if (size < GatewayHeader::kSize) {
-    result.status = GatewayFrameStatus::too_short;
-    return result;
-  }
-  if (size > max_size) {
-    result.status = GatewayFrameStatus::too_long;
-    return result;
-  }
-  result.size = size;
-  if (bytes.size() < GatewayHeader::kSize) return result;
-  const std::size_t ext_size = load_be32(p + 24);
-  if (ext_size > size - GatewayHeader::kSize) {
-    result.status = GatewayFrameStatus::ext_beyond_frame;
-    return result;
-  }
-  if (bytes.size() < size) return result;
-
-  GatewayHeader& header = result.frame.header;
-  header.command = static_cast<Command>(static_cast<unsigned char>(p[4]));
-  header.local_ip = load_be32(p + 5);
-  header.local_port = load_be16(p + 9);
-  header.client_ip = load_be32(p + 11);
-  header.client_port = load_be16(p + 15);
-  header.connection_id = load_be32(p + 17);
-  header.flags = static_cast<unsigned char>(p[21]);
-  header.gateway_port = load_be16(p + 22);
-  result.frame.ext_data = bytes.substr(GatewayHeader::kSize, ext_size);
-  result.frame.body = bytes.substr(GatewayHeader::kSize + ext_size, size - GatewayHeader::kSize - ext_size);
-  result.status = GatewayFrameStatus::complete;
-  return result;
-}
-
 void write_key_suffix(char* out, std::string_view key) {
   if (key.empty()) return;
   out[key.copy(out, key.size())] = static_cast<char>(key.size());

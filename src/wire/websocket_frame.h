@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/bytes.h"
+
 namespace gatehouse::wire {
 
 enum class Opcode : std::uint8_t { continuation = 0, text = 1, binary = 2, close = 8, ping = 9, pong = 10 };
@@ -96,6 +98,8 @@ class WebSocketReader {
   [[nodiscard]] std::size_t held_bytes() const { return held_bytes_; }
 
  private:
+  bool take_whole_message(const WebSocketState& state, std::span<char> input, WebSocketEvent& event);
+  WebSocketEvent take_any(WebSocketState& state, std::span<char> input);
   void take_fragment(WebSocketState& state, Opcode opcode, bool fin, WebSocketEvent& event);
   WebSocketEvent take_control_frame(WebSocketState& state, std::span<char> input, Opcode opcode, std::span<char> payload);
   WebSocketEvent fail(WebSocketState& state, std::span<char> input, std::uint16_t code, const char* reason);
@@ -109,9 +113,26 @@ inline constexpr std::size_t kMaxFrameHeader = 14;
 
 /// Writes the header of an unmasked, unfragmented frame (2, 4 or 10 bytes) to `out`; returns its length. `compressed` sets RSV1
 /// (RFC 7692, 6.1).
-std::size_t write_frame_header(char* out, Opcode opcode, std::size_t payload_size, bool compressed = false);
+inline std::size_t write_frame_header(char* out, Opcode opcode, std::size_t payload_size, bool compressed = false);
 /// The length that write_frame_header will return.
 inline std::size_t frame_header_size(std::size_t payload_size) { return payload_size < 126 ? 2 : payload_size < 65536 ? 4 : 10; }
+
+inline std::size_t write_frame_header(char* out, Opcode opcode, std::size_t payload_size, bool compressed) {
+  constexpr unsigned kFin = 0x80;
+  constexpr unsigned kRsv1 = 0x40;  // RFC 7692, 6
+  out[0] = static_cast<char>(kFin | (compressed ? kRsv1 : 0U) | static_cast<unsigned>(opcode));
+  const std::size_t size = frame_header_size(payload_size);
+  if (size == 2) {
+    out[1] = static_cast<char>(payload_size);
+  } else if (size == 4) {
+    out[1] = 126;  // the length follows in 16 bits
+    store_be16(out + 2, static_cast<std::uint16_t>(payload_size));
+  } else {
+    out[1] = 127;  // in 64
+    store_be64(out + 2, payload_size);
+  }
+  return size;
+}
 
 void append_frame(std::string& out, Opcode opcode, std::string_view payload);
 /// A client's frame, masked with `mask`.
@@ -120,8 +141,8 @@ void append_masked_frame(std::string& out, Opcode opcode, std::string_view paylo
 void append_close_frame(std::string& out, std::uint16_t code, std::string_view reason = {});
 
 /// XORs `bytes` with the mask (the four bytes as they stand on the wire, in memory order), whose first byte
-/// belongs to `offset` 0.
-void unmask(std::span<char> bytes, std::uint32_t mask, std::size_t offset);
+/// belongs to `offset` 0. False when what came out is all ASCII, so that nobody need look through it again for that.
+bool unmask(std::span<char> bytes, std::uint32_t mask, std::size_t offset);
 
 /// RFC 6455 7.4: whether a code may stand in a close frame.
 bool is_valid_close_code(std::uint16_t code);

@@ -513,7 +513,9 @@ TEST(WebSocketFrames, UnmasksEverySizeFromEveryOffset) {
       for (std::size_t misalignment = 0; misalignment < 8; ++misalignment) {
         std::vector<char> bytes(misalignment + size);
         for (std::size_t i = 0; i < size; ++i) bytes[misalignment + i] = static_cast<char>(i);
-        unmask(std::span(bytes).subspan(misalignment), kMask, offset);
+        const bool beyond_ascii = unmask(std::span(bytes).subspan(misalignment), kMask, offset);
+        ASSERT_EQ(beyond_ascii, std::any_of(bytes.begin() + static_cast<std::ptrdiff_t>(misalignment), bytes.end(),
+                                            [](char c) { return (static_cast<unsigned char>(c) & 0x80) != 0; }));
         char mask[4];
         std::memcpy(mask, &kMask, sizeof mask);
         for (std::size_t i = 0; i < size; ++i) {
@@ -521,6 +523,20 @@ TEST(WebSocketFrames, UnmasksEverySizeFromEveryOffset) {
               << size << " " << i;
         }
       }
+    }
+  }
+}
+
+TEST(WebSocketFrames, UnmaskingTellsOfASingleByteBeyondAscii) {
+  for (std::size_t size = 1; size < 70; ++size) {
+    for (std::size_t at = 0; at < size; ++at) {
+      std::string bytes(size, 'x');
+      unmask(bytes, kMask, 0);
+      bytes[at] = static_cast<char>(bytes[at] ^ 0x80);
+      ASSERT_TRUE(unmask(bytes, kMask, 0)) << size << " " << at;
+      bytes.assign(size, 'x');
+      unmask(bytes, kMask, 0);
+      ASSERT_FALSE(unmask(bytes, kMask, 0)) << size;
     }
   }
 }

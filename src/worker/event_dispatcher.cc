@@ -50,7 +50,7 @@ void EventDispatcher::on_event(const wire::GatewayFrame& frame, bool native, con
   ++event_count_;
   Event event = take();
   event->assign(frame, native, ticket);
-  const auto found = clients_.find(event->client_id());
+  const auto found = clients_.empty() ? clients_.end() : clients_.find(event->client_id());
   if (found == clients_.end()) {
     begin(std::move(event), nullptr);
   } else if (found->second.busy) {
@@ -211,7 +211,7 @@ void EventDispatcher::acknowledge(const ClientContext& event) {
 }
 
 void EventDispatcher::save_session(ClientContext& event) {
-  if (event.command() == wire::Command::on_close) return;
+  if (!event.has_read_session() || event.command() == wire::Command::on_close) return;
   const std::optional<std::string> session = event.changed_session();
   if (!session) return;
   const SessionChange change = session_change(event.session_bytes(), *session, event.is_native());

@@ -22,7 +22,7 @@ RootTask::Completion RootTask::wait(RootTask& root) {
   co_return;
 }
 
-bool RootTask::start(Task<> task, Scheduler& scheduler) {
+bool RootTask::start_coroutine(Task<> task, Scheduler& scheduler) {
   reset();
   task_ = std::move(task);
   if (task_.valid()) task_.start(scheduler);
@@ -41,11 +41,7 @@ void RootTask::finished() {
   callback();  // may destroy this object
 }
 
-void RootTask::result() {
-  if (task_.valid()) task_.result();
-}
-
-void RootTask::reset() {
+void RootTask::destroy() {
   // The task first: its locals' destructors may run for long, and nothing resumes the completion then.
   const Task<> ending = std::exchange(task_, {});
   if (completion_) std::exchange(completion_, {}).destroy();

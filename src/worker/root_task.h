@@ -4,6 +4,7 @@
 
 #include <coroutine>
 #include <functional>
+#include <utility>
 
 namespace gatehouse {
 
@@ -19,17 +20,27 @@ class RootTask {
   ~RootTask() { reset(); }
 
   /// Runs `task` up to where it first waits; true when it has finished. A task without a coroutine counts as finished.
-  bool start(Task<> task, Scheduler& scheduler);
+  bool start(Task<> task, Scheduler& scheduler) {
+    if (!task.valid() && is_empty()) return true;
+    return start_coroutine(std::move(task), scheduler);
+  }
   [[nodiscard]] bool done() const { return !task_.valid() || task_.done(); }
   /// Calls back once when the task finishes. REQUIRES: !done().
   void when_done(std::function<void()> callback);
   /// Throws what the task threw. REQUIRES: done().
-  void result();
-  void reset();
+  void result() {
+    if (task_.valid()) task_.result();
+  }
+  void reset() {
+    if (!is_empty()) destroy();
+  }
 
  private:
   struct Completion;
   static Completion wait(RootTask& root);
+  [[nodiscard]] bool is_empty() const { return !task_.valid() && !completion_ && !callback_; }
+  bool start_coroutine(Task<> task, Scheduler& scheduler);
+  void destroy();
   void finished();
 
   Task<> task_;

@@ -40,7 +40,7 @@ int __real_socket(int domain, int type, int protocol);
 int __real_connect(int fd, const sockaddr* address, socklen_t length);
 int __real_shutdown(int fd, int how);
 ssize_t __real_recv(int fd, void* buffer, size_t size, int flags);
-ssize_t __real_send(int fd, const void* buffer, size_t size, int flags);
+ssize_t __real_send(int fd, const void* bytes, size_t size, int flags);
 ssize_t __real_sendmsg(int fd, const msghdr* message, int flags);
 int __real_getsockopt(int fd, int level, int option, void* value, socklen_t* length);
 int __real_setsockopt(int fd, int level, int option, const void* value, socklen_t length);
@@ -115,10 +115,11 @@ ssize_t __wrap_recv(int fd, void* buffer, size_t size, int flags) {
   return fake != nullptr ? fake->recv(fd, buffer, size) : __real_recv(fd, buffer, size, flags);
 }
 
-ssize_t __wrap_send(int fd, const void* buffer, size_t size, int flags) {
+/// A sendmsg() of one piece, also for who counts or refuses them.
+ssize_t __wrap_send(int fd, const void* bytes, size_t size, int flags) {
   FakeKernel* fake = kernel_of(fd);
-  if (fake == nullptr) return __real_send(fd, buffer, size, flags);
-  iovec piece{const_cast<void*>(buffer), size};  // NOLINT(cppcoreguidelines-pro-type-const-cast): the C API
+  if (fake == nullptr) return __real_send(fd, bytes, size, flags);
+  iovec piece{.iov_base = const_cast<void*>(bytes), .iov_len = size};  // NOLINT: only read
   msghdr message{};
   message.msg_iov = &piece;
   message.msg_iovlen = 1;
