@@ -46,7 +46,7 @@ Loop::Loop(Log log)
       spare_(require(::open("/dev/null", O_RDONLY | O_CLOEXEC), "open /dev/null")),
       now_ms_(monotonic_ns() / 1'000'000),
       timers_(now_ms_),
-      receive_buffer_(new char[kReadPadding + kReadSize]) {
+      receive_buffer_(new ReceiveBuffer) {
   // Index 0 is the loop's own wake-up; run_posted() empties it.
   watch(wake_.fd(), {.readable = true}, [this](Readiness) {
     std::uint64_t count = 0;

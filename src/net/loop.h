@@ -225,7 +225,11 @@ class Loop {
   std::vector<ConnectionId> flushing_;  // the list being flushed; swapped with dirty_
   std::vector<ConnectionId> ready_;
   std::vector<ConnectionId> dead_;
-  std::unique_ptr<char[]> receive_buffer_;
+  /// On a cache line's border: the kernel copies short messages to there in noticeably less time.
+  struct alignas(64) ReceiveBuffer {
+    char bytes[kReadPadding + kReadSize];
+  };
+  std::unique_ptr<ReceiveBuffer> receive_buffer_;
   std::unique_ptr<TlsTools> tls_tools_;  // made when the first connection is encrypted
   HandshakeQueue handshakes_;
   std::mutex posted_mutex_;

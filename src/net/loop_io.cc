@@ -84,7 +84,7 @@ void Loop::read(Connection& connection) {
     // What is left of the last read goes in front of what comes now, in one piece: a little is copied into the padding of the
     // loop's buffer, much stays in the connection's own buffer and the kernel writes behind it.
     const bool in_own_buffer = connection.in_size_ > kReadPadding;
-    char* start = receive_buffer_.get() + kReadPadding - (in_own_buffer ? 0 : connection.in_size_);
+    char* start = receive_buffer_->bytes + kReadPadding - (in_own_buffer ? 0 : connection.in_size_);
     std::size_t room = kReadSize;
     if (in_own_buffer) {
       // A record of TLS is opened as a whole.
@@ -95,7 +95,7 @@ void Loop::read(Connection& connection) {
       start = connection.in_;
       room = std::min<std::size_t>(connection.in_capacity_ - connection.in_size_, kReadSize);
     }
-    char* const target = in_own_buffer ? connection.in_ + connection.in_size_ : receive_buffer_.get() + kReadPadding;
+    char* const target = in_own_buffer ? connection.in_ + connection.in_size_ : receive_buffer_->bytes + kReadPadding;
     const Received received = receive(connection, target, room);
     if (received.error != 0) {
       if (received.error == EINTR) continue;

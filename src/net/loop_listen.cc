@@ -105,7 +105,7 @@ bool Loop::refuse_one(Listener& listener) {
   if (fd < 0) return false;
   if (const std::string_view words = listener.handler->refusal(); !words.empty()) {
     // What it has said already is taken away: unread, it would make a reset of the close, which may overtake the words.
-    (void)::recv(fd, receive_buffer_.get(), kReadSize, 0);
+    (void)::recv(fd, receive_buffer_->bytes, kReadSize, 0);
     (void)::send(fd, words.data(), words.size(), MSG_NOSIGNAL);
   }
   ::close(fd);
