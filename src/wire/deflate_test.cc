@@ -118,16 +118,19 @@ TEST(Deflate, MalformedIsRefusedAndTheNextMessageIsNotItsConcern) {
 
 TEST(Deflate, ABombStopsAtTheLimit) {
   Deflater deflater(9, 15);
-  Inflater inflater(15);
+  DeflateBuffer buffer;
+  Inflater inflater(15, buffer);
   const std::string zeros(64 * 1024 * 1024, '\0');
   const std::string bomb(deflater.deflate(zeros, false));
   EXPECT_EQ(inflater.inflate(bomb, 1000, false).status, Status::too_big);
   EXPECT_EQ(inflater.inflate(bomb, kLimit, false).status, Status::too_big);
+  EXPECT_LE(buffer.capacity(), kLimit + 1);
   EXPECT_EQ(inflater.inflate(bomb, zeros.size() - 1, false).status, Status::too_big);
   const auto result = inflater.inflate(bomb, zeros.size(), false);
   ASSERT_EQ(result.status, Status::complete);
   EXPECT_EQ(result.message.size(), zeros.size());
-  inflater.trim();
+  buffer.trim();
+  EXPECT_EQ(buffer.capacity(), 0U);
   EXPECT_EQ(inflater.inflate(bomb, kLimit, false).status, Status::too_big);
 }
 
