@@ -172,7 +172,7 @@ real_ip_header = "x-real-ip"
   EXPECT_EQ(web.unfinished_buffer_size, 15U);
   EXPECT_EQ(web.worker_timeout, milliseconds(8000));
   EXPECT_EQ(program.gateways[1].ping_interval, GatewayOptions{}.ping_interval) << "what is not said has its default";
-  EXPECT_EQ(file->summary(), "1 register and 2 gateways (5 processes)");
+  EXPECT_EQ(file->summary(), "1 register and 3 gateways (6 processes)");
 }
 
 TEST(ConfigFile, UnknownKeysAndTables) {
@@ -269,8 +269,9 @@ TEST(ConfigFile, SaysWhenItCannotBeRead) {
 
 TEST(ConfigFile, WordsAndSwitches) {
   expect_line(gateway_with("over_rate = \"slow\""), "g.toml:4: over_rate: \"delay\" or \"close\" is expected, not \"slow\"");
-  expect_line(gateway_with("send_buffer_policy = 1"),
-              "g.toml:4: send_buffer_policy: \"disconnect\" or \"drop_newest\" or \"drop_oldest\" is expected, not 1");
+  expect_line(
+      gateway_with("send_buffer_policy = 1"),
+      "g.toml:4: send_buffer_policy: \"disconnect\" or \"drop_newest\" or \"drop_oldest\" or \"keep_latest\" is expected, not 1");
   expect_line(gateway_with("deflate = 1"), "g.toml:4: deflate: true or false is expected, not 1");
   expect_line(gateway_with("deflate_windowbits = 9"),
               "g.toml:4: unknown key \"deflate_windowbits\"; did you mean \"deflate_window_bits\"?");

@@ -252,7 +252,7 @@ TEST_F(ClusterCallsTest, WhatWasHeldIsPutIntoUpstreamsForm) {
 }
 
 TEST_F(ClusterCallsTest, KeysOfMessagesGoToGatewaysThatKnowThem) {
-  second_.native = false;
+  gateway_.native = true;
   second_.on_frame = [this](const FakeGateway::Received& frame) {
     if (frame.header.command == Command::batch_get_client_id_by_uid)
       second_.answer(frame.connection, R"(a:1:{s:2:"u1";a:1:{i:0;i:7;}})");
