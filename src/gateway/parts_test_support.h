@@ -102,7 +102,7 @@ class Parts {
   LimitLog limits{loop};
   Clients clients{loop, table, directory, workers, forwarder, framing, websockets, limits, {}};
   Heartbeat heartbeat{loop, table, clients, {}};
-  Handshakes handshakes{loop, table, clients, workers, limits, {}};
+  Handshakes handshakes{loop, table, clients, workers, forwarder, limits, {}};
   Commands commands{loop, table, directory, clients, heartbeat, handshakes};
   Questions questions{table, directory};
 
