@@ -95,9 +95,11 @@ class World {
   void end() {
     for (const Peer& peer : peers_) kernel_.hang_up(peer.end);
     const std::uint64_t waits = kernel_.waits();
+    int quiet = 0;  // turns: whoever was waiting to be accepted is accepted in the one that is stopped
     kernel_.on_wait = [&](int /*timeout_ms*/) {
       check(kernel_.waits() - waits < 1000);
-      if (loop_->connection_count() == 0) loop_->stop();
+      quiet = loop_->connection_count() == 0 ? quiet + 1 : 0;
+      if (quiet > 1) loop_->stop();
     };
     loop_->run();
     check(register_->status().connections == 0);

@@ -288,9 +288,11 @@ void GatewayWorld::look_at_all() {
 void GatewayWorld::run_until_idle() {
   const std::uint64_t waits = kernel_.waits();
   const std::uint64_t began_ms = kernel_.now_ms();
+  int quiet = 0;  // turns: whoever was waiting to be accepted is accepted in the one that is stopped
   kernel_.on_wait = [&](int /*timeout_ms*/) {
     check(kernel_.waits() - waits < kMostWaitsAtEnd && kernel_.now_ms() - began_ms < kMostMsAtEnd);
-    if (loop_->connection_count() == 0) loop_->stop();
+    quiet = loop_->connection_count() == 0 ? quiet + 1 : 0;
+    if (quiet > 1) loop_->stop();
   };
   loop_->run();
 }
