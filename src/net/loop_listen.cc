@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -101,12 +102,16 @@ void Loop::out_of_descriptors(Listener& listener, std::uint32_t index) {
 
 /// False when nobody waits, or there is not even room for that.
 bool Loop::refuse_one(Listener& listener) {
-  const int fd = accept4(listener.socket.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  const int fd = ::accept(listener.socket.fd(), nullptr, nullptr);
   if (fd < 0) return false;
   if (const std::string_view words = listener.handler->refusal(); !words.empty()) {
     // What it has said already is taken away: unread, it would make a reset of the close, which may overtake the words.
-    (void)::recv(fd, receive_buffer_->bytes, kReadSize, 0);
-    (void)::send(fd, words.data(), words.size(), MSG_NOSIGNAL);
+    (void)::recv(fd, receive_buffer_->bytes, kReadSize, MSG_DONTWAIT);
+    iovec piece{const_cast<char*>(words.data()), words.size()};  // NOLINT: sendmsg only reads
+    msghdr message{};
+    message.msg_iov = &piece;
+    message.msg_iovlen = 1;
+    (void)::sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
   }
   ::close(fd);
   ++refused_;
