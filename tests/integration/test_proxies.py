@@ -86,7 +86,8 @@ class ProxiesTest(PhpPeerTest):
         if program is None:
             raise unittest.SkipTest(f"{command[0]} is not installed")
         log = self.directory / f"{command[0]}.log"
-        process = subprocess.Popen([program, *map(str, command[1:])], stdin=subprocess.DEVNULL, stdout=log.open("w"), stderr=subprocess.STDOUT)
+        with log.open("w") as output:
+            process = subprocess.Popen([program, *map(str, command[1:])], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
         self.addCleanup(process.wait, 20)
         self.addCleanup(process.kill)
         wait_until(lambda: is_listening(port) or process.poll() is not None, what=f"{command[0]} listens")
@@ -117,7 +118,7 @@ class ProxiesTest(PhpPeerTest):
         """The addresses of clients; the proxies' own are those of health checks."""
         result = self.gatehouse.run("connections", "--json")
         self.assertEqual(result.returncode, 0, result.stderr)
-        clients = [c for c in json.loads(result.stdout)["connections"] if c["kind"] == "client"]
+        clients = [c for c in json.loads(result.stdout) if c["kind"] == "client"]
         return [address for c in clients if (address := c["remote_address"].rsplit(":", 1)[0]) != "127.0.0.1"]
 
     async def echo(self, client):
