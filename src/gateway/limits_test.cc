@@ -397,19 +397,29 @@ class SlowReader : public ::testing::Test {
     options.send_buffer_policy = policy;
     test = std::make_unique<TestGateway>(options);
     worker = test->worker("test:0", true);
+    commander = test->commander();
     client = test->client(4096);
     client->reading = false;
     id = worker->events(Command::on_connect).at(0).header.connection_id;
   }
   static std::string message(int number) { return std::to_string(number) + " " + std::string(20'000, '.'); }
+  void command(Command what, std::uint32_t connection_id, std::string_view body, std::uint8_t flags = wire::flag::kScalar) {
+    commander->send(what, connection_id, {}, body, flags);
+  }
+  /// Runs the loop until all commands have been carried out: a question stands behind them.
+  void carry_out() {
+    const std::size_t before = commander->answers().size();
+    commander->send(Command::get_client_count_by_group, 0, {}, {});
+    ASSERT_TRUE(test->until([&] { return commander->answers().size() > before; }));
+  }
   /// Sends until messages have been dropped, then 20 more, to one and to all in turns.
   int flood() {
     int sent = 0;
     int more = 20;
     while (more > 0 && sent < 2000) {
-      worker->send(sent % 2 == 0 ? Command::send_to_all : Command::send_to_one, sent % 2 == 0 ? 0 : id, {}, message(sent));
+      command(sent % 2 == 0 ? Command::send_to_all : Command::send_to_one, sent % 2 == 0 ? 0 : id, message(sent));
       ++sent;
-      test->settle();
+      carry_out();
       if (hits(*test, "send_buffer") > 0) --more;
     }
     return sent;
@@ -420,8 +430,8 @@ class SlowReader : public ::testing::Test {
     std::size_t before = 0;
     do {
       while (queued() < 20'000 && flooded < 2000) {
-        worker->send(Command::send_to_all, 0, {}, message(static_cast<int>(flooded++)));
-        test->settle();
+        command(Command::send_to_all, 0, message(static_cast<int>(flooded++)));
+        carry_out();
       }
       before = queued();
       net::testing::run_for(test->loop, milliseconds(50));
@@ -433,8 +443,7 @@ class SlowReader : public ::testing::Test {
     std::string body = text;
     body.resize(text.size() + wire::key_suffix_size(key));
     wire::write_key_suffix(body.data() + text.size(), key);
-    worker->send(Command::send_to_one, id, {}, body, wire::flag::kScalar | wire::flag::kKeyed);
-    test->settle();
+    command(Command::send_to_one, id, body, wire::flag::kScalar | wire::flag::kKeyed);
   }
   /// How many messages have come: reading through all of them each time would take longer than they take to come.
   std::size_t come() {
@@ -452,6 +461,7 @@ class SlowReader : public ::testing::Test {
 
   std::unique_ptr<TestGateway> test;
   std::unique_ptr<InnerPeer> worker;
+  std::unique_ptr<InnerPeer> commander;
   std::unique_ptr<WebSocketPeer> client;
   std::uint32_t id = 0;
   std::size_t flooded = 0;  // messages by which the kernel was filled
@@ -476,7 +486,7 @@ TEST_F(SlowReader, DropNewestKeepsWhatWaits) {
       EXPECT_LT(got[i - 1], got[i]);
     }
   }
-  worker->send(Command::send_to_one, id, {}, message(7));
+  command(Command::send_to_one, id, message(7));
   ASSERT_TRUE(test->until([&] { return come() == got.size() + 1; }));
 }
 
@@ -509,15 +519,17 @@ TEST_F(SlowReader, KeepLatestIsExactAtTheLimit) {
   constexpr std::size_t kCost = 1004 + 64 + 4;
   const int fit = static_cast<int>((200'000 - before + kCost - 1) / kCost);
   for (int i = 0; i < fit; ++i) keyed(i, "key" + std::to_string(i % 10));
+  carry_out();
   EXPECT_EQ(hits(*test, "send_buffer"), 0U);
   EXPECT_EQ(state().send_failures, 0U) << "below the limit nothing is dropped";
   EXPECT_EQ(state().queued_bytes, before + 1004U * static_cast<unsigned>(fit));
   keyed(fit, "key0");
+  carry_out();
   EXPECT_EQ(hits(*test, "send_buffer"), 1U);
   EXPECT_EQ(state().queued_bytes, before + 1004U * 10) << "the latest of ten keys";
   EXPECT_EQ(state().send_failures, static_cast<unsigned>(fit) - 9U);
   client->reading = true;
-  ASSERT_TRUE(test->until([&] { return client->texts().size() >= flooded + 10; }));
+  ASSERT_TRUE(test->until([&] { return come() >= flooded + 10; }));
   std::vector<int> got;
   for (std::size_t i = flooded; i < client->messages.size(); ++i) got.push_back(std::stoi(client->messages[i].text));
   std::sort(got.begin(), got.end());
@@ -526,7 +538,7 @@ TEST_F(SlowReader, KeepLatestIsExactAtTheLimit) {
   EXPECT_EQ(got, expected);
   // It has read: every message comes again.
   for (int i = 0; i < 5; ++i) say_keyed("again " + std::to_string(i), "key0");
-  ASSERT_TRUE(test->until([&] { return client->texts().size() == flooded + 15; }));
+  ASSERT_TRUE(test->until([&] { return come() == flooded + 15; }));
 }
 
 // threats: slow reader
@@ -538,13 +550,13 @@ TEST_F(SlowReader, KeepLatestNeverDropsWhatHasNoKey) {
   say_keyed("2" + value, "k");
   int sent = 0;
   while (hits(*test, "send_buffer") == 0 && sent < 100) {
-    worker->send(Command::send_to_all, 0, {}, message(sent++));
-    test->settle();
+    command(Command::send_to_all, 0, message(sent++));
+    carry_out();
   }
   ASSERT_EQ(hits(*test, "send_buffer"), 1U);
   // The value that is out of date made room or did not: either way the client is closed before anything else is lost.
-  for (int i = 0; i < 3; ++i) worker->send(Command::send_to_all, 0, {}, message(sent++));
-  test->settle();
+  for (int i = 0; i < 3; ++i) command(Command::send_to_all, 0, message(sent++));
+  carry_out();
   EXPECT_EQ(test->gateway->status().connections, 0U);
   client->reading = true;
   ASSERT_TRUE(test->until([&] { return client->ended(); }));
@@ -559,10 +571,11 @@ TEST_F(SlowReader, KeysMeanNothingToOtherPolicies) {
   begin(SendBufferPolicy::drop_newest);
   fill_the_kernel();
   for (int i = 0; i < 40; ++i) say_keyed(message(i), "k");
+  carry_out();
   EXPECT_GT(test->gateway->status().queued_bytes, 200'000U);
   EXPECT_GT(test->gateway->status().send_failures, 0U);
   client->reading = true;
-  ASSERT_TRUE(test->until([&] { return client->texts().size() >= flooded + 9; }));
+  ASSERT_TRUE(test->until([&] { return come() >= flooded + 9; }));
   EXPECT_EQ(client->messages.at(flooded).text, message(0)) << "the key is not sent";
 }
 
@@ -575,6 +588,7 @@ TEST_F(SlowReader, KeepLatestWithCompression) {
   options.deflate_context_takeover = true;
   test = std::make_unique<TestGateway>(options);
   worker = test->worker("test:0", true);
+  commander = test->commander();
   client = test->client(4096, "Sec-WebSocket-Extensions: permessage-deflate\r\n");
   id = worker->events(Command::on_connect).at(0).header.connection_id;
   client->reading = false;
@@ -588,20 +602,19 @@ TEST_F(SlowReader, KeepLatestWithCompression) {
     const std::string text = std::to_string(i) + noise;
     if (i % 100 == 0) {
       plain.push_back("plain " + text);
-      worker->send(Command::send_to_one, id, {}, plain.back());
+      command(Command::send_to_one, id, plain.back());
     } else {
       say_keyed(text, "key" + std::to_string(i % 3));
     }
-    if (i % 20 == 0) test->settle();
+    if (i % 20 == 0) carry_out();
   }
-  test->settle();
+  carry_out();
   ASSERT_GE(hits(*test, "send_buffer"), 1U);
   ASSERT_FALSE(client->ended());
   client->reading = true;
-  worker->send(Command::send_to_one, id, {}, "the end");
+  command(Command::send_to_one, id, "the end");
   ASSERT_TRUE(test->until([&] {
-    const auto texts = client->texts();  // which inflates them all
-    return !texts.empty() && texts.back() == "the end";
+    return come() > 0 && client->messages.back().text == "the end";  // which inflates them all
   }));
   std::vector<std::string> came;
   for (const std::string& text : client->texts()) {
@@ -615,12 +628,8 @@ TEST_F(SlowReader, KeepLatestWithCompression) {
 TEST_F(SlowReader, DropOldestBoundsEmptyMessagesToo) {
   begin(SendBufferPolicy::drop_oldest);
   flood();
-  for (int i = 0; i < 20'000; ++i) worker->send(Command::send_to_one, id, {}, "");
-  ASSERT_TRUE(test->until([&] {
-    worker->pump();
-    return worker->unwritten() == 0;
-  }));
-  test->settle();
+  for (int i = 0; i < 20'000; ++i) command(Command::send_to_one, id, "");
+  carry_out();
   EXPECT_LE(test->gateway->status().queued_bytes, 200'000U);
   EXPECT_GE(test->gateway->status().send_failures, 16'000U) << "each costs 66 bytes of the 200,000";
 }

@@ -114,7 +114,7 @@ TEST(ProxyHeader, Version1Malformed) {
 
 TEST(ProxyHeader, WhatIsNoneIsRefusedWithItsFirstWrongByte) {
   for (const std::string& bytes :
-       {"G"s, "p"s, "PA"s, "PROXX"s, "PROXYT"s, "\n"s, "\r\r"s, "\r\n\r\n\r"s, "\x16\x03\x01"s, "\0"s, "\r\n\r\n\0\r\nQUIT\r"s,
+       {"G"s, "p"s, "PA"s, "PROXX"s, "PROXYT"s, "\n"s, "\r\r"s, "\r\n\r\n\r"s, "\x16"s, "\0"s, "\r\n\r\n\0\r\nQUIT\r"s,
         version_2(0x31, 0x11, "").substr(0, 13), version_2(0x22, 0x11, "").substr(0, 13), version_2(0x21, 0x41, "").substr(0, 14),
         version_2(0x21, 0x13, "").substr(0, 14)}) {
     EXPECT_EQ(parse_proxy_header(bytes).status, ProxyStatus::malformed) << bytes;
