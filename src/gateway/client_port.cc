@@ -248,7 +248,7 @@ bool ClientPort::may_speak(net::Connection& connection, std::uint32_t client) {
   return false;
 }
 
-/// False, and the client is closed, when it has said more than it may.
+/// False, and the client is closed, when it has said more than it may. REQUIRES: there are limits.
 bool ClientPort::spend(std::uint32_t client, std::uint32_t messages, std::size_t bytes) {
   if (rates_.spend(client, messages, bytes, loop_.now_ms()) || settings_.over_rate == RateAction::delay) return true;
   const net::Connection* connection = loop_.find(table_[client].connection);
@@ -342,7 +342,7 @@ void ClientPort::inflate_and_deliver(std::uint32_t client, const wire::WebSocket
   if (!event.binary && !wire::is_utf8(result.message)) return fail(client, wire::close_code::kInvalidData, "text is not UTF-8");
   // A byte rate bounds what reaches the business, so what it has become is paid for, not what came.
   const std::size_t grown = result.message.size() - std::min(result.message.size(), event.payload.size());
-  if (spend(client, 0, grown)) deliver(client, result.message, event.binary);
+  if (!rates_.is_limited() || spend(client, 0, grown)) deliver(client, result.message, event.binary);
 }
 
 /// The client broke its protocol: it hears why, and is gone.
