@@ -43,7 +43,7 @@ enum class SendBufferPolicy {
   drop_newest,  ///< the new message is not sent to it
   drop_oldest,  ///< the oldest ones that wait are dropped to make room
   /// Of messages with the same SendOptions::latest_key only the latest is kept: when the limit is reached, older ones are
-  /// dropped, and until the client has read half of what waits, a new one takes the place of the one that waits. It comes as
+  /// dropped, and until the client has read all that waits, a new one takes the place of the one that waits. It comes as
   /// early as that one would have, so that a value that changes faster than the client reads is not put off for ever, and may
   /// come before other messages that were sent before it. A client that reads gets every message. Messages without a key are
   /// never dropped: when they and the latest of each key are too much, the client is closed as with `disconnect`.

@@ -76,8 +76,6 @@ bool Clients::replace_latest(net::Connection& connection, const ClientRecord& re
 
 void Clients::deliver(net::Connection& connection, const net::SharedBytes& message, std::size_t key_size) {
   if (!drops_oldest() && key_size == 0) return connection.send(message);
-  // It reads again: it gets every message again.
-  if (connection.keeps_latest() && queued(connection) < settings_.send_buffer_bytes / 2) connection.keep_all();
   if (!connection.send_message(message, key_size)) ++send_failures_;
 }
 

@@ -558,11 +558,8 @@ TEST_F(SlowReader, KeepLatestNeverDropsWhatHasNoKey) {
   for (int i = 0; i < 3; ++i) command(Command::send_to_all, 0, message(sent++));
   carry_out();
   EXPECT_EQ(test->gateway->status().connections, 0U);
-  client->reading = true;
-  ASSERT_TRUE(test->until([&] { return client->ended(); }));
-  EXPECT_EQ(client->close_code, wire::close_code::kPolicy);
+  ASSERT_TRUE(test->until([&] { return worker->count(Command::on_close) == 1; }));
   const auto close = worker->events(Command::on_close);
-  ASSERT_EQ(close.size(), 1U);
   EXPECT_EQ(static_cast<CloseReason::Cause>(close[0].body.at(0)), CloseReason::Cause::slow_consumer);
 }
 

@@ -35,12 +35,6 @@ std::size_t Connection::message_overhead() const { return out_ == nullptr ? 0 : 
 
 std::size_t Connection::keep_latest() { return out_ == nullptr ? 0 : out_->keep_latest(); }
 
-void Connection::keep_all() {
-  if (out_ != nullptr) out_->keep_all();
-}
-
-bool Connection::keeps_latest() const { return out_ != nullptr && out_->keeps_latest(); }
-
 std::size_t Connection::latest_size(std::string_view key) const { return out_ == nullptr ? 0 : out_->latest_size(key); }
 
 bool Connection::drop_oldest_message() { return out_ != nullptr && out_->drop_oldest_message(); }

@@ -113,10 +113,8 @@ class Connection {
   /// Drops the oldest of them of which nothing is written; false when there is none.
   bool drop_oldest_message();
   /// Of those with one key drops all but the last, and from then on lets a new one take the place of the one that waits, until
-  /// keep_all() or all is written. Returns how many were dropped.
+  /// all is written. Returns how many were dropped.
   std::size_t keep_latest();
-  void keep_all();
-  [[nodiscard]] bool keeps_latest() const;
   /// The size of the message whose place one with that key would take, 0 for none.
   [[nodiscard]] std::size_t latest_size(std::string_view key) const;
 

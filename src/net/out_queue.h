@@ -53,10 +53,9 @@ class OutQueue {
   bool append_message(const SharedBytes& message, std::size_t key_size = 0);
   /// Drops the oldest of those messages of which nothing is consumed; false when there is none.
   bool drop_oldest_message();
-  /// Of the messages with one key of which nothing is consumed, drops all but the last. From then on, until keep_all() or the
-  /// queue is empty, a message takes the place of the one with its key. Returns how many were dropped.
+  /// Of the messages with one key of which nothing is consumed, drops all but the last. From then on, until the queue is
+  /// empty, a message takes the place of the one with its key. Returns how many were dropped.
   std::size_t keep_latest();
-  void keep_all() { latest_.reset(); }
   [[nodiscard]] bool keeps_latest() const { return latest_ != nullptr; }
   /// The size of the message whose place one with that key would take, 0 for none.
   [[nodiscard]] std::size_t latest_size(std::string_view key) const;

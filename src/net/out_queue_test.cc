@@ -347,10 +347,6 @@ TEST(OutQueue, KeepsTheLatestOfEachKeyInItsPlace) {
   EXPECT_TRUE(add(queue, "<a4>", "a")) << "the one before is written";
   EXPECT_FALSE(add(queue, "<c3>", "c"));
   EXPECT_EQ(contents(queue), "<c3>[end]<d2><plain><b3><a4>");
-  queue.keep_all();
-  EXPECT_TRUE(add(queue, "<c4>", "c"));
-  EXPECT_EQ(contents(queue), "<c3>[end]<d2><plain><b3><a4><c4>");
-  EXPECT_EQ(queue.keep_latest(), 1U);
   queue.consume(queue.bytes());
   EXPECT_FALSE(queue.keeps_latest()) << "an empty queue keeps all again";
   EXPECT_EQ(queue.message_overhead(), 0U);
