@@ -135,7 +135,6 @@ class ClientsTest(TlsTest):
 
     def test_noise_is_counted_and_not_logged(self):
         program, (port,) = self.start_tls("wss")
-        before = program.log()
         for noise in (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", os.urandom(300), b"\x16\x03\x01\x00\x02\x01\x00"):
             with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
                 client.sendall(noise)
@@ -150,7 +149,8 @@ class ClientsTest(TlsTest):
         with self.assertRaises(ssl.SSLError):
             self.connect(port, old)
         wait_until(lambda: self.limits(program).get("tls", 0) >= 3, what="they are counted")
-        self.assertEqual(program.log(), before)
+        # Who connects to whom is still being said meanwhile.
+        self.assertNotRegex(program.log(), "(warning|error) +gateway|limit tls|TLS")
 
 
 class SessionsTest(TlsTest):
