@@ -22,12 +22,12 @@ std::uint32_t ClientTable::add() {
 }
 
 void ClientTable::remove(std::uint32_t index) {
-  std::uint32_t hole = (*this)[index].id & mask();
+  std::uint32_t hole = home((*this)[index].id);
   while (ids_[hole] != index + 1) hole = (hole + 1) & mask();
   // Backward shift: no tombstones, so a table that is churned for ever stays as fast as a new one.
   for (std::uint32_t next = (hole + 1) & mask(); ids_[next] != 0; next = (next + 1) & mask()) {
-    const std::uint32_t home = (*this)[ids_[next] - 1].id & mask();
-    if (((next - home) & mask()) >= ((next - hole) & mask())) {
+    const std::uint32_t wanted = home((*this)[ids_[next] - 1].id);
+    if (((next - wanted) & mask()) >= ((next - hole) & mask())) {
       ids_[hole] = ids_[next];
       hole = next;
     }
@@ -40,7 +40,7 @@ void ClientTable::remove(std::uint32_t index) {
 
 std::uint32_t ClientTable::find(std::uint32_t id) const {
   if (ids_.empty() || id == 0) return kNone;
-  for (std::uint32_t at = id & mask(); ids_[at] != 0; at = (at + 1) & mask()) {
+  for (std::uint32_t at = home(id); ids_[at] != 0; at = (at + 1) & mask()) {
     if ((*this)[ids_[at] - 1].id == id) return ids_[at] - 1;
   }
   return kNone;
@@ -52,7 +52,7 @@ void ClientTable::grow_ids() {
 }
 
 void ClientTable::insert_id(std::uint32_t index) {
-  std::uint32_t at = (*this)[index].id & mask();
+  std::uint32_t at = home((*this)[index].id);
   while (ids_[at] != 0) at = (at + 1) & mask();
   ids_[at] = index + 1;
 }

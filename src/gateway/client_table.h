@@ -47,12 +47,16 @@ class ClientTable {
 
   void grow_ids();
   void insert_id(std::uint32_t index);
+  /// Spread by a multiplication (Knuth's). Ids count up, and at places named by their low bits clients that stay would stand in
+  /// one long row, which every later id that comes round to it would have to pass.
+  [[nodiscard]] std::uint32_t home(std::uint32_t id) const {
+    return static_cast<std::uint32_t>((std::uint64_t{id} * 0x9e3779b97f4a7c15ULL) >> 32) & mask();
+  }
   [[nodiscard]] std::uint32_t mask() const { return static_cast<std::uint32_t>(ids_.size()) - 1; }
 
   std::vector<std::unique_ptr<ClientRecord[]>> chunks_;
   std::vector<std::uint32_t> free_;
-  // Open addressing with linear probing: index + 1 at the place that the id's low bits name, 0 for empty. Ids count up, so that
-  // most stand exactly at their own place.
+  // Open addressing with linear probing: index + 1 at or behind the id's home(), 0 for empty.
   std::vector<std::uint32_t> ids_;
   std::uint32_t next_id_;
   std::uint32_t size_ = 0;

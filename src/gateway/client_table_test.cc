@@ -39,16 +39,16 @@ TEST(ClientTable, AnIdIsNotGivenAgainSoonAfterItsClientHasGone) {
 TEST(ClientTable, IdsInUseAreLeftOut) {
   ClientTable table(1);
   const std::uint32_t old = table.add();
-  // Stands in for a client that has lived through 2^32 others. An id with the same low bits has the same place in the index.
-  table[old].id = 1 + 64;
-  ASSERT_EQ(table.find(65), old);
-  for (std::uint32_t id = 2; id < 65; ++id) {
+  // Stands in for a client that has lived through 2^32 others: an id that is found where its own was put.
+  std::uint32_t used = 2;
+  for (table[old].id = used; table.find(used) != old; table[old].id = used) ++used;
+  for (std::uint32_t id = 2; id < used; ++id) {
     const std::uint32_t index = table.add();
     ASSERT_EQ(table[index].id, id);
     table.remove(index);
   }
-  EXPECT_EQ(table[table.add()].id, 66U);
-  EXPECT_EQ(table.find(65), old);
+  EXPECT_EQ(table[table.add()].id, used + 1);
+  EXPECT_EQ(table.find(used), old);
 }
 
 TEST(ClientTable, ARecordIsCleanWhenItIsUsedAgain) {

@@ -94,6 +94,20 @@ TEST_F(Proportion, OfClosing) {
               [](Parts& parts, std::uint32_t id) { run(parts, Command::kick_uid, 0, "user-" + std::to_string(id), "N;", 0); });
 }
 
+TEST_F(Proportion, OfComingAndGoingBesideThoseWhoStay) {
+  const auto cost = [](std::uint32_t clients) {
+    ClientTable table(1);
+    for (std::uint32_t i = 0; i < clients; ++i) table.add();
+    // By now the low bits of the ids that follow are again those of clients that have stayed.
+    for (int i = 0; i < 20'000; ++i) table.remove(table.add());
+    return gatehouse::testing::count_instructions([&] { table.remove(table.add()); });
+  };
+  const auto few = cost(kFew);
+  const auto many = cost(kMany);
+  ASSERT_TRUE(few && many);
+  EXPECT_LT(*many, *few + *few / 2 + 500);
+}
+
 TEST_F(Proportion, OfTheHeartbeat) {
   expect_same("to give a client a heartbeat of its own",
               [](Parts& parts, std::uint32_t id) { run(parts, Command::set_ping_interval, id, "5000"); });
