@@ -39,7 +39,7 @@ def wait_for_port(port, processes, seconds=20):
         if any(process.poll() is not None for process in processes):
             break
         time.sleep(0.05)
-    sys.exit(f"nothing listens on port {port}")
+    sys.exit(f"nothing listens on port {port}; what does this say? {' '.join(processes[-1].args)}")
 
 
 def family(pid):
@@ -66,9 +66,10 @@ class Server:
     def __init__(self):
         self.processes = []
 
-    def run(self, *command, prefix=(), **options):
+    def run(self, *command, prefix=()):
         words = [*prefix, *(("taskset", "-c", SERVER_CORE) if not prefix else ()), *map(str, command)]
-        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True, **options)
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL, start_new_session=True)
         self.processes.append(process)
         return process
 
