@@ -231,11 +231,14 @@ TEST_F(LoopFaults, AcceptRestsWhenTheSystemIsShortAndComesBack) {
     LocalListener listener;
     Recorder server;
     Loop loop(Log("test"));
-    for (int i = 0; i < 3; ++i) faults.accept.push_back({error});
+    faults.accept.push_back({error});
     loop.listen(std::move(listener.socket), server);
     std::vector<RawPeer> peers;
     for (int i = 0; i < 4; ++i) peers.emplace_back(listener.endpoint);
-    // Each shortage refuses one; the fourth is let in.
+    // Those who wait at a shortage are refused; who comes after it is let in.
+    EXPECT_TRUE(run_until(loop, [&] { return loop.refused_connections() == 4; }));
+    EXPECT_TRUE(server.opened.empty());
+    peers.emplace_back(listener.endpoint);
     EXPECT_TRUE(run_until(loop, [&] { return server.opened.size() == 1; }));
     EXPECT_TRUE(faults.accept.empty());
   }
