@@ -1,5 +1,5 @@
 // loadgen - an independent load generator for message gateways (WebSocket and newline-framed TCP).
-// One file, C++17, Linux: epoll + pthread only. It talks to 127.0.0.0/8 and to nothing else.
+// C++17, Linux: epoll + pthread only. It talks to 127.0.0.0/8 and to nothing else.
 // The contract the server has to fulfil and the meaning of every figure: see README.md.
 #include <arpa/inet.h>
 #include <errno.h>
@@ -28,9 +28,10 @@
 #include <thread>
 #include <vector>
 
-typedef uint64_t u64;
-typedef uint32_t u32;
-typedef uint8_t u8;
+#include "../handshake_key.h"
+#include "../integers.h"
+#include "cpu_use.h"
+#include "histogram.h"
 
 static u64 now_ns() {
   timespec t;
@@ -38,95 +39,6 @@ static u64 now_ns() {
   return (u64)t.tv_sec * 1000000000ull + (u64)t.tv_nsec;
 }
 
-// ---------------------------------------------------------------- histogram
-// Log-linear, 64 steps per power of two: a percentile is the upper edge of its bucket (at most 1.6 % high),
-// the maximum is exact.
-struct Hist {
-  static constexpr int SUB = 6;
-  std::vector<u64> b = std::vector<u64>((64 - SUB + 1) << SUB);
-  u64 n = 0, mx = 0;
-  double sum = 0;
-  static unsigned idx(u64 v) {
-    if (v < (1u << SUB)) return (unsigned)v;
-    int e = 63 - __builtin_clzll(v);
-    return (unsigned)(((e - SUB + 1) << SUB) + ((v >> (e - SUB)) & ((1 << SUB) - 1)));
-  }
-  static u64 upper(unsigned i) {
-    if (i < (1u << SUB)) return i;
-    int e = (int)(i >> SUB) + SUB - 1;
-    u64 lo = ((u64)(1 << SUB) + (i & ((1 << SUB) - 1))) << (e - SUB);
-    return lo + (1ull << (e - SUB)) - 1;
-  }
-  void add(u64 v) {
-    b[idx(v)]++;
-    n++;
-    sum += (double)v;
-    if (v > mx) mx = v;
-  }
-  void merge(const Hist& o) {
-    for (size_t i = 0; i < b.size(); i++) b[i] += o.b[i];
-    n += o.n;
-    sum += o.sum;
-    mx = std::max(mx, o.mx);
-  }
-  double pct(double p) const {  // microseconds
-    if (!n) return 0;
-    u64 rank = (u64)(p * (double)n + 0.9999999), acc = 0;
-    if (rank < 1) rank = 1;
-    if (rank > n) rank = n;
-    for (size_t i = 0; i < b.size(); i++) {
-      acc += b[i];
-      if (acc >= rank) return (double)std::min(upper((unsigned)i), mx) / 1e3;
-    }
-    return (double)mx / 1e3;
-  }
-  double mean() const { return n ? sum / (double)n / 1e3 : 0; }
-};
-
-// ---------------------------------------------------------------- SHA-1 and base64 (handshake check)
-static void sha1(const u8* d, size_t n, u8 out[20]) {
-  u32 h[5] = {0x67452301, 0xEFCDAB89, 0x98BADCFE, 0x10325476, 0xC3D2E1F0};
-  std::vector<u8> m(d, d + n);
-  m.push_back(0x80);
-  while (m.size() % 64 != 56) m.push_back(0);
-  u64 bits = (u64)n * 8;
-  for (int i = 7; i >= 0; i--) m.push_back((u8)(bits >> (8 * i)));
-  auto rol = [](u32 x, int k) { return (x << k) | (x >> (32 - k)); };
-  for (size_t o = 0; o < m.size(); o += 64) {
-    u32 w[80];
-    for (int i = 0; i < 16; i++)
-      w[i] = (u32)m[o + 4 * i] << 24 | (u32)m[o + 4 * i + 1] << 16 | (u32)m[o + 4 * i + 2] << 8 | m[o + 4 * i + 3];
-    for (int i = 16; i < 80; i++) w[i] = rol(w[i - 3] ^ w[i - 8] ^ w[i - 14] ^ w[i - 16], 1);
-    u32 a = h[0], b = h[1], c = h[2], dd = h[3], e = h[4];
-    for (int i = 0; i < 80; i++) {
-      u32 f, k;
-      if (i < 20)
-        f = (b & c) | (~b & dd), k = 0x5A827999;
-      else if (i < 40)
-        f = b ^ c ^ dd, k = 0x6ED9EBA1;
-      else if (i < 60)
-        f = (b & c) | (b & dd) | (c & dd), k = 0x8F1BBCDC;
-      else
-        f = b ^ c ^ dd, k = 0xCA62C1D6;
-      u32 t = rol(a, 5) + f + e + k + w[i];
-      e = dd, dd = c, c = rol(b, 30), b = a, a = t;
-    }
-    h[0] += a, h[1] += b, h[2] += c, h[3] += dd, h[4] += e;
-  }
-  for (int i = 0; i < 20; i++) out[i] = (u8)(h[i / 4] >> (24 - 8 * (i % 4)));
-}
-static std::string base64(const u8* d, size_t n) {
-  static const char T[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string s;
-  for (size_t i = 0; i < n; i += 3) {
-    u32 v = (u32)d[i] << 16 | (i + 1 < n ? (u32)d[i + 1] << 8 : 0) | (i + 2 < n ? d[i + 2] : 0);
-    s += T[v >> 18];
-    s += T[v >> 12 & 63];
-    s += i + 1 < n ? T[v >> 6 & 63] : '=';
-    s += i + 2 < n ? T[v & 63] : '=';
-  }
-  return s;
-}
 static u64 mix(u64 x) {
   x += 0x9E3779B97F4A7C15ull;
   x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9ull;
@@ -948,26 +860,6 @@ struct Worker {
 int Worker::pub_efd = -1;
 
 // ---------------------------------------------------------------- CPU use of the servers and of this program
-struct Cpu {
-  double user = 0, sys = 0;
-};
-static Cpu proc_cpu(int pid) {
-  Cpu c;
-  char f[64], b[1024];
-  snprintf(f, sizeof f, "/proc/%d/stat", pid);
-  FILE* p = fopen(f, "r");
-  if (!p) return c;
-  size_t n = fread(b, 1, sizeof b - 1, p);
-  fclose(p);
-  b[n] = 0;
-  char* q = strrchr(b, ')');
-  unsigned long long u = 0, s = 0;
-  if (q) sscanf(q + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &u, &s);
-  double hz = (double)sysconf(_SC_CLK_TCK);
-  c.user = (double)u / hz;
-  c.sys = (double)s / hz;
-  return c;
-}
 static std::vector<Cpu> all_cpu() {
   std::vector<Cpu> v;
   rusage r;
