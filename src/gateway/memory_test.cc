@@ -1,6 +1,5 @@
 // What an idle client costs this process: the connection, its record, and their places in the tables. Not what the kernel keeps.
 #include <gtest/gtest.h>
-#include <malloc.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -11,28 +10,15 @@
 #include <string>
 #include <vector>
 
+#include "base/heap_test_support.h"
 #include "gateway/compression.h"
 #include "gateway/gateway_test_support.h"
-
-#ifdef __SANITIZE_ADDRESS__
-// Of sanitizer/allocator_interface.h, which Debian's g++ comes without.
-extern "C" std::size_t __sanitizer_get_current_allocated_bytes();
-#endif
 
 namespace gatehouse::gateway {
 namespace {
 
 using namespace testing;
 using wire::Command;
-
-std::size_t heap_bytes() {
-#ifdef __SANITIZE_ADDRESS__
-  return __sanitizer_get_current_allocated_bytes();
-#else
-  const struct mallinfo2 info = mallinfo2();
-  return info.uordblks + info.hblkhd;
-#endif
-}
 
 /// Clients as plain descriptors, and a worker whose events are thrown away: what the test itself allocates must not be counted.
 class Crowd {
@@ -87,7 +73,7 @@ class Crowd {
     test_.settle();
     net::testing::run_for(test_.loop, std::chrono::milliseconds(2500));
     note_events();
-    return heap_bytes();
+    return gatehouse::testing::heap_bytes();
   }
   void name(std::size_t client) {
     worker_.send(Command::bind_uid, ids_[client], "user-" + std::to_string(client), {});
@@ -170,7 +156,7 @@ TEST(Memory, CompressionContextsTakeNoMoreThanTheyReserve) {
   wire::Deflater peer(1, 9);
   const std::string deflated(peer.deflate(message, false));
   std::vector<ClientRecord> clients(50);
-  const std::size_t before = heap_bytes();
+  const std::size_t before = gatehouse::testing::heap_bytes();
   for (std::uint32_t i = 0; i < clients.size(); ++i) {
     clients[i].id = i + 1;
     const wire::DeflateAnswer answer = compression.agree(clients[i], head);
@@ -178,7 +164,7 @@ TEST(Memory, CompressionContextsTakeNoMoreThanTheyReserve) {
     ASSERT_EQ(compression.inflate(clients[i], deflated).message, message);
     ASSERT_FALSE(compression.deflate_for(clients[i], message).empty());
   }
-  EXPECT_LE(heap_bytes() - before, compression.context_bytes() + compression.buffer_bytes() + 64 * 1024);
+  EXPECT_LE(gatehouse::testing::heap_bytes() - before, compression.context_bytes() + compression.buffer_bytes() + 64 * 1024);
   EXPECT_LE(compression.buffer_bytes(), 256U * 1024);
   for (const ClientRecord& client : clients) compression.forget(client);
   EXPECT_EQ(compression.context_bytes(), 0U);

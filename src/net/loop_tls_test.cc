@@ -3,19 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <malloc.h>
-
 #include <iostream>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "base/heap_test_support.h"
 #include "net/tls_test_support.h"
-
-#ifdef __SANITIZE_ADDRESS__
-// Of sanitizer/allocator_interface.h, which Debian's g++ comes without.
-extern "C" std::size_t __sanitizer_get_current_allocated_bytes();
-#endif
 
 namespace gatehouse::net {
 namespace {
@@ -401,15 +395,6 @@ TEST_F(LoopTls, ANewCertificateIsForNewConnectionsAndTheOthersDoNotNotice) {
   ASSERT_TRUE(until([&] { return server_->received.size() == 15; }));
 }
 
-std::size_t tls_heap_bytes() {
-#ifdef __SANITIZE_ADDRESS__
-  return __sanitizer_get_current_allocated_bytes();
-#else
-  const struct mallinfo2 info = mallinfo2();
-  return info.uordblks + info.hblkhd;
-#endif
-}
-
 // OpenSSL's own object for a connection takes 13 to 15 KB; the limit that is promised is 10 KB.
 TEST_F(LoopTls, AnIdleConnectionCostsLittleMoreThanAPlainOne) {
   listen();
@@ -439,10 +424,10 @@ TEST_F(LoopTls, AnIdleConnectionCostsLittleMoreThanAPlainOne) {
     ASSERT_TRUE(until([&] { return loop_.connection_count() == 0; }));
     join(version);
     run_for(loop_, milliseconds(3 * Loop::kTrimMs));
-    const std::size_t before = tls_heap_bytes();
+    const std::size_t before = gatehouse::testing::heap_bytes();
     for (std::size_t i = 0; i < kCount; i += kBatch) join(version);
     run_for(loop_, milliseconds(3 * Loop::kTrimMs));
-    const double each = (static_cast<double>(tls_heap_bytes()) - static_cast<double>(before)) / kCount;
+    const double each = (static_cast<double>(gatehouse::testing::heap_bytes()) - static_cast<double>(before)) / kCount;
     std::cout << "heap bytes per idle connection: " << each << '\n';
     EXPECT_LE(each, 1024) << "a tenth of what is promised";
   }
