@@ -221,12 +221,24 @@ class EveryCallTest(PhpPeerTest):
         _, php_log = self.start_php_worker(register, 2)
         _, native_log = self.start_native_worker(register)
         with contextlib.ExitStack() as held:
-            callers = [held.enter_context(Caller(ports[1])) for _ in range(4)]  # the native gateway deals clients out evenly
-            wait_until(lambda: {event[0] for log in (php_log, native_log) for event in events(log, "connect")} == {c.id for c in callers})
+            there = held.enter_context(Caller(ports[4]))
+            callers = []
+
+            def clients_of(log):
+                return {event[0] for event in events(log, "connect")}
+
+            def both_workers_have_a_client():
+                callers.append(held.enter_context(Caller(ports[1])))
+                ids = {caller.id for caller in [there] + callers}
+                wait_until(lambda: clients_of(php_log) | clients_of(native_log) == ids)
+                return all(clients_of(log) & {caller.id for caller in callers} for log in (php_log, native_log))
+
+            # The native worker may come later than the first clients; from then on they are dealt out evenly.
+            wait_until(both_workers_have_a_client)
             for log in (php_log, native_log):
-                ours = {event[0] for event in events(log, "connect")}
-                caller = next(caller for caller in callers if caller.id in ours)
-                self.check_calls(caller.ask, ports[1], ports[4], [caller.id for caller in callers])
+                caller = next(caller for caller in callers if caller.id in clients_of(log))
+                self.becomes(caller.ask, {"call": "client_count"}, len(callers) + 1)  # its worker is at both gateways
+                self.check_calls(caller.ask, ports[1], ports[4], [caller.id for caller in [there] + callers])
                 self.check_close_uid(caller.ask, ports[1])
 
 
