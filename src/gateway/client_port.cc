@@ -278,13 +278,13 @@ std::size_t ClientPort::read_frames(net::Connection& connection, std::span<char>
     const bool is_part = event.kind == wire::WebSocketEvent::Kind::fragment;
     const bool is_end = event.kind == wire::WebSocketEvent::Kind::close || event.kind == wire::WebSocketEvent::Kind::error;
     if (limited && !is_end && !spend(client, is_part ? 0 : 1, event.consumed)) break;
-    if (!take(connection, client, event)) break;
+    if (!take(connection, client, event, used == bytes.size())) break;
     if (is_part && !may_wait(connection, client, bytes.size() - used)) break;
   }
   return used;
 }
 
-bool ClientPort::take(net::Connection& connection, std::uint32_t client, const wire::WebSocketEvent& event) {
+bool ClientPort::take(net::Connection& connection, std::uint32_t client, const wire::WebSocketEvent& event, bool is_last) {
   const std::string_view payload(event.payload.data(), event.payload.size());
   using Kind = wire::WebSocketEvent::Kind;
   switch (event.kind) {
@@ -315,7 +315,8 @@ bool ClientPort::take(net::Connection& connection, std::uint32_t client, const w
       // A close frame may come without a code: 1005 is a name for that, not a code (RFC 6455, 7.1.5).
       const std::uint16_t code = event.close_code == wire::close_code::kNoStatus ? std::uint16_t{0} : event.close_code;
       clients_.depart(client, {Cause::client_closed, code, std::string(payload)});
-      connection.close();
+      // Nothing may follow a close frame; from one that breaks that rule what it sent is read, so that no reset overtakes the reply.
+      is_last ? connection.finish() : connection.close();
       return false;
     }
     case Kind::error:

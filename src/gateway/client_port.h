@@ -113,7 +113,7 @@ class ClientPort : public net::ConnectionHandler {
   std::size_t read_frames(net::Connection& connection, std::span<char> bytes);
   std::size_t read_stream(net::Connection& connection, std::span<char> bytes, std::size_t seen);
   /// One WebSocket event; false when the client has gone with it.
-  bool take(net::Connection& connection, std::uint32_t client, const wire::WebSocketEvent& event);
+  bool take(net::Connection& connection, std::uint32_t client, const wire::WebSocketEvent& event, bool is_last);
   void inflate_and_deliver(std::uint32_t client, const wire::WebSocketEvent& event);
   void deliver(std::uint32_t client, std::string_view message, bool binary);
   void fail(std::uint32_t client, std::uint16_t code, const char* reason);

@@ -107,6 +107,16 @@ void Connection::close() {
   loop_->mark_dirty(*this);
 }
 
+void Connection::finish() {
+  const bool waits_for_handshake = tls_ != nullptr && !tls_->is_established();
+  if (state_ != State::open || waits_for_handshake) return close();
+  state_ = State::flushing;
+  peer_ended_ = true;
+  paused_ = true;
+  if (!write_blocked_) loop_->flush(*this);
+  if (state_ == State::flushing) loop_->limit_closing(*this, loop_->now_ms() + kMostFlushMs);
+}
+
 void Connection::destroy() { loop_->end(*this, CloseCause::closed_here, 0); }
 
 }  // namespace gatehouse::net

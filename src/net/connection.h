@@ -141,6 +141,9 @@ class Connection {
   /// kLingerMs, or does not close in that time, is cut off; so is one that is not done after kMostFlushMs. What is queued
   /// before the handshake of TLS is done waits for that, within the same times.
   void close();
+  /// As close(), for a peer that has said in its own protocol that nothing more comes from it: writes now and, when the kernel
+  /// takes all, ends the connection without waiting for its FIN. What it sends all the same is answered with a reset.
+  void finish();
   /// Ends it now; what is queued is dropped.
   void destroy();
 

@@ -108,6 +108,35 @@ TEST(LoopClose, AHalfClosedPeerStillGetsWhatCloseHasToWrite) {
   EXPECT_EQ(pair.server.closed[0].cause, CloseCause::closed_here);
 }
 
+TEST(LoopClose, FinishDoesNotWaitForThePeersEnd) {
+  AcceptedPair pair;
+  pair.connection()->send("last words");
+  pair.connection()->finish();
+  ASSERT_TRUE(pair.run_until_closed());  // and the peer has said nothing
+  EXPECT_EQ(pair.server.closed[0].cause, CloseCause::closed_here);
+  ASSERT_TRUE(run_until(pair.loop, [&] {
+    pair.client().read();
+    return pair.client().ended || pair.client().error != 0;
+  }));
+  EXPECT_EQ(pair.client().received, "last words");
+  EXPECT_EQ(pair.client().error, 0);
+}
+
+TEST(LoopClose, FinishWritesAllToASlowReader) {
+  AcceptedPair pair(8 * 1024);
+  const std::string sent = pattern(3'000'000);
+  pair.connection()->send(sent);
+  pair.connection()->finish();
+  EXPECT_FALSE(pair.connection()->is_open());
+  ASSERT_TRUE(run_until(pair.loop, [&] {
+    pair.client().read(20'000);
+    return pair.client().ended || pair.client().error != 0;
+  }));
+  EXPECT_TRUE(pair.client().received == sent);
+  ASSERT_TRUE(pair.run_until_closed());
+  EXPECT_EQ(pair.server.closed[0].cause, CloseCause::closed_here);
+}
+
 TEST(LoopClose, ALongIdleConnectionIsClosedInOrderToo) {
   AcceptedPair pair;
   // Asleep for longer than the linger time, then closed by data: the time must count from the close.
@@ -129,11 +158,15 @@ TEST(LoopClose, ALongIdleConnectionIsClosedInOrderToo) {
 }
 
 TEST(LoopClose, APeerThatNeitherReadsNorClosesIsEndedAfterTheLingerTime) {
-  for (const std::size_t queued : {std::size_t{5}, std::size_t{20'000'000}}) {  // lingering, and still flushing
+  struct Way {
+    std::size_t queued;
+    void (Connection::*end)();
+  };
+  for (const Way way : {Way{5, &Connection::close}, Way{20'000'000, &Connection::close}, Way{20'000'000, &Connection::finish}}) {
     AcceptedPair pair(8 * 1024);
-    pair.connection()->send(std::string(queued, 'q'));
+    pair.connection()->send(std::string(way.queued, 'q'));
     const auto start = std::chrono::steady_clock::now();
-    pair.connection()->close();
+    (pair.connection()->*way.end)();
     ASSERT_TRUE(pair.run_until_closed());
     const auto took = std::chrono::steady_clock::now() - start;
     EXPECT_GE(took, milliseconds(Connection::kLingerMs));
@@ -182,23 +215,20 @@ TEST(LoopClose, SendsToTheDeadAreCountedNoOps) {
 
 enum class Where { on_open, on_data, on_drain, on_close_of_another, timer, post };
 
-class LoopCloseAnywhere : public ::testing::TestWithParam<std::tuple<Where, bool>> {};
+using End = void (Connection::*)();
 
-TEST_P(LoopCloseAnywhere, CloseAndDestroyInEveryCallback) {
-  const auto [where, destroy] = GetParam();
+class LoopCloseAnywhere : public ::testing::TestWithParam<std::tuple<Where, End>> {};
+
+TEST_P(LoopCloseAnywhere, EndsInEveryCallback) {
+  const auto [where, end] = GetParam();
   LocalListener listener;
   Recorder server;
   Loop loop(Log("test"));
   loop.listen(std::move(listener.socket), server);
-  const auto finish = [&, destroy = destroy](Connection& connection) {
+  const auto finish = [end = end](Connection& connection) {
     connection.send("bye");
-    if (destroy) {
-      connection.destroy();
-      connection.destroy();
-    } else {
-      connection.close();
-      connection.close();
-    }
+    (connection.*end)();
+    (connection.*end)();
     EXPECT_FALSE(connection.is_open());
   };
   switch (where) {
@@ -245,7 +275,7 @@ TEST_P(LoopCloseAnywhere, CloseAndDestroyInEveryCallback) {
   }));
   for (const ConnectionId id : server.opened) EXPECT_EQ(server.times_closed(id), 1);
   EXPECT_EQ(loop.connection_count(), 0U);
-  if (!destroy && where != Where::on_close_of_another) {
+  if (end == &Connection::close && where != Where::on_close_of_another) {
     for (const RawPeer& peer : peers)
       EXPECT_EQ(peer.received.substr(peer.received.size() - std::min<std::size_t>(peer.received.size(), 3)), "bye");
   }
@@ -254,7 +284,7 @@ TEST_P(LoopCloseAnywhere, CloseAndDestroyInEveryCallback) {
 INSTANTIATE_TEST_SUITE_P(Everywhere, LoopCloseAnywhere,
                          ::testing::Combine(::testing::Values(Where::on_open, Where::on_data, Where::on_drain,
                                                               Where::on_close_of_another, Where::timer, Where::post),
-                                            ::testing::Bool()));
+                                            ::testing::Values(&Connection::close, &Connection::finish, &Connection::destroy)));
 
 TEST(LoopClose, NothingIsDeliveredAfterDestroy) {
   AcceptedPair pair;
@@ -302,7 +332,7 @@ TEST(LoopClose, RandomLivesEndExactlyOnce) {
   std::mt19937 random(7);
   loop.listen(std::move(listener.socket), server);
   const auto act = [&](Connection& connection) {
-    switch (random() % 12) {
+    switch (random() % 13) {
       case 0: connection.close(); break;
       case 1: connection.destroy(); break;
       case 2: connection.pause(); break;
@@ -311,6 +341,7 @@ TEST(LoopClose, RandomLivesEndExactlyOnce) {
       case 5: connection.send(SharedBytes::copy_of(std::string(random() % 3000, 'b'))); break;
       case 6: connection.notify_below(random() % 10'000); break;
       case 7: connection.flush(); break;
+      case 8: connection.finish(); break;
       default: connection.send("hello");
     }
   };
