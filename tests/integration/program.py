@@ -124,6 +124,10 @@ class Program:
     def processes(self, role):
         return [process for process in self.status()["processes"] if process["role"] == role]
 
+    def wait_until_joined(self, workers):
+        """Until that many native workers are at every gateway. Processes that are up find each other only then, in any order."""
+        wait_until(lambda: all(p.get("inner_connections") == 2 * workers for p in self.processes("gateway")), 60, f"{workers} workers everywhere")
+
     def pids(self, role):
         return [process["pid"] for process in self.processes(role)]
 
@@ -189,7 +193,9 @@ class ProgramTest(unittest.IsolatedAsyncioTestCase):
         arguments = ["--register", f"127.0.0.1:{ports[0]}", "--start-port", ports[1 + len(schemes)], "--gateways", gateways, "--workers", workers]
         for scheme, port in zip(schemes, clients):
             arguments += ["--listen", f"{scheme}://127.0.0.1:{port}"]
-        return self.start("echo", *arguments, *extra), clients
+        program = self.start("echo", *arguments, *extra)
+        program.wait_until_joined(workers)
+        return program, clients
 
 
 class LineClient:
@@ -223,10 +229,13 @@ class LineClient:
                 return seen[-1]
 
     def is_closed(self):
+        """Reads to the end. What came before it is in `buffer`."""
         try:
             while True:
-                if not self.socket.recv(65536):
+                chunk = self.socket.recv(65536)
+                if not chunk:
                     return True
+                self.buffer += chunk
         except TimeoutError:
             return False
         except ConnectionError:

@@ -11,7 +11,10 @@ class RawWebSocket:
                             b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
         head = b""
         while not head.endswith(b"\r\n\r\n"):
-            head += self.socket.recv(1)
+            got = self.socket.recv(1)
+            if not got:
+                raise ConnectionError(f"closed after {head!r}")
+            head += got
 
     @staticmethod
     def frame(payload):

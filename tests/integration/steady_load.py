@@ -23,7 +23,10 @@ class Client:
         self.socket.sendall(REQUEST)
         head = b""
         while b"\r\n\r\n" not in head:
-            head += self.socket.recv(4096)
+            got = self.socket.recv(4096)
+            if not got:
+                raise ConnectionError(f"closed after {head!r}")
+            head += got
         self.input = head.split(b"\r\n\r\n", 1)[1]
         self.socket.setblocking(False)
         self.output = b""

@@ -24,6 +24,7 @@ class CallsTest(ProgramTest):
         for port in self.ports:
             arguments += ["--listen", f"{scheme}://127.0.0.1:{port}"]
         self.program_ = self.start("echo", *arguments)
+        self.program_.wait_until_joined(1)
         return self.program_
 
     def run_call(self, *words, stdin=b"", environment=None):
@@ -127,7 +128,7 @@ ping_data = "ping"
             file.flush()
             program = self.start("gatehouse", "-c", file.name)
         self.start("native_worker", "--register", self.register)
-        wait_until(lambda: program.processes("gateway")[0]["inner_connections"] == 2, what="the worker at the gateway")
+        program.wait_until_joined(1)
         with LineClient(port) as one:
             (id_one,) = wait_until(lambda: self.call("client_ids"), what="the first client")
             with LineClient(port) as other:
@@ -209,11 +210,11 @@ ping_data = "ping"
         pid = next(p["pid"] for p in program.processes("gateway") if str(self.ports[1]) in p["listening"])
         os.kill(pid, signal.SIGSTOP)
         try:
-            result = self.run_call("client_count", "--timeout", "500ms")
+            result = self.run_call("client_count", "--timeout", "2s")  # long enough for the other one, however busy the machine is
             self.assertEqual((result.returncode, result.stdout), (1, b""))
             self.assertIn(hung, result.stderr.decode())
             self.assertNotIn(f"127.0.0.1:{self.inner[0]}", result.stderr.decode())
-            result = self.run_call("send_to_all", "goes on", "--timeout", "500ms")
+            result = self.run_call("send_to_all", "goes on", "--timeout", "2s")
             self.assertEqual(result.returncode, 1)
             self.assertIn(hung, result.stderr.decode())
             await self.assert_receives(a, "goes on")
@@ -236,7 +237,8 @@ ping_data = "ping"
                 self.assertIn(f"127.0.0.1:{self.inner[1]}", result.stderr.decode())
         self.call("send_to_client", id_a, "still here")
         await self.assert_receives(a, "still here")
-        wait_until(lambda: self.run_call("client_count").stdout == b"1\n", what="the killed gateway is back")
+        wait_until(lambda: pid not in program.pids("gateway"), what="it is known that the gateway is gone")
+        program.wait_until_joined(1)
         _, id_c = await self.connect(1)
         self.assertEqual(self.call("is_online", id_c), ["true"])
 
@@ -263,7 +265,7 @@ secret_key = "s3"
         self.register = f"127.0.0.1:{ports[0]}"
         self.assertEqual(self.call("client_count", "--secret-key", "s3"), ["0"])
         self.assertEqual(self.run_call("client_count", environment={"GATEHOUSE_SECRET_KEY": "s3"}).stdout, b"0\n")
-        wrong = self.run_call("client_count", "--secret-key", "s4", "--timeout", "500ms")
+        wrong = self.run_call("client_count", "--secret-key", "s4", "--timeout", "2s")
         self.assertEqual(wrong.returncode, 1)
         self.assertIn(b"secret_key", wrong.stderr)
 
@@ -276,7 +278,7 @@ secret_key = "s3"
             self.assertEqual(result.returncode, 2, words)
             self.assertEqual(result.stderr.count(b"\n"), 1, result.stderr)
             self.assertIn(said, result.stderr.decode())
-        result = self.run_call("client_count", "--timeout", "300ms")
+        result = self.run_call("client_count", "--timeout", "1s")
         self.assertEqual(result.returncode, 1)
         self.assertIn("127.0.0.1:1: Connection refused", result.stderr.decode())
 

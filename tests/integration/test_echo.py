@@ -65,8 +65,8 @@ class EchoTest(ProgramTest):
     async def test_too_big_a_message_is_refused_with_1009(self):
         _, (port,) = self.start_echo("websocket")
         async with websockets.connect(f"ws://127.0.0.1:{port}/", max_size=None) as client:
-            await client.send("E" * (1024 * 1024 + 1))
             with self.assertRaises(websockets.ConnectionClosed) as closed:
+                await client.send("E" * (1024 * 1024 + 1))  # may end in the middle of it
                 await asyncio.wait_for(client.recv(), 30)
             self.assertEqual(closed.exception.rcvd.code, 1009)
 
@@ -115,7 +115,9 @@ class EchoTest(ProgramTest):
             client.sendall(data)
             back = b""
             while len(back) < len(data):
-                back += client.recv(65536)
+                chunk = client.recv(65536)
+                self.assertTrue(chunk, "closed too early")
+                back += chunk
             self.assertEqual(back, data)
 
     def test_four_protocols_in_one_cluster(self):

@@ -4,7 +4,7 @@ import tempfile
 
 import websockets
 
-from program import ProgramTest, free_ports
+from program import ProgramTest, free_ports, wait_until
 
 CONFIGURATION = """
 [register]
@@ -32,6 +32,7 @@ class HandshakesTest(ProgramTest):
         file.flush()
         self.gatehouse = self.start("gatehouse", "-c", file.name)
         self.start("native_worker", "--register", f"127.0.0.1:{register}")
+        self.gatehouse.wait_until_joined(1)
         self.url = f"ws://127.0.0.1:{port}/"
 
     def connect(self, path="", **more):
@@ -80,7 +81,7 @@ class HandshakesTest(ProgramTest):
         limits = gateway()["limits"]
         self.assertEqual(limits["origin"], 2)
         self.assertGreaterEqual(limits["connections_per_address"], 1)
-        self.assertIn("limit origin: ", self.gatehouse.log())
+        wait_until(lambda: "limit origin: " in self.gatehouse.log(), what="a line in the log")
 
 
 if __name__ == "__main__":

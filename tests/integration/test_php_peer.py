@@ -267,16 +267,24 @@ class SameAnswersTest(PhpPeerTest):
                 for who, call, arguments in [
                         (a, "bind_uid", {"uid": "5"}), (b, "bind_uid", {"uid": "5"}), (c, "bind_uid", {"uid": "ü"}),
                         *[(who, "join_group", {"group": name}) for name in NAMES for who in (a, c)], (b, "join_group", {"group": "room"}),
-                        (a, "set_session", {"value": {"7": [1, {"k": None}], "f": 1.5, "yes": True}}), (b, "set_session", {"value": []}),
-                        (a, "update_session", {"value": {"7": ["one"], "8": 8}})]:
+                        (a, "set_session", {"value": {"7": [1, {"k": None}], "f": 1.5, "yes": True}}), (b, "set_session", {"value": []})]:
                     client.ask({"call": call, "client": who.id, **arguments})
+                # Every command travels on a connection of its own, so that a later one might be first.
+                self.becomes(client.ask, {"call": "session", "client": a.id}, ordered({"7": [1, {"k": None}], "f": 1.5, "yes": True}))
+                client.ask({"call": "update_session", "client": a.id, "value": {"7": ["one"], "8": 8}})
             self.becomes(client.ask, {"call": "client_count_by_group", "group": "room"}, 6)
-            self.becomes(client.ask, {"call": "session", "client": sides[ports[3]][0].id}, ordered({"7": ["one", {"k": None}], "f": 1.5, "yes": True, "8": 8}))
+            for name in NAMES[1:]:
+                self.becomes(client.ask, {"call": "client_count_by_group", "group": name}, 4)
+            self.becomes(client.ask, {"call": "client_ids_by_uid", "uid": "5"}, sorted(clients[i].id for clients in sides.values() for i in (0, 1)))
+            self.becomes(client.ask, {"call": "client_ids_by_uid", "uid": "ü"}, sorted(clients[2].id for clients in sides.values()))
+            for first, *_ in sides.values():
+                self.becomes(client.ask, {"call": "session", "client": first.id}, ordered({"7": ["one", {"k": None}], "f": 1.5, "yes": True, "8": 8}))
             self.compare(client, sides)
             for clients in sides.values():
                 client.ask({"call": "leave_group", "client": clients[0].id, "group": "room"})
                 client.ask({"call": "unbind_uid", "client": clients[0].id})
             client.ask({"call": "ungroup", "group": "7"})
+            self.becomes(client.ask, {"call": "client_ids_by_uid", "uid": "5"}, sorted(clients[1].id for clients in sides.values()))
             self.becomes(client.ask, {"call": "client_count_by_group", "group": "room"}, 4)
             self.becomes(client.ask, {"call": "client_count_by_group", "group": "7"}, 0)
             self.compare(client, sides)
@@ -433,7 +441,7 @@ class SecretTest(PhpPeerTest):
         nobody = self.php("client.php", register, "", talks=True)
         self.assertIn("error", nobody.ask({"call": "is_online", "client": f"7f000001{ports[2]:04x}00000001"}))
         for words in ("wrong secret_key", "without the secret key"):
-            self.assertIn(words, program.log())
+            wait_until(lambda said=words: said in program.log(), what=words)
         self.assertNotIn(SECRET, program.log())
 
 

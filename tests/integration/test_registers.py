@@ -17,7 +17,7 @@ class RegistersTest(ProgramTest):
 
     def clients(self, *registers):
         """How many clients those see who know these registers; None when nobody answers."""
-        command = [BIN / "gatehouse", "call", "client_count", "--json", "--timeout", "2s"]
+        command = [BIN / "gatehouse", "call", "client_count", "--json", "--timeout", "5s"]
         for port in registers:
             command += ["--register", f"127.0.0.1:{port}"]
         result = subprocess.run(command, capture_output=True, timeout=60)

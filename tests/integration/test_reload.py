@@ -1,5 +1,6 @@
 """reload, stop -g and the death of workers under load: nothing is lost, nobody is disconnected."""
 import os
+import re
 import signal
 import time
 import unittest
@@ -28,6 +29,7 @@ class ReloadableTest(PhpPeerTest):
         self.addCleanup(program.stop)
         program.start()
         program.name = "reloadable"  # commands come from a file that is always whole
+        program.wait_until_joined(workers)
         return program, clients
 
     def put(self, word):
@@ -51,17 +53,30 @@ class ReloadableTest(PhpPeerTest):
         client.send(message)
         self.assertEqual(client.receive(), f"{word} {message}")
 
+    def send_until(self, program, client, name):
+        """Gives a worker a handler that ends when the file that is returned exists; returns when it has begun."""
+        file = program.directory / name
+        client.send(f"until {file}")
+        wait_until(file.with_name(name + ".begun").exists, what="the handler has begun")
+        return file
+
     def said(self, client):
         client.send("hello")
         return client.receive()
 
 
 class ReloadTest(ReloadableTest):
+    def wait_until_all_heard(self, load, word):
+        """However slow the machine is, each client must have had answers of each program."""
+        last = word.encode()
+        wait_until(lambda: load.mistakes or all(client.words[-1:] == [last] for client in load.clients), 60, f"everybody heard {word}")
+
     def test_under_load_each_client_turns_to_the_new_answers_once(self):
         program, (port,) = self.start_reloadable("websocket")
         load = SteadyLoad(port, clients=100, per_second=2000, exactly_once=True)
         words = ["first"]
         for word in ("second", "slow3", "fourth"):
+            self.wait_until_all_heard(load, words[-1])
             time.sleep(0.2)
             before = program.pids("worker")
             self.put(word)
@@ -70,10 +85,9 @@ class ReloadTest(ReloadableTest):
             after = program.pids("worker")
             self.assertEqual(len(after), 2)
             self.assertFalse(set(before) & set(after))
-        time.sleep(0.2)
+        self.wait_until_all_heard(load, words[-1])
         self.assertEqual(load.finish(), [], program.log())
         self.assertEqual(load.again, 0)
-        self.assertGreater(load.said, 2000)
         for seen in load.words():
             self.assertEqual(list(seen), [word for word in words if word in seen], "in their order, each once")
             self.assertEqual((seen[0], seen[-1]), ("first", "fourth"))
@@ -119,27 +133,28 @@ class ReloadTest(ReloadableTest):
         native = next(client for client, answer in zip(clients, before) if answer.startswith("first"))
         pid = program.pids("worker")[0]
         os.kill(pid, signal.SIGSTOP)
+        (gateway,) = program.processes("gateway")
         native.send("under way")
-        time.sleep(0.1)
+        wait_until(lambda: program.processes("gateway")[0]["messages_in"] > gateway["messages_in"], what="the gateway has passed it on")
         os.kill(pid, signal.SIGKILL)
         self.assertIn(native.receive(), {"echo under way", "second under way again"})
         self.assertEqual(len(events(log, "joined")), 1)
         self.assertEqual(events(log, "left"), [])
 
     def test_a_suspended_handler_finishes_and_what_its_client_says_next_waits(self):
-        program, (port,) = self.start_reloadable("text")
+        program, (port,) = self.start_reloadable("text", extra=["--log-level", "debug"])
         with LineClient(port) as sleeper, LineClient(port) as other:
             self.answers(sleeper, "first")
             self.answers(other, "first")
-            sleeper.send("sleep 1500")
-            time.sleep(0.2)
+            wake = self.send_until(program, sleeper, "wake")
             self.put("second")
-            graceful = self.reload(program, "-g")
-            time.sleep(0.2)  # with -g it returns when the old ones have been told, not when they have heard it
+            self.assertRegex(self.reload(program, "-g"), "[12] old ones are still finishing")
+            # With -g it returns when the old ones have been told, not when the gateway has heard of it.
+            wait_until(lambda: program.log().count("is leaving;") == 2, what="both are leaving")
             sleeper.send("next")
-            self.assertRegex(graceful, "[12] old ones are still finishing")
             self.answers(other, "second")
-            self.assertEqual(sleeper.receive(), "first sleep 1500")
+            wake.touch()
+            self.assertEqual(sleeper.receive(), f"first until {wake}")
             self.assertEqual(sleeper.receive(), "second next")
             # And one more, by signal.
             self.put("third")
@@ -149,12 +164,12 @@ class ReloadTest(ReloadableTest):
     def test_one_that_is_not_done_in_time_is_done_again_by_another(self):
         program, (port,) = self.start_reloadable("text", extra=["--reload-timeout", "0.3"])
         with LineClient(port) as client:
-            client.send("sleep 3500")
-            time.sleep(0.2)
+            wake = self.send_until(program, client, "wake")
             self.put("second")
-            self.assertIn("1 old ones were not done in time", self.reload(program))
+            self.assertRegex(self.reload(program), "[12] old ones were not done in time")
             client.send("next")
-            self.assertEqual(client.receive(), "second sleep 3500 again")
+            wake.touch()
+            self.assertEqual(client.receive(), f"second until {wake} again")
             self.assertEqual(client.receive(), "second next")
 
     def test_workers_are_killed_under_load(self):
@@ -171,7 +186,7 @@ class ReloadTest(ReloadableTest):
                        what="another in its place")
         self.assertEqual(load.finish(), [], program.log())
         self.assertGreater(load.again, 0)
-        self.assertRegex(program.log(), "events that it had not finished; they go to another worker")
+        wait_until(lambda: "events that it had not finished; they go to another worker" in program.log(), what="a line in the log")
 
     def test_the_only_worker_is_killed(self):
         program, (port,) = self.start_reloadable("websocket", workers=1)
@@ -188,10 +203,11 @@ class ReloadTest(ReloadableTest):
             deadly.send("abort")
             self.assertTrue(deadly.is_closed())
             self.answers(other, "first")
-        self.assertRegex(program.log(), "3 workers.*were lost while they handled one and the same event.*which is disconnected")
+        lost = "3 workers.*were lost while they handled one and the same event.*which is disconnected"
+        wait_until(lambda: re.search(lost, program.log()), what=lost)
 
     def test_a_worker_that_hangs_is_given_up(self):
-        program, (port,) = self.start_reloadable("text", workers=2, extra=["--worker-timeout-ms", 1500])
+        program, (port,) = self.start_reloadable("text", workers=2, extra=["--worker-timeout-ms", 3000])
         with LineClient(port) as one, LineClient(port) as two:
             self.answers(one, "first")
             self.answers(two, "first")

@@ -1,5 +1,6 @@
 """Sessions: what a handler writes, the next event of that client sees; what others write meanwhile stays."""
 import json
+import pathlib
 import subprocess
 import tempfile
 import unittest
@@ -18,7 +19,7 @@ class SessionsTest(ProgramTest):
         file.flush()
         program = self.start("gatehouse", "-c", file.name)
         self.start("native_worker", "--register", self.register, "--workers", workers)
-        wait_until(lambda: program.processes("gateway")[0]["inner_connections"] == 2 * workers, what="the workers at the gateway")
+        program.wait_until_joined(workers)
 
     def request(self, client, **request):
         client.send(json.dumps(request))
@@ -51,9 +52,12 @@ class SessionsTest(ProgramTest):
         self.start_cluster(workers=2)
         with LineClient(self.port) as client:
             id = self.request(client, session={"n": 1, "old": True, "cart": {"apple": 1}})["id"]
-            client.send(json.dumps({"merge": {"n": 2, "name": "Tom"}, "erase": "old", "sleep": 600}))
+            go_on = self.enterContext(tempfile.TemporaryDirectory(prefix="gatehouse-sessions-")) + "/go-on"
+            client.send(json.dumps({"merge": {"n": 2, "name": "Tom"}, "erase": "old", "until": go_on}))
+            wait_until(pathlib.Path(go_on + ".begun").exists, what="the handler runs")
             self.call("update_session", id, '{"vip":true,"cart":{"pear":2}}')
             self.assertEqual(self.call("session", id), {"n": 1, "old": True, "cart": {"apple": 1, "pear": 2}, "vip": True}, "it still runs")
+            pathlib.Path(go_on).touch()
             self.assertEqual(self.answer(client)["session"], {"n": 2, "name": "Tom", "cart": {"apple": 1}})
             both = {"n": 2, "name": "Tom", "cart": {"apple": 1, "pear": 2}, "vip": True}
             self.assertEqual(self.request(client)["session"], both)

@@ -2,6 +2,7 @@
 #include <gatehouse/gatehouse.h>
 
 #include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -49,6 +50,12 @@ class Caller : public gh::Events {
       count = count.is_null() ? 1 : count.get<int>() + 1;
     }
     if (request.contains("sleep")) co_await gh::sleep(std::chrono::milliseconds(request["sleep"].get<int>()));
+    if (request.contains("until")) {
+      // The test knows that the handler runs, and decides how long: until there is a file of this name.
+      const auto file = request["until"].get<std::string>();
+      std::ofstream(file + ".begun").close();
+      while (!std::filesystem::exists(file)) co_await gh::sleep(std::chrono::milliseconds(5));
+    }
     gh::Value answer = {{"id", client.id()}, {"session", client.session()}};
     if (request.contains("call")) {
       try {

@@ -5,6 +5,8 @@
 
 #include <charconv>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -38,6 +40,11 @@ class Answers : public gh::Events {
       int ms = 0;
       std::from_chars(text.data() + 6, text.data() + text.size(), ms);
       co_await gh::sleep(std::chrono::milliseconds(ms));
+    } else if (text.starts_with("until ")) {
+      // The test knows that the handler runs, and decides how long.
+      const std::filesystem::path file(text.substr(6));
+      std::ofstream(file.string() + ".begun").close();
+      while (!std::filesystem::exists(file)) co_await gh::sleep(std::chrono::milliseconds(10));
     } else if (text == "abort") {
       std::abort();
     } else if (text == "hang") {
