@@ -1,4 +1,5 @@
 """Starts programs of the build as a user would, and takes them down again whatever happens."""
+import asyncio
 import contextlib
 import fcntl
 import json
@@ -10,6 +11,8 @@ import subprocess
 import tempfile
 import time
 import unittest
+
+import websockets
 
 BIN = pathlib.Path(os.environ.get("GATEHOUSE_BIN_DIR", pathlib.Path(__file__).parents[2] / "build" / "dev" / "bin"))
 OUTPUT = pathlib.Path(os.environ.get("GATEHOUSE_TEST_OUTPUT", pathlib.Path(__file__).parents[2] / "test-output"))
@@ -74,6 +77,11 @@ def free_ports(count):
     while not (ports := PortBlock.claim().free(count)):
         pass
     return ports
+
+
+def open_websocket(url, **options):
+    """A client of python3-websockets that does not end the connection by itself when a busy machine keeps it from reading for long."""
+    return websockets.connect(url, **{"ping_interval": None, "open_timeout": 60, **options})
 
 
 def is_listening(port):
@@ -174,6 +182,9 @@ class Program:
 
 class ProgramTest(unittest.IsolatedAsyncioTestCase):
     """A test that starts programs; they are stopped, and their output looked through, at its end."""
+
+    async def asyncSetUp(self):
+        asyncio.get_running_loop().set_debug(False)  # unittest's choice: it makes many messages take several times as long
 
     def start(self, name, *arguments):
         program = self.program(name, *arguments)

@@ -8,7 +8,7 @@ import tempfile
 
 import websockets
 
-from program import BIN, LineClient, ProgramTest, free_ports, wait_until
+from program import BIN, LineClient, ProgramTest, free_ports, open_websocket, wait_until
 
 STRANGER = "7f00000100010000002a"
 
@@ -45,7 +45,7 @@ class CallsTest(ProgramTest):
     async def connect(self, gateway):
         """A WebSocket client of one of the two gateways, and its id."""
         before = set(self.call("client_ids"))
-        client = await websockets.connect(f"ws://127.0.0.1:{self.ports[gateway]}/")
+        client = await open_websocket(f"ws://127.0.0.1:{self.ports[gateway]}/")
         self.addAsyncCleanup(client.close)
         (new,) = set(self.call("client_ids")) - before
         self.assertEqual(int(new[8:12], 16), self.inner[gateway])

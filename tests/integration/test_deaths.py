@@ -5,9 +5,7 @@ import os
 import signal
 import unittest
 
-import websockets
-
-from program import LineClient, ProgramTest, wait_until
+from program import LineClient, ProgramTest, open_websocket, wait_until
 
 
 class Talker:
@@ -33,7 +31,7 @@ class Talker:
 class DeathsTest(ProgramTest):
     async def talk_during(self, port, count, what):
         """`count` clients talk before, during and after `what()`; all must be connected and answered all along."""
-        clients = [await websockets.connect(f"ws://127.0.0.1:{port}/") for _ in range(count)]
+        clients = [await open_websocket(f"ws://127.0.0.1:{port}/") for _ in range(count)]
         talkers = [Talker(client) for client in clients]
         tasks = [asyncio.create_task(talker.run()) for talker in talkers]
         await asyncio.sleep(0.3)
@@ -83,7 +81,7 @@ class DeathsTest(ProgramTest):
 
     async def test_worker_costs_nobody_a_connection(self):
         program, (port,) = self.start_echo("websocket", workers=2)
-        clients = [await websockets.connect(f"ws://127.0.0.1:{port}/") for _ in range(10)]
+        clients = [await open_websocket(f"ws://127.0.0.1:{port}/") for _ in range(10)]
         for number, client in enumerate(clients):
             await client.send(f"E{number}")
             self.assertEqual(await asyncio.wait_for(client.recv(), 30), f"E{number}")
@@ -95,7 +93,7 @@ class DeathsTest(ProgramTest):
 
     async def test_events_wait_while_there_is_no_worker(self):
         program, (port,) = self.start_echo("websocket")
-        async with websockets.connect(f"ws://127.0.0.1:{port}/") as client:
+        async with open_websocket(f"ws://127.0.0.1:{port}/") as client:
             await client.send("E1")
             self.assertEqual(await asyncio.wait_for(client.recv(), 30), "E1")
             worker = program.pids("worker")[0]
@@ -115,7 +113,7 @@ class DeathsTest(ProgramTest):
     async def test_a_new_client_during_the_absence_of_workers_is_served_later(self):
         program, (port,) = self.start_echo("websocket")
         os.kill(program.pids("worker")[0], signal.SIGKILL)
-        async with websockets.connect(f"ws://127.0.0.1:{port}/", open_timeout=30) as client:
+        async with open_websocket(f"ws://127.0.0.1:{port}/", open_timeout=30) as client:
             await client.send("Enew")
             self.assertEqual(await asyncio.wait_for(client.recv(), 30), "Enew")
 

@@ -8,13 +8,13 @@ import unittest
 
 import websockets
 
-from program import LineClient, ProgramTest
+from program import LineClient, ProgramTest, open_websocket
 
 
 class EchoTest(ProgramTest):
     async def test_websocket_text_and_binary_come_back_as_they_came(self):
         _, (port,) = self.start_echo("websocket", extra=["--mirror"])
-        async with websockets.connect(f"ws://127.0.0.1:{port}/") as client:
+        async with open_websocket(f"ws://127.0.0.1:{port}/") as client:
             for message in ["E", "", "hello", "Zoë 中文 😀", b"", b"\x00\xff\xfe", os.urandom(125), os.urandom(126), os.urandom(65535),
                             os.urandom(65536), "x" * (1024 * 1024)]:
                 await client.send(message)
@@ -25,7 +25,7 @@ class EchoTest(ProgramTest):
     async def test_contract_of_the_load_generator(self):
         _, (port,) = self.start_echo("websocket", gateways=2, workers=2)
         url = f"ws://127.0.0.1:{port}/"
-        async with websockets.connect(url) as one, websockets.connect(url) as two, websockets.connect(url) as three:
+        async with open_websocket(url) as one, open_websocket(url) as two, open_websocket(url) as three:
             await one.send("Eback")
             self.assertEqual(await asyncio.wait_for(one.recv(), 30), "Eback")
             for member in (one, two):
@@ -40,7 +40,7 @@ class EchoTest(ProgramTest):
 
     async def test_fragments_and_pings_between_them(self):
         _, (port,) = self.start_echo("websocket", extra=["--mirror"])
-        async with websockets.connect(f"ws://127.0.0.1:{port}/") as client:
+        async with open_websocket(f"ws://127.0.0.1:{port}/") as client:
             async def fragments():
                 yield "hel"
                 await asyncio.wait_for(await client.ping(b"between"), 30)
@@ -54,7 +54,7 @@ class EchoTest(ProgramTest):
         _, (port,) = self.start_echo("websocket", gateways=2, workers=3)
 
         async def talk(number):
-            async with websockets.connect(f"ws://127.0.0.1:{port}/") as client:
+            async with open_websocket(f"ws://127.0.0.1:{port}/") as client:
                 sent = [f"E{number}-{i}-" + "x" * random.randrange(300) for i in range(300)]
                 for message in sent:
                     await client.send(message)
@@ -64,7 +64,7 @@ class EchoTest(ProgramTest):
 
     async def test_too_big_a_message_is_refused_with_1009(self):
         _, (port,) = self.start_echo("websocket")
-        async with websockets.connect(f"ws://127.0.0.1:{port}/", max_size=None) as client:
+        async with open_websocket(f"ws://127.0.0.1:{port}/", max_size=None) as client:
             with self.assertRaises(websockets.ConnectionClosed) as closed:
                 await client.send("E" * (1024 * 1024 + 1))  # may end in the middle of it
                 await asyncio.wait_for(client.recv(), 30)
@@ -72,7 +72,7 @@ class EchoTest(ProgramTest):
 
     async def test_close_handshake(self):
         _, (port,) = self.start_echo("websocket")
-        client = await websockets.connect(f"ws://127.0.0.1:{port}/")
+        client = await open_websocket(f"ws://127.0.0.1:{port}/")
         await client.close(4321, "done")
         self.assertEqual(client.close_code, 4321)
 

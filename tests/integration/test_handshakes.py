@@ -4,7 +4,7 @@ import tempfile
 
 import websockets
 
-from program import ProgramTest, free_ports, wait_until
+from program import ProgramTest, free_ports, open_websocket, wait_until
 
 CONFIGURATION = """
 [register]
@@ -36,7 +36,7 @@ class HandshakesTest(ProgramTest):
         self.url = f"ws://127.0.0.1:{port}/"
 
     def connect(self, path="", **more):
-        return websockets.connect(self.url + path, **{"origin": "https://chat.example", **more})
+        return open_websocket(self.url + path, **{"origin": "https://chat.example", **more})
 
     async def connect_when_there_is_room(self):
         """Those that were refused or closed count until their sockets are gone."""

@@ -5,10 +5,8 @@ import contextlib
 import json
 import unittest
 
-import websockets
-
 from php_peer import SECRET, Caller, GatewayCall, PhpPeerTest, events, ordered
-from program import free_ports, wait_until
+from program import free_ports, open_websocket, wait_until
 
 GONE = "fffffff0"  # a connection id that nobody has
 NAMES = ["room", "7", "007", "-3", "0.0", " ", "中文", 'q"uo\\te/', "x" * 300]
@@ -323,7 +321,7 @@ class EventsTest(PhpPeerTest):
         _, log = self.start_php_worker(register, 1)
         headers = {"Cookie": "sid=abc; theme=d%20e", "Origin": "http://example.com", "X-Thing": "1"}
         url = f"ws://127.0.0.1:{ports[1]}/chat?name=n%C3%A9&x[]=1&x[]=2&y[k]=v&sp=a+b"
-        async with websockets.connect(url, extra_headers=headers) as client:
+        async with open_websocket(url, extra_headers=headers) as client:
             answer = {"session": None}
             while answer["session"] is None:  # a message that is under way already carries the session from before
                 await client.send("{}")
@@ -349,7 +347,7 @@ class EventsTest(PhpPeerTest):
         register = f"127.0.0.1:{ports[0]}"
         self.start_gatehouse(register, [(f"websocket://127.0.0.1:{ports[1]}", ports[2])])
         _, log = self.start_php_worker(register, 1)
-        async with websockets.connect(f"ws://127.0.0.1:{ports[1]}/", max_size=None) as client:
+        async with open_websocket(f"ws://127.0.0.1:{ports[1]}/", max_size=None) as client:
             for message in ("", b"\x00\x01", "x" * 125, "x" * 126, "x" * 65536, "x" * 1024 * 1024):
                 await client.send(message)
                 size = len(await asyncio.wait_for(client.recv(), 20))

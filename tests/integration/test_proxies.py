@@ -14,7 +14,7 @@ import unittest
 import websockets
 
 from php_peer import PhpPeerTest, events
-from program import free_ports, is_listening, wait_until
+from program import free_ports, is_listening, open_websocket, wait_until
 
 DOCUMENTS = pathlib.Path(__file__).parents[2] / "docs"
 PROXY_PATH = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin"
@@ -149,7 +149,7 @@ class ProxiesTest(PhpPeerTest):
         self.start_proxy("nginx", "-p", self.directory, "-c", configuration, port=port)
 
         def connect(source, **more):
-            return websockets.connect(f"ws://127.0.0.1:{port}/chat?room=1", local_addr=(source, 0), **more)
+            return open_websocket(f"ws://127.0.0.1:{port}/chat?room=1", local_addr=(source, 0), **more)
 
         async with connect("127.0.0.9", extra_headers={"X-Real-IP": "192.0.2.1", "X-Forwarded-For": "192.0.2.2"}) as client:
             await self.echo(client)
@@ -161,7 +161,7 @@ class ProxiesTest(PhpPeerTest):
         await self.assert_limited(connect)
         # Who comes past nginx cannot say that he is somebody else.
         url = f"ws://127.0.0.1:{gateway}/"
-        async with websockets.connect(url, local_addr=("127.0.0.6", 0), extra_headers={"X-Real-IP": "192.0.2.3"}) as direct:
+        async with open_websocket(url, local_addr=("127.0.0.6", 0), extra_headers={"X-Real-IP": "192.0.2.3"}) as direct:
             await self.echo(direct)
             self.assertIn("127.0.0.6", self.shown())
 
@@ -184,7 +184,7 @@ class ProxiesTest(PhpPeerTest):
         for port in (one, two):
 
             def connect(source):
-                return websockets.connect(f"ws://127.0.0.1:{port}/", local_addr=(source, 0))
+                return open_websocket(f"ws://127.0.0.1:{port}/", local_addr=(source, 0))
 
             async with connect("127.0.0.9") as client:
                 await self.echo(client)
@@ -211,7 +211,7 @@ class ProxiesTest(PhpPeerTest):
         web, lines = self.start_gateways(
             ("web", "websocket", 'trusted_proxies = ["127.0.0.1"]\nreal_ip_header = "x-forwarded-for"'),
             ("lines", "text", 'trusted_proxies = ["127.0.0.1"]\nproxy_protocol = true'), php=True)
-        async with websockets.connect(f"ws://127.0.0.1:{web}/", extra_headers={"X-Forwarded-For": "192.0.2.1, 192.0.2.2:4711"}):
+        async with open_websocket(f"ws://127.0.0.1:{web}/", extra_headers={"X-Forwarded-For": "192.0.2.1, 192.0.2.2:4711"}):
             wait_until(lambda: events(self.worker_log, "websocket"), what="the handshake")
         self.assertEqual(events(self.worker_log, "websocket")[0][2]["REMOTE_ADDR"], "192.0.2.2")
         with contextlib.closing(socket.create_connection(("127.0.0.1", lines), 20)) as client:

@@ -17,7 +17,7 @@ import unittest
 import websockets
 
 from certificates import make_authority, make_member, make_self_signed
-from program import BIN, LineClient, ProgramTest, free_ports, wait_until
+from program import BIN, LineClient, ProgramTest, free_ports, open_websocket, wait_until
 
 HERE = pathlib.Path(__file__).parent
 
@@ -81,7 +81,7 @@ class ClientsTest(TlsTest):
             context = self.trusting()
             context.minimum_version = context.maximum_version = version
             context.set_alpn_protocols(["http/1.1"])
-            async with websockets.connect(f"wss://localhost:{port}/", host="127.0.0.1", ssl=context) as client:
+            async with open_websocket(f"wss://localhost:{port}/", host="127.0.0.1", ssl=context) as client:
                 for message in ["", "hello", "Zoë 中文 😀", os.urandom(125), os.urandom(16384), os.urandom(65536), "x" * (1024 * 1024)]:
                     await client.send(message)
                     self.assertEqual(await asyncio.wait_for(client.recv(), 30), message)
@@ -94,7 +94,7 @@ class ClientsTest(TlsTest):
 
     async def test_a_stop_is_told_in_order(self):
         program, (port,) = self.start_tls("wss")
-        client = await websockets.connect(f"wss://localhost:{port}/", host="127.0.0.1", ssl=self.trusting())
+        client = await open_websocket(f"wss://localhost:{port}/", host="127.0.0.1", ssl=self.trusting())
         program.process.send_signal(signal.SIGINT)
         with self.assertRaises(websockets.ConnectionClosed) as closed:
             await asyncio.wait_for(client.recv(), 30)
