@@ -101,7 +101,7 @@ TEST(ClientPort, ARefusedHandshakeIsAnsweredAndItsWorkerHears) {
 
 TEST(ClientPort, AHandshakeHasItsTime) {
   GatewayOptions options = TestGateway::options();
-  options.handshake_timeout = std::chrono::milliseconds(200);
+  options.handshake_timeout = std::chrono::milliseconds(500);
   TestGateway test(options);
   const auto worker = test.worker("test:0", true);
   const auto done = test.client();
@@ -114,9 +114,8 @@ TEST(ClientPort, AHandshakeHasItsTime) {
   slow.poll();
   EXPECT_TRUE(silent.head.starts_with("HTTP/1.1 408 ")) << silent.head;
   EXPECT_TRUE(slow.head.starts_with("HTTP/1.1 408 ")) << slow.head;
-  const auto closed = worker->events(Command::on_close);
-  ASSERT_EQ(closed.size(), 2U);
-  EXPECT_EQ(closed[0].body[0], static_cast<char>(CloseReason::Cause::timeout));
+  ASSERT_TRUE(test.until([&] { return worker->count(Command::on_close) == 2; }));
+  EXPECT_EQ(worker->events(Command::on_close)[0].body[0], static_cast<char>(CloseReason::Cause::timeout));
 }
 
 TEST(ClientPort, ACloseFrameComesBackAndItsReasonGoesToTheWorker) {

@@ -134,7 +134,7 @@ TEST_F(ClientTls, OneThatIsRefusedCostsNoHandshake) {
 TEST_F(ClientTls, BothHandshakesTogetherHaveTheirTime) {
   for (const char* listen : {"wss://127.0.0.1:1", "text+tls://127.0.0.1:1"}) {
     options_.listen = listen;
-    options_.handshake_timeout = milliseconds(200);
+    options_.handshake_timeout = milliseconds(500);
     worker_.reset();
     test_.reset();
     start(wire::make_stream_protocol(wire::split_scheme(options_.listen.substr(0, options_.listen.find("://"))).protocol));

@@ -49,7 +49,7 @@ TEST(Heartbeat, WithoutALimitNobodyIsCut) {
   const auto client = test.client();
   const auto start = steady_clock::now();
   ASSERT_TRUE(test.until([&] { return client->texts().size() == 6; }));
-  EXPECT_GE(steady_clock::now() - start, milliseconds(250));
+  EXPECT_GE(steady_clock::now() - start, milliseconds(200));  // five intervals, less what a busy machine may shift
   EXPECT_FALSE(client->ended());
 }
 
@@ -142,7 +142,7 @@ TEST(Heartbeat, AClientsOwnIntervalIsItsAlone) {
 }
 
 TEST(Heartbeat, AnIntervalOfZeroIsNoHeartbeatAndNoneIsTheGateways) {
-  OwnInterval it(heartbeat(milliseconds(100), 1, "P"));
+  OwnInterval it(heartbeat(milliseconds(600), 1, "P"));  // long enough to be replaced before the first ping
   it.set("0");
   ASSERT_TRUE(it.test.until([&] { return it.other->ended(); }));
   EXPECT_FALSE(it.own->ended());

@@ -157,7 +157,7 @@ TEST(Limits, HandshakeTime) {
 
 TEST(Limits, FirstBindOrGroup) {
   GatewayOptions options = TestGateway::options();
-  options.first_bind_timeout = milliseconds(300);
+  options.first_bind_timeout = milliseconds(1000);
   TestGateway test(options);
   const auto worker = test.worker("test:0", true);
   const auto stranger = test.client();

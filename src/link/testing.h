@@ -17,7 +17,7 @@
 namespace gatehouse::link::testing {
 
 /// Runs the loop until `done()` holds; false when it does not within the time.
-inline bool run_until(net::Loop& loop, const std::function<bool()>& done, int timeout_ms = 5000) {
+inline bool run_until(net::Loop& loop, const std::function<bool()>& done, int timeout_ms = 20'000) {
   bool held = done();
   if (held) return true;
   const net::TimerId poll = loop.every(std::chrono::milliseconds(1), [&] {
