@@ -76,14 +76,14 @@ SECTIONS = {
 }
 
 
-def fill(text, figures):
+def fill(text, figures, sections=SECTIONS):
     """Each `<!-- measured: NAME -->` ... `<!-- end -->` of the page with what there is of that name."""
 
     def replace(match):
         name = match.group(1)
-        if name != "machine" and name not in figures:
+        if name not in figures:
             return match.group(0)
-        return f"<!-- measured: {name} -->\n{SECTIONS[name](figures)}\n<!-- end -->"
+        return f"<!-- measured: {name} -->\n{sections[name](figures)}\n<!-- end -->"
 
     return re.sub(r"<!-- measured: (\w+) -->.*?<!-- end -->", replace, text, flags=re.DOTALL)
 

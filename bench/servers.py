@@ -58,6 +58,19 @@ def family(pid):
     return found
 
 
+def cpu_seconds_of(pid):
+    """Of a process of one thread; to the nanosecond where the kernel keeps that (CONFIG_SCHED_INFO), else in ticks."""
+    try:
+        return int(pathlib.Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
+    except (OSError, IndexError):
+        pass
+    try:
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return 0
+    return (int(fields[11]) + int(fields[12])) / TICK
+
+
 class Server:
     """Something that listens for WebSocket clients at `port`, all of it on one core; `processes` began it."""
 
@@ -88,14 +101,7 @@ class Server:
         return total * 1024
 
     def cpu_seconds(self):
-        total = 0
-        for pid in self.pids():
-            try:
-                fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-            except OSError:
-                continue
-            total += int(fields[11]) + int(fields[12])
-        return total / TICK
+        return sum(map(cpu_seconds_of, self.pids()))
 
     def stop(self):
         for process in self.processes:
@@ -127,15 +133,20 @@ class Floor(Server):
 
 
 class Echo(Server):
-    def __init__(self, binaries, *options, gateways=1, workers=1, prefix=(), wait_s=2):
+    """The echo program: a gateway behind each of `ports`, at the same place of `inner_ports` its inner port."""
+
+    def __init__(self, binaries, *options, listens=1, workers=1, prefix=(), wait_s=2):
         super().__init__()
-        first = free_ports(2 + gateways)
+        first = free_ports(2 * listens + 1)
+        self.ports = list(range(first, first + listens))
+        self.inner_ports = list(range(first + listens, first + 2 * listens))
         self.port = first
         self.directory = tempfile.TemporaryDirectory(prefix="gatehouse-bench-")
-        self.run(binaries / "echo", "start", "--listen", f"websocket://127.0.0.1:{self.port}", "--register", f"127.0.0.1:{first + 1}",
-                 "--start-port", first + 2, "--gateways", gateways, "--workers", workers, "--run-dir", self.directory.name, *options,
-                 prefix=prefix)
-        wait_for_port(self.port, self.processes, 60)
+        listen = [word for port in self.ports for word in ("--listen", f"websocket://127.0.0.1:{port}")]
+        self.run(binaries / "echo", "start", *listen, "--register", f"127.0.0.1:{first + 2 * listens}",
+                 "--start-port", self.inner_ports[0], "--workers", workers, "--run-dir", self.directory.name, *options, prefix=prefix)
+        for port in self.ports:
+            wait_for_port(port, self.processes, 60)
         time.sleep(wait_s)  # until workers and gateways have found each other
 
     def stop(self):
