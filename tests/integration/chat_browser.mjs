@@ -52,6 +52,16 @@ class Person {
     return person;
   }
   async online() { await this.page.waitForSelector('#state[data-state=online]', {state: 'attached', timeout: 60_000}); }
+  // What wentOffline() waits for counts from here.
+  async watch() {
+    await this.page.evaluate(() => {
+      const state = document.querySelector('#state');
+      window.wentOffline = new Promise(resolve => {
+        new MutationObserver(() => { if (state.dataset.state !== 'online') resolve(); }).observe(state, {attributes: true});
+      });
+    });
+  }
+  async wentOffline() { await this.page.evaluate(() => window.wentOffline); }
   async say(words) {
     await this.page.fill('#composer', words);
     await this.page.click('#send');
@@ -147,7 +157,11 @@ try {
   await alice.reads('after the register', {from: 'bob'});
 
   // A gateway's death costs its own clients a moment: pages come back by themselves, with their name and room. The terminal stays.
+  await alice.watch();
+  await bob.watch();
   await ask('kill-gateways');
+  await alice.wentOffline();
+  await bob.wentOffline();
   await alice.online();
   await bob.online();
   await alice.sees('bob');
@@ -163,7 +177,9 @@ try {
   await alice.reads('carol', {kind: 'notice'});
 
   // While the server is away the page says so, and returns when it does.
+  await bob.watch();
   await ask('stop');
+  await bob.wentOffline();
   await alice.page.waitForSelector('#state[data-state=offline]', {state: 'attached', timeout: 30_000});
   await alice.picture('desk-offline');
   await ask('start');
