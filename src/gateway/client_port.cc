@@ -315,7 +315,8 @@ bool ClientPort::take(net::Connection& connection, std::uint32_t client, const w
       // A close frame may come without a code: 1005 is a name for that, not a code (RFC 6455, 7.1.5).
       const std::uint16_t code = event.close_code == wire::close_code::kNoStatus ? std::uint16_t{0} : event.close_code;
       clients_.depart(client, {Cause::client_closed, code, std::string(payload)});
-      // Nothing may follow a close frame; from one that breaks that rule what it sent is read, so that no reset overtakes the reply.
+      // Nothing may follow a close frame; from one that breaks that rule what it sent is read, so that no reset overtakes the
+      // reply.
       is_last ? connection.finish() : connection.close();
       return false;
     }
