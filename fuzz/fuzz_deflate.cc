@@ -58,7 +58,8 @@ void offers(Script& script) {
 /// Messages of a stranger, one after the other.
 void strangers_bytes(Script& script) {
   const bool keeps_context = script.flip();
-  Inflater inflater(8 + static_cast<int>(script.below(8)));
+  DeflateBuffer buffer;
+  Inflater inflater(8 + static_cast<int>(script.below(8)), buffer);
   while (!script.done()) {
     const std::string bytes(script.flip() ? script.text() : script.all());
     const Inflater::Result result = inflater.inflate(bytes, kLimit, keeps_context);
@@ -71,14 +72,15 @@ void strangers_bytes(Script& script) {
       check(again.status == result.status && again.message == once);
       if (!once.empty()) check(inflater.inflate(bytes, once.size() - 1, false).status == Inflater::Status::too_big);
     }
-    if (script.flip()) inflater.trim();
+    if (script.flip()) buffer.trim();
   }
 }
 
 void our_bytes(Script& script) {
   const bool keeps_context = script.flip();
   const int window_bits = 9 + static_cast<int>(script.below(7));
-  Deflater deflater(1 + static_cast<int>(script.below(9)), window_bits);
+  DeflateBuffer buffer;
+  Deflater deflater(1 + static_cast<int>(script.below(9)), window_bits, buffer);
   Inflater inflater(window_bits);
   while (!script.done()) {
     std::string message(script.text());
@@ -91,7 +93,7 @@ void our_bytes(Script& script) {
     const Inflater::Result result = inflater.inflate(compressed, message.size(), keeps_context);
     check(result.status == Inflater::Status::complete && result.message == message);
     if (!keeps_context) check(inflate_plainly(compressed, window_bits) == message);
-    if (script.flip()) deflater.trim();
+    if (script.flip()) buffer.trim();
   }
 }
 

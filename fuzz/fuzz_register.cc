@@ -95,10 +95,10 @@ class World {
   void end() {
     for (const Peer& peer : peers_) kernel_.hang_up(peer.end);
     const std::uint64_t waits = kernel_.waits();
-    int quiet = 0;  // turns: whoever was waiting to be accepted is accepted in the one that is stopped
+    int quiet = 0;  // turns: the first is still to close what it has ended
     kernel_.on_wait = [&](int /*timeout_ms*/) {
       check(kernel_.waits() - waits < 1000);
-      quiet = loop_->connection_count() == 0 ? quiet + 1 : 0;
+      quiet = loop_->connection_count() == 0 && !kernel_.is_anyone_waiting() ? quiet + 1 : 0;
       if (quiet > 1) loop_->stop();
     };
     loop_->run();

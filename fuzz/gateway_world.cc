@@ -288,10 +288,11 @@ void GatewayWorld::look_at_all() {
 void GatewayWorld::run_until_idle() {
   const std::uint64_t waits = kernel_.waits();
   const std::uint64_t began_ms = kernel_.now_ms();
-  int quiet = 0;  // turns: whoever was waiting to be accepted is accepted in the one that is stopped
+  int quiet = 0;  // turns: the first is still to close what it has ended
   kernel_.on_wait = [&](int /*timeout_ms*/) {
     check(kernel_.waits() - waits < kMostWaitsAtEnd && kernel_.now_ms() - began_ms < kMostMsAtEnd);
-    quiet = loop_->connection_count() == 0 ? quiet + 1 : 0;
+    // Whoever waits may have to wait for long: after a shortage the listener rests.
+    quiet = loop_->connection_count() == 0 && !kernel_.is_anyone_waiting() ? quiet + 1 : 0;
     if (quiet > 1) loop_->stop();
   };
   loop_->run();

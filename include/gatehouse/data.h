@@ -32,7 +32,8 @@ inline Data binary(std::string_view bytes) {
   return data;
 }
 
-/// One name or several: client ids, uids or groups. Refers to them, so it is meant as a parameter.
+/// One name or several: client ids, uids or groups. Refers to them, so it is meant as a parameter. g++ 12 refuses a braced list
+/// inside a co_await ("array used as initializer"): give such a list a name first.
 class Names {
  public:
   Names(std::string_view one) : names_{one} {}    // NOLINT(google-explicit-constructor): a parameter type

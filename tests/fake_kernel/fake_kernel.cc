@@ -161,6 +161,10 @@ void FakeKernel::set_room(int end, std::size_t bytes) {
   if (peer != nullptr && file->in.size() < bytes && std::exchange(peer->blocked, false)) happens(file->peer);
 }
 
+bool FakeKernel::is_anyone_waiting() const {
+  return std::any_of(files_.begin(), files_.end(), [](const auto& entry) { return !entry.second->outside && !entry.second->backlog.empty(); });
+}
+
 int FakeKernel::peer_of(int end) const {
   const auto found = files_.find(end);
   return found == files_.end() ? -1 : found->second->peer;

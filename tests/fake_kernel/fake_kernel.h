@@ -70,6 +70,8 @@ class FakeKernel {
   [[nodiscard]] bool is_open(int end) const { return files_.count(end) != 0; }
   /// What the world's end holds unread, from now on: how far a slow reader lets its peer write.
   void set_room(int end, std::size_t bytes);
+  /// Whether a connection from the world is still to be accepted.
+  [[nodiscard]] bool is_anyone_waiting() const;
   [[nodiscard]] int peer_of(int end) const;  // -1 when it has none
 
   // Time.
