@@ -6,6 +6,7 @@
 #include <csignal>
 
 #include "application/activity_meter.h"
+#include "application/heap_settings.h"
 #include "application/option_problem.h"
 #include "application/process_runner.h"
 #include "application/role_process.h"
@@ -35,6 +36,7 @@ constexpr std::chrono::seconds kLookPeriod{1};
 
 int run_role(const Program& program, const Settings& settings, const master::ChildEnvironment& child, const Log& log,
              const std::shared_ptr<net::TlsTickets>& tickets) {
+  keep_freed_memory();
   BlackBox box(child.black_box_fd);
   box.answer_signals();
   net::Loop loop(log);

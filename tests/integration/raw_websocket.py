@@ -17,14 +17,19 @@ class RawWebSocket:
             head += got
 
     @staticmethod
-    def frame(payload):
-        """Masked with zeros, which is a mask like any other. For payloads of less than 64 KB."""
-        length = bytes([0x80 | len(payload)]) if len(payload) < 126 else struct.pack(">BH", 0x80 | 126, len(payload))
-        return b"\x81" + length + b"\0\0\0\0" + payload
+    def frame(payload, opcode=1):
+        """Masked with zeros, which is a mask like any other."""
+        if len(payload) < 126:
+            length = bytes([0x80 | len(payload)])
+        elif len(payload) < 1 << 16:
+            length = struct.pack(">BH", 0x80 | 126, len(payload))
+        else:
+            length = struct.pack(">BQ", 0x80 | 127, len(payload))
+        return bytes([0x80 | opcode]) + length + b"\0\0\0\0" + payload
 
     @staticmethod
     def answer_size(payload):
-        return len(payload) + (2 if len(payload) < 126 else 4)
+        return len(payload) + (2 if len(payload) < 126 else 4 if len(payload) < 1 << 16 else 10)
 
     def send(self, frames):
         self.socket.sendall(frames)

@@ -21,11 +21,16 @@ class Counts:
     """The counters of one process."""
 
     def __init__(self, folder, pid):
+        self.stat = pathlib.Path(f"/proc/{pid}/stat")
         self.file = pathlib.Path(folder) / str(pid)
         self.names = self.file.read_bytes()[1024:].split(b"\0", 1)[0].decode().split()
 
     def read(self):
         return dict(zip(self.names, struct.unpack("<64Q", self.file.read_bytes()[:512])))
+
+    def page_faults(self):
+        """Without those that read a file: proc(5), "minflt"."""
+        return int(self.stat.read_text().rsplit(")", 1)[1].split()[7])
 
 
 @unittest.skipUnless(COUNTER.exists(), f"{COUNTER} is not built: sanitizers have an allocator of their own")
@@ -33,7 +38,7 @@ class CostsTest(ProgramTest):
     def setUp(self):
         folder = self.enterContext(tempfile.TemporaryDirectory(prefix="gatehouse-counts-"))
         with mock.patch.dict(os.environ, {"LD_PRELOAD": str(COUNTER), "GATEHOUSE_CALL_COUNTS": folder}):
-            program, (self.port,) = self.start_echo("websocket")
+            program, (self.port,) = self.start_echo("websocket", extra=("--max-message", 1 << 20))
         (gateway,), (worker,) = program.pids("gateway"), program.pids("worker")
         self.counts = {"gateway": Counts(folder, gateway), "worker": Counts(folder, worker)}
 
@@ -78,6 +83,36 @@ class CostsTest(ProgramTest):
         self.assertLessEqual(used["worker"]["calls"], 0.10)
         self.assertLess(used["gateway"]["allocate"], 0.01)
         self.assertLess(used["worker"]["allocate"], 0.01)
+
+    def test_a_client_that_comes_says_something_and_goes(self):
+        payload, used = b"E" + b"x" * 127, {}
+
+        def come_and_go(times):
+            for _ in range(times):
+                client = RawWebSocket(self.port)
+                client.send(RawWebSocket.frame(payload))
+                client.receive(RawWebSocket.answer_size(payload))
+                client.send(RawWebSocket.frame(b"\x03\xe8", opcode=8))
+                client.receive(4)
+                client.close()
+
+        come_and_go(100)
+        with self.counting(500, used):
+            come_and_go(500)
+        # Accept (and once more, in vain), into epoll, three reads, three writes, close: 10. The rest is wake-ups, and the worker's link.
+        self.assertLessEqual(used["gateway"]["calls"], 25)
+        self.assertEqual(used["gateway"]["shutdown"], 0)
+        self.assertEqual(used["gateway"]["close"], 1)
+
+    def test_big_messages_do_not_fault_their_memory_in_again(self):
+        client, payload = self.client(), b"E" + b"x" * 999_999
+        self.echo(client, payload, 1, 20)
+        before = {role: counts.page_faults() for role, counts in self.counts.items()}
+        self.echo(client, payload, 1, 20)
+        for role, counts in self.counts.items():
+            faults = (counts.page_faults() - before[role]) / 20
+            print(f"{role}: {faults} page faults for a message of a megabyte, which has 245 pages")
+            self.assertLess(faults, 100, role)
 
     def test_to_a_group(self):
         members, payload, used = [self.client() for _ in range(100)], b"x" * 128, {}
