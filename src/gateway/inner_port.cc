@@ -232,7 +232,10 @@ void InnerPort::leave(Peer& peer) {
 }
 
 bool InnerPort::refuse(net::Connection& connection, const std::string& why) {
-  loop_.log().warning("inner port: {} refused: {}", connection.peer().to_string(), why);
+  // A stranger can be refused at any rate.
+  if (refusals_.allow(loop_.now_ms())) {
+    loop_.log().warning("inner port: {} refused: {}{}", connection.peer().to_string(), why, refusals_.take_suppressed_words());
+  }
   connection.destroy();
   return false;
 }

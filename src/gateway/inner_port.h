@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/log_limit.h"
 #include "gateway/client_table.h"
 #include "gateway/commands.h"
 #include "gateway/event_forwarder.h"
@@ -83,6 +84,7 @@ class InnerPort : public net::ConnectionHandler {
   std::vector<std::uint32_t> free_;
   std::string answer_;
   std::uint64_t malformed_ = 0;
+  LogLimit refusals_{10};    // in a second
   std::uint64_t looked_ms_;  // when workers were last looked at
 };
 

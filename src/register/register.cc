@@ -1,5 +1,7 @@
 #include "register/register.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstring>
@@ -8,6 +10,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/log_limit.h"
 #include "link/retire.h"
 #include "wire/http_head.h"
 #include "wire/register_line.h"
@@ -16,6 +19,7 @@ namespace gatehouse {
 namespace {
 
 constexpr std::size_t kMaxAddressSize = 256;
+constexpr std::uint32_t kComplaintsPerSecond = 10;
 constexpr std::uint64_t kQuietMs = 10'000;  // between two lines about peers that are not let in
 
 /// A key that came with a malformed line does not belong in a log file.
@@ -87,7 +91,7 @@ class Register::Peers final : public net::ConnectionHandler {
       if (silent == nullptr) return;
       // One that has said nothing at all is a probe that holds its connection, and no line in the log.
       if (peers_[id.slot].has_spoken) {
-        loop_.log().warning("{} showed no valid first line within {} s", silent->peer().to_string(), kFirstLineTimeoutMs / 1000);
+        complain(*silent, fmt::format("showed no valid first line within {} s", kFirstLineTimeoutMs / 1000));
       }
       silent->close();
     });
@@ -114,7 +118,7 @@ class Register::Peers final : public net::ConnectionHandler {
       const std::size_t stop =
           end == nullptr ? bytes.size() : static_cast<std::size_t>(static_cast<const char*>(end) - bytes.data());
       if (stop - done > kMaxLineSize) {
-        loop_.log().warning("{} sent a line of more than {} bytes", connection.peer().to_string(), kMaxLineSize);
+        complain(connection, fmt::format("sent a line of more than {} bytes", kMaxLineSize));
         connection.destroy();
         return bytes.size();
       }
@@ -147,9 +151,7 @@ class Register::Peers final : public net::ConnectionHandler {
       case Event::ping: return;  // shows no key, so the deadline goes on (upstream lets it pass for a first line)
       case Event::invalid: return refuse(connection, text);
       case Event::unknown:
-      case Event::broadcast_addresses:
-        loop_.log().warning("{} sent an unknown event: {}", connection.peer().to_string(), for_log(text));
-        return connection.close();
+      case Event::broadcast_addresses: complain(connection, "sent an unknown event: " + for_log(text)); return connection.close();
     }
   }
 
@@ -159,7 +161,7 @@ class Register::Peers final : public net::ConnectionHandler {
     if (wire::begins_like_http(text)) {
       loop_.log().debug("{} speaks HTTP to the register", ip);
     } else {
-      loop_.log().warning("bad request from {}: {}", connection.peer().to_string(), for_log(text));
+      complain(connection, "sent a bad request: " + for_log(text));
     }
     connection.send("Bad request for Register service. Request info(IP:" + ip + ", Request Buffer:" + printable(text, 1024) +
                     ").\n");
@@ -167,9 +169,15 @@ class Register::Peers final : public net::ConnectionHandler {
     connection.close();
   }
 
+  /// A stranger can cause these lines at any rate.
+  void complain(const net::Connection& connection, const std::string& what) {
+    if (!complaints_.allow(loop_.now_ms())) return;
+    loop_.log().warning("{} {}{}", connection.peer().to_string(), what, complaints_.take_suppressed_words());
+  }
+
   bool shows_key(net::Connection& connection, const Peer& peer, const wire::RegisterLine& line) {
     if (!equal_constant_time(line.secret_key, secret_key_)) {
-      loop_.log().warning("{} showed a wrong secret_key", connection.peer().to_string());
+      complain(connection, "showed a wrong secret_key");
       connection.close();
       return false;
     }
@@ -179,7 +187,7 @@ class Register::Peers final : public net::ConnectionHandler {
 
   void on_gateway(net::Connection& connection, Peer& peer, const wire::RegisterLine& line) {
     if (line.address.empty() || line.address.size() > kMaxAddressSize || !is_printable(line.address)) {
-      loop_.log().warning("{} announced a gateway without an address", connection.peer().to_string());
+      complain(connection, "announced a gateway without an address");
       return connection.close();
     }
     if (!shows_key(connection, peer, line)) return;
@@ -253,6 +261,7 @@ class Register::Peers final : public net::ConnectionHandler {
   net::Loop& loop_;
   const std::string secret_key_;
   net::TlsContext* const tls_;
+  LogLimit complaints_{kComplaintsPerSecond};
   std::uint64_t refused_ = 0;
   std::uint64_t refused_logged_ = 0;
   std::uint64_t refused_logged_at_ms_ = 0;

@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "base/black_box.h"
+#include "base/log_limit.h"
 #include "link/cluster_calls.h"
 #include "worker/client_context.h"
-#include "worker/log_limit.h"
 #include "worker/session_record.h"
 
 namespace gatehouse {

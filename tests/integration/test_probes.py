@@ -1,7 +1,10 @@
 """Load balancers and orchestrators that knock at every port every few seconds: answered or ignored, and no line in the log."""
+import contextlib
+import json
 import socket
 import struct
 import tempfile
+import time
 import unittest
 
 from program import LineClient, ProgramTest, free_ports, wait_until
@@ -61,6 +64,21 @@ class ProbesTest(ProgramTest):
             self.assertEqual(client.receive(), "Estill here")
             wait_until(lambda: sum(p["connections"] for p in program.processes("gateway")) == 1, what="the probes are gone")
         self.assertEqual(program.log(), before)
+
+    def test_strangers_do_not_fill_the_log(self):
+        program, _ = self.start_echo("text")
+        rows = json.loads(program.run("connections", "--json").stdout)
+        inner, register = (next(row["remote_address"] for row in rows if row["kind"] == kind) for kind in ("events", "register"))
+        begun = time.monotonic()
+        for address, refused, line in ((inner, 100, "refused: "), (register, 100, "sent a bad request: ")):
+            for _ in range(refused):
+                with self.connect(int(address.rsplit(":", 1)[1])) as stranger, contextlib.suppress(ConnectionError):
+                    stranger.sendall(bytes(28) + b"\n")
+                    while stranger.recv(1000):
+                        pass
+            lines = program.log().count(line)
+            self.assertGreater(lines, 0, line)
+            self.assertLessEqual(lines, 10 * (2 + time.monotonic() - begun), line)
 
     def test_ports_with_a_secret(self):
         register, public, inner = free_ports(3)

@@ -1,4 +1,4 @@
-#include "worker/log_limit.h"
+#include "base/log_limit.h"
 
 #include <gtest/gtest.h>
 
@@ -14,6 +14,10 @@ TEST(LogLimit, LetsSoManyThroughInASecondAndCountsTheRest) {
   EXPECT_TRUE(limit.allow(6000));
   EXPECT_EQ(limit.take_suppressed(), 2U);
   EXPECT_EQ(limit.take_suppressed(), 0U);
+  EXPECT_EQ(limit.take_suppressed_words(), "");
+  EXPECT_TRUE(limit.allow(6000));
+  EXPECT_FALSE(limit.allow(6000));
+  EXPECT_EQ(limit.take_suppressed_words(), " (and 1 lines like it before)");
 }
 
 }  // namespace

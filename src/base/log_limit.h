@@ -1,11 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <utility>
 
 namespace gatehouse {
 
-/// Lets so many log lines through in a second and counts the rest, for lines that a client or a bug can cause at any rate.
+/// Lets so many log lines through in a second and counts the rest, for lines that a peer or a bug can cause at any rate.
 class LogLimit {
  public:
   explicit LogLimit(std::uint32_t lines_per_s) : lines_per_s_(lines_per_s) {}
@@ -25,6 +26,11 @@ class LogLimit {
   }
   /// How many lines were held back since this was last asked.
   std::uint64_t take_suppressed() { return std::exchange(suppressed_, 0); }
+  /// The same in words to stand at the end of a line; nothing when there were none.
+  std::string take_suppressed_words() {
+    const std::uint64_t count = take_suppressed();
+    return count == 0 ? std::string() : " (and " + std::to_string(count) + " lines like it before)";
+  }
 
  private:
   std::uint32_t lines_per_s_;
