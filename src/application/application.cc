@@ -52,6 +52,7 @@ class ApplicationState {
 std::optional<int> ApplicationState::parse(int argc, char** argv) {
   parsed = true;
   if (const auto status = command_line.parse(argc, argv)) return status;
+  settings.graceful_timeout_given = command_line.was_given("--graceful-timeout");
   if (before_command) before_command(command_line.chosen());
   if (const auto problem = describe_problem(settings)) return complain(program.name, *problem);
   const bool plain = settings.instance.find('/') == std::string::npos && !settings.instance.empty();

@@ -77,10 +77,18 @@ int stop_instance(const Settings& settings) {
     return complain(fmt::format("cannot stop {} (pid {}): {}", settings.instance, *pid, std::generic_category().message(errno)));
   }
   // The master keeps to its own --stop-timeout, which may be longer than ours; this limit is only for one that hangs.
-  auto deadline = std::chrono::steady_clock::now() + std::max<milliseconds>(settings.stop_timeout(), seconds(60)) + seconds(5);
+  const auto began = std::chrono::steady_clock::now();
+  auto deadline = began + std::max<milliseconds>(settings.stop_timeout(), seconds(60)) + seconds(5);
   if (settings.graceful) deadline += graceful_timeout_of(settings);
+  bool patient = settings.graceful && settings.graceful_timeout_given;
   while (is_running(settings)) {
-    if (std::chrono::steady_clock::now() > deadline) {
+    const auto now = std::chrono::steady_clock::now();
+    // Of the two times that clients have to go, the instance's and that of whoever stops it, the shorter one counts.
+    if (patient && now - began >= settings.graceful_timeout()) {
+      patient = false;
+      kill(*pid, SIGTERM);
+    }
+    if (now > deadline) {
       return complain(fmt::format("{} (pid {}) has not stopped yet; its log says why", settings.instance, *pid));
     }
     std::this_thread::sleep_for(kPoll);

@@ -24,6 +24,7 @@ struct Settings {
   double stop_timeout_seconds = 5;
   double graceful_timeout_seconds = 60;  // of `stop -g`, for clients to go
   double reload_timeout_seconds = 30;    // of `reload`, for the old workers to finish
+  bool graceful_timeout_given = false;   // on this command line
   bool graceful = false;                 // -g
   bool daemon = false;
   bool quiet = false;  // nothing on standard output

@@ -261,6 +261,15 @@ class GracefulStopTest(ReloadableTest):
         self.assertEqual(program.process.wait(30), 0)
         self.assertRegex(program.log(), "not all clients have gone in time")
 
+    def test_whoever_stops_it_may_have_less_patience_than_it_was_started_with(self):
+        program, (port,) = self.start_reloadable("text")
+        with LineClient(port) as client:
+            self.answers(client, "first")
+            stopped = program.run("stop", "-g", "--graceful-timeout", "0.5", timeout=30)
+            self.assertEqual(stopped.returncode, 0, stopped.stderr)
+            self.assertTrue(client.is_closed())
+        self.assertEqual(program.process.wait(30), 0)
+
     def test_without_clients_it_is_a_stop(self):
         program, _ = self.start_reloadable("text", "websocket")
         self.assertEqual(program.run("stop", "-g").returncode, 0)
