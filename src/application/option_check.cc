@@ -44,7 +44,11 @@ class Checker {
     require(printable, "name", "it has control characters in it; letters, digits, '-' and '_' are good");
   }
 
-  void count(int count) { require(count >= 1, "count", fmt::format("{} processes cannot be; 1 or more", count)); }
+  void count(int count) {
+    constexpr int kMost = 1000;  // a slip of the hand must not fill the machine
+    require(count >= 1, "count", fmt::format("{} processes cannot be; 1 or more", count));
+    require(count <= kMost, "count", fmt::format("{} processes are more than a machine has use for; {} at most", count, kMost));
+  }
 
   void registers(const std::vector<std::string>& addresses) {
     require(!addresses.empty(), "register_addresses", "it is empty; name at least one, such as \"127.0.0.1:1236\"");

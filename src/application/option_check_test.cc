@@ -83,6 +83,7 @@ TEST(OptionCheck, InnerSideOfAGateway) {
   EXPECT_EQ(line_for([](Program& p) { p.gateways[0].start_port = 65534; }), "fine");
   expect_line([](Program& p) { p.gateways[0].count = 2147483647; }, at + "start_port: ", "over 65535");
   expect_line([](Program& p) { p.gateways[0].count = 0; }, at + "count: ", "1 or more");
+  expect_line([](Program& p) { p.gateways[0].count = 1001; }, at + "count: ", "1000 at most");
 }
 
 TEST(OptionCheck, RefusesToStartWithoutASecretOutsideLoopback) {
@@ -236,6 +237,7 @@ TEST(OptionCheck, RegisterAddresses) {
 TEST(OptionCheck, WorkersAndProcesses) {
   expect_line([](Program& p) { p.workers[0].events = {}; }, "worker \"ChatWorker\": events: ", "make_events");
   expect_line([](Program& p) { p.workers[0].count = -3; }, "worker \"ChatWorker\": count: ", "-3");
+  expect_line([](Program& p) { p.workers[0].count = 2'000'000; }, "worker \"ChatWorker\": count: ", "1000 at most");
   expect_line([](Program& p) { p.processes[0].run = {}; }, "process \"page\": run: ", "missing");
   expect_line([](Program& p) { p.processes[0].listen = "8080"; }, "process \"page\": listen: ", "IP:PORT");
 }
