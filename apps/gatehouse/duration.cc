@@ -29,7 +29,9 @@ std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
 std::optional<std::chrono::milliseconds> duration_from_seconds(double seconds) {
   constexpr double kThousandYears = 1000.0 * 365 * 24 * 3600;
   if (!(std::abs(seconds) <= kThousandYears)) return std::nullopt;  // not a number compares false
-  return std::chrono::milliseconds(std::llround(seconds * 1000));
+  const std::chrono::milliseconds rounded(std::llround(seconds * 1000));
+  if (rounded.count() == 0 && seconds != 0) return std::nullopt;  // 0 often means never
+  return rounded;
 }
 
 }  // namespace gatehouse::config

@@ -10,7 +10,7 @@ namespace gatehouse::config {
 std::optional<std::chrono::milliseconds> parse_duration(std::string_view text);
 
 /// A number of seconds, rounded to whole milliseconds. Nothing when it is not a time at all (over a thousand years, not a
-/// number).
+/// number), or so short that nothing would be left of it.
 std::optional<std::chrono::milliseconds> duration_from_seconds(double seconds);
 
 }  // namespace gatehouse::config
