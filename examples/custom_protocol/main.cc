@@ -25,16 +25,20 @@ class Counter : public gh::Events {
 
 int main(int argc, char** argv) {
   std::string address = "127.0.0.1:9100";
+  int register_port = 1238;
+  int inner_port = 2700;
   gh::Application app("custom_protocol");
   app.option("--address", address, "IP:PORT where clients connect");
+  app.option("--register-port", register_port, "of the register, on 127.0.0.1");
+  app.option("--inner-port", inner_port, "of the gateway, on 127.0.0.1");
   if (const auto status = app.parse(argc, argv)) return *status;
 
-  const std::string register_address = "127.0.0.1:1238";
+  const std::string register_address = "127.0.0.1:" + std::to_string(register_port);
   app.add_protocol("netstring", [] { return std::make_unique<Netstring>(); });
   app.add(gh::RegisterOptions{.listen = "text://" + register_address});
   app.add(gh::GatewayOptions{.name = "NetstringGateway",
                              .listen = "netstring://" + address,
-                             .start_port = 2700,
+                             .start_port = inner_port,
                              .register_addresses = {register_address},
                              .max_package_size = 64 * 1024});
   app.add(

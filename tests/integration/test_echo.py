@@ -8,7 +8,7 @@ import unittest
 
 import websockets
 
-from program import LineClient, ProgramTest, open_websocket
+from program import LineClient, ProgramTest, free_ports, open_websocket
 
 
 class EchoTest(ProgramTest):
@@ -119,6 +119,23 @@ class EchoTest(ProgramTest):
                 self.assertTrue(chunk, "closed too early")
                 back += chunk
             self.assertEqual(back, data)
+
+    def test_a_protocol_of_ones_own(self):
+        """The example custom_protocol, with what its README says."""
+        address, register, inner = free_ports(3)
+        self.start("custom_protocol", "--address", f"127.0.0.1:{address}", "--register-port", register, "--inner-port", inner)
+        with LineClient(address) as client, LineClient(address) as other:
+            for piece in (b"5:hello,12:hel", b"lo, world,"):
+                client.socket.sendall(piece)
+            expected = b"21:message 1 has 5 bytes,22:message 2 has 12 bytes,"
+            while len(client.buffer) < len(expected):
+                chunk = client.socket.recv(100)
+                self.assertTrue(chunk, client.buffer)
+                client.buffer += chunk
+            self.assertEqual(client.buffer, expected)
+            other.socket.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            self.assertTrue(other.is_closed())
+            self.assertEqual(other.buffer, b"")
 
     def test_four_protocols_in_one_cluster(self):
         program, ports = self.start_echo("websocket", "text", "frame", "tcp")
