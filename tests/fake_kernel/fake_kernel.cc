@@ -162,7 +162,8 @@ void FakeKernel::set_room(int end, std::size_t bytes) {
 }
 
 bool FakeKernel::is_anyone_waiting() const {
-  return std::any_of(files_.begin(), files_.end(), [](const auto& entry) { return !entry.second->outside && !entry.second->backlog.empty(); });
+  return std::any_of(files_.begin(), files_.end(),
+                     [](const auto& entry) { return !entry.second->outside && !entry.second->backlog.empty(); });
 }
 
 int FakeKernel::peer_of(int end) const {
