@@ -1,5 +1,6 @@
 // The tables that every message or every client goes through: clients by id, groups by name, timers.
 #include <benchmark/benchmark.h>
+#include <malloc.h>
 
 #include <cstdint>
 #include <string>
@@ -24,7 +25,7 @@ void client_found(benchmark::State& state) {
     benchmark::DoNotOptimize(table.find(id + 1));
   }
 }
-BENCHMARK(client_found)->Arg(1'000)->Arg(16'000)->Arg(200'000);
+BENCHMARK(client_found)->Arg(1'000)->Arg(16'000)->Arg(200'000)->Arg(1'000'000);
 
 /// One comes and one goes, among so many.
 void client_comes_and_goes(benchmark::State& state) {
@@ -32,7 +33,54 @@ void client_comes_and_goes(benchmark::State& state) {
   for (std::int64_t i = 0; i < state.range(0); ++i) table.add();
   for (auto _ : state) table.remove(table.add());
 }
-BENCHMARK(client_comes_and_goes)->Arg(1'000)->Arg(16'000)->Arg(200'000);
+BENCHMARK(client_comes_and_goes)->Arg(1'000)->Arg(16'000)->Arg(200'000)->Arg(1'000'000);
+
+/// So many clients, each with a uid of its own.
+struct Users {
+  explicit Users(std::int64_t count) : directory(table) {
+    const std::size_t before = mallinfo2().uordblks;
+    for (std::int64_t i = 0; i < count; ++i) directory.bind_uid(table.add(), "user-" + std::to_string(i));
+    bytes_each = static_cast<double>(mallinfo2().uordblks - before) / static_cast<double>(count);
+  }
+  gateway::ClientTable table{1};
+  gateway::Directory directory;
+  double bytes_each = 0;  // of heap, the client's record included
+};
+
+/// A uid is looked up, among so many.
+void uid_found(benchmark::State& state) {
+  const Users users(state.range(0));
+  std::vector<std::string> names;
+  for (std::int64_t i = 0; i < 1000; ++i) names.push_back("user-" + std::to_string(i * 7919 % state.range(0)));
+  std::size_t next = 0;
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(users.directory.uids().find(names[next]));
+    next = (next + 1) % names.size();
+  }
+  state.counters["bytes"] = users.bytes_each;
+}
+BENCHMARK(uid_found)->Arg(1)->Arg(1'000)->Arg(100'000)->Arg(1'000'000);
+
+/// A client takes another uid, among so many.
+void uid_changed(benchmark::State& state) {
+  Users users(state.range(0));
+  const auto client = static_cast<std::uint32_t>(state.range(0) / 2);
+  bool other = false;
+  for (auto _ : state) users.directory.bind_uid(client, (other = !other) ? "another" : "and another");
+}
+BENCHMARK(uid_changed)->Arg(1)->Arg(1'000)->Arg(100'000)->Arg(1'000'000);
+
+/// A client comes, takes a uid and goes, among so many.
+void uid_comes_and_goes(benchmark::State& state) {
+  Users users(state.range(0));
+  for (auto _ : state) {
+    const std::uint32_t client = users.table.add();
+    users.directory.bind_uid(client, "a passer-by");
+    users.directory.forget(client);
+    users.table.remove(client);
+  }
+}
+BENCHMARK(uid_comes_and_goes)->Arg(1)->Arg(1'000)->Arg(100'000)->Arg(1'000'000);
 
 /// A client leaves a group of so many and joins it again.
 void group_left_and_joined(benchmark::State& state) {
