@@ -4,12 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <iostream>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/heap_test_support.h"
-#include "net/tls_test_support.h"
+#include "net/loop_tls_test_support.h"
 
 namespace gatehouse::net {
 namespace {
@@ -20,62 +19,10 @@ using testing::pattern;
 using testing::RawPeer;
 using testing::run_for;
 using testing::run_until;
-using testing::TestDirectory;
 using testing::TestIdentity;
 using testing::TlsPeer;
 
-/// A handler that encrypts everything, and notes what it hears of that.
-class TlsRecorder : public testing::Recorder {
- public:
-  explicit TlsRecorder(TlsContext* context = nullptr) : context_(context) {
-    when_open = [this](Connection& connection) {
-      if (context_ != nullptr) connection.start_tls(*context_);
-    };
-  }
-  void on_tls(Connection& connection, TlsEvent event) override {
-    events.push_back(event);
-    problems.emplace_back(connection.tls_problem());
-  }
-  void on_close(Connection& connection, CloseCause cause, int error) override {
-    last_problem = connection.tls_problem();
-    Recorder::on_close(connection, cause, error);
-  }
-
-  std::vector<TlsEvent> events;
-  std::vector<std::string> problems;
-  std::string last_problem;
-
- private:
-  TlsContext* context_;
-};
-
-class LoopTls : public ::testing::Test {
- protected:
-  explicit LoopTls() : settings_{.certificates = {own_.write(directory_, "own")}} { make(); }
-
-  void make() {
-    context_ = std::move(*TlsContext::make(settings_));
-    server_.emplace(context_.get());
-  }
-  void listen() { loop_.listen(std::move(listener_.socket), *server_); }
-  bool until(const std::function<bool()>& condition) { return run_until(loop_, condition); }
-  /// One that has shaken hands.
-  std::unique_ptr<TlsPeer> peer(int version = TLS1_3_VERSION, int receive_buffer = 0) {
-    const std::size_t before = server_->opened.size();
-    auto peer = std::make_unique<TlsPeer>(listener_.endpoint, OpenSslEnd::Wish{.version = version}, receive_buffer);
-    EXPECT_TRUE(until([&] { return peer->is_established() && server_->opened.size() > before; })) << peer->end.error;
-    return peer;
-  }
-  Connection* connection(std::size_t which = 0) { return loop_.find(server_->opened.at(which)); }
-
-  TestDirectory directory_;
-  TestIdentity own_{TestIdentity::Wish{}};
-  TlsContext::Settings settings_;
-  std::unique_ptr<TlsContext> context_;
-  testing::LocalListener listener_;
-  std::optional<TlsRecorder> server_;
-  Loop loop_{Log("test")};
-};
+class LoopTls : public testing::LoopTlsTest {};
 
 TEST_F(LoopTls, CarriesMuchBothWays) {
   listen();
@@ -432,78 +379,6 @@ TEST_F(LoopTls, AnIdleConnectionCostsLittleMoreThanAPlainOne) {
     std::cout << "heap bytes per idle connection: " << each << '\n';
     EXPECT_LE(each, 1024) << "a tenth of what is promised";
   }
-}
-
-class MutualTls : public LoopTls {
- protected:
-  MutualTls() {
-    settings_.certificates = {member_.write(directory_, "member")};
-    settings_.authority = testing::write_text(directory_.file("ca.pem"), authority_.certificate_pem());
-    make();
-  }
-  TestIdentity authority_{TestIdentity::Wish{.names = {"cluster"}, .is_authority = true}};
-  TestIdentity member_{TestIdentity::Wish{.names = {"member"}}, &authority_};
-};
-
-TEST_F(MutualTls, DialledAndAccepted) {
-  listen();
-  TlsRecorder client;
-  client.when_open = [](Connection& connection) { connection.send("hello"); };
-  server_->when_data = [](Connection& connection, std::span<char> bytes, std::size_t) {
-    connection.send("you said ");
-    connection.send({bytes.data(), bytes.size()});
-    return bytes.size();
-  };
-  const ConnectionId id = loop_.dial(listener_.endpoint, client, 0, context_.get());
-  ASSERT_TRUE(until([&] { return client.received == "you said hello"; }));
-  ASSERT_EQ(client.opened, std::vector<ConnectionId>{id});
-  loop_.find(id)->close();
-  ASSERT_TRUE(until([&] { return !client.closed.empty() && !server_->closed.empty(); }));
-  EXPECT_EQ(server_->closed[0].cause, CloseCause::peer_closed);
-  EXPECT_TRUE(client.events.empty() && server_->events.empty());
-}
-
-TEST_F(MutualTls, AServerOfAnotherAuthorityIsRefused) {
-  const TestIdentity stranger(TestIdentity::Wish{.names = {"member"}});
-  const auto other = std::move(*TlsContext::make({.certificates = {stranger.write(directory_, "stranger")}}));
-  server_.emplace(other.get());
-  listen();
-  TlsRecorder client;
-  loop_.dial(listener_.endpoint, client, 0, context_.get());
-  ASSERT_TRUE(until([&] { return !client.closed.empty(); }));
-  EXPECT_TRUE(client.opened.empty());
-  EXPECT_EQ(client.closed[0].cause, CloseCause::connect_failed);
-  EXPECT_EQ(client.closed[0].error, EPROTO);
-  EXPECT_THAT(client.last_problem, ::testing::StartsWith("certificate verify failed"));
-  ASSERT_TRUE(until([&] { return !server_->closed.empty(); }));
-  EXPECT_THAT(server_->last_problem, ::testing::HasSubstr("alert")) << "it is told";
-}
-
-TEST_F(MutualTls, AClientWithoutACertificateIsRefused) {
-  listen();
-  const auto bare = std::move(*TlsContext::make({}));
-  TlsRecorder client;
-  loop_.dial(listener_.endpoint, client, 0, bare.get());
-  ASSERT_TRUE(until([&] { return !client.closed.empty() && !server_->closed.empty(); }));
-  EXPECT_EQ(server_->last_problem, "peer did not return a certificate");
-  EXPECT_EQ(server_->received, "");
-  EXPECT_THAT(client.last_problem, ::testing::HasSubstr("certificate required"));
-}
-
-TEST_F(MutualTls, APlainServerIsNotWaitedForForEver) {
-  settings_.handshake_timeout = milliseconds(100);
-  make();
-  RawPeer unused(listener_.endpoint);
-  TlsRecorder client;
-  loop_.dial(listener_.endpoint, client, 0, context_.get());
-  ASSERT_TRUE(until([&] { return !client.closed.empty(); }));
-  EXPECT_EQ(client.closed[0].cause, CloseCause::connect_failed);
-  EXPECT_EQ(client.last_problem, "no handshake in time");
-  TlsRecorder refused;
-  listener_.socket = Socket();
-  loop_.dial(listener_.endpoint, refused, 0, context_.get());
-  ASSERT_TRUE(until([&] { return !refused.closed.empty(); }));
-  EXPECT_EQ(refused.closed[0].error, ECONNREFUSED);
 }
 
 }  // namespace

@@ -1,10 +1,13 @@
 #include "net/tls_context.h"
 
 #include <fmt/format.h>
+#include <openssl/evp.h>
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
+#include <stdexcept>
 #include <utility>
 
 #include "net/tls_handshake.h"
@@ -34,8 +37,23 @@ SslContext make_context() {
   return context;
 }
 
+/// A session goes on only where the same certificates would have been shown. Processes of several gateways have the same keys of
+/// tickets; without this, whoever can divert a client's packets could lead it from one gateway's port to another's, whose
+/// certificate it would have refused.
+void bind_sessions(SSL_CTX* context, const std::vector<TlsFiles>& certificates) {
+  std::string all;
+  for (const TlsFiles& each : certificates) all += each.certificate + '\0';
+  std::array<unsigned char, SSL_MAX_SID_CTX_LENGTH> hash{};  // 32 bytes, as those of SHA-256
+  static_assert(SSL_MAX_SID_CTX_LENGTH == 32);
+  const bool well = EVP_Digest(all.data(), all.size(), hash.data(), nullptr, EVP_sha256(), nullptr) == 1;
+  if (!well || SSL_CTX_set_session_id_context(context, hash.data(), hash.size()) != 1) {
+    throw std::runtime_error("OpenSSL cannot be set up: " + openssl_problem());
+  }
+}
+
 void set_up(SSL_CTX* context, const TlsContext::Settings& settings, const TlsGeneration& generation) {
   TlsHandshake::install_callbacks(context, generation);
+  bind_sessions(context, settings.certificates);
   if (settings.tickets == nullptr) {
     SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
     SSL_CTX_set_num_tickets(context, 0);

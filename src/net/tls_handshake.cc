@@ -135,6 +135,9 @@ TlsAgreement TlsHandshake::agreement() const {
   out.aead = aead_of(cipher);
   out.is_13 = SSL_version(ssl_.get()) == TLS1_3_VERSION;
   out.is_server = role_ == Role::server;
+  // 1 to 4 stand for 512 to 4,096 bytes (RFC 6066, 4).
+  const unsigned int fragment = SSL_SESSION_get_max_fragment_length(SSL_get_session(ssl_.get()));
+  if (fragment != TLSEXT_max_fragment_length_DISABLED) out.most_plain = static_cast<std::uint16_t>(256U << fragment);
   if (!out.is_13) {
     derive_12(out);
     return out;

@@ -188,8 +188,40 @@ TEST_F(TlsHandshakes, SessionsAreResumedByAnyProcessWithTheSameSeed) {
     EXPECT_TRUE(resumes(*second));
     EXPECT_FALSE(resumes(*stranger)) << "shakes hands in full";
     EXPECT_FALSE(resumes(*make(settings()))) << "where there are no tickets";
+    TlsContext::Settings other{.certificates = {own_.write(directory_, "other")}};
+    other.tickets = std::make_shared<TlsTickets>(seed, now);
+    EXPECT_FALSE(resumes(*make(other))) << "where another certificate is shown";
     SSL_SESSION_free(session);
   }
+}
+
+// 0-RTT: what is said before the handshake may be said again by anybody who has heard it (RFC 8446, 8).
+TEST_F(TlsHandshakes, WhatIsSaidBeforeTheHandshakeIsNotTaken) {
+  TlsContext::Settings resuming = settings();
+  resuming.tickets = std::make_shared<TlsTickets>(TlsTickets::Seed{1, 2, 3}, static_cast<std::uint64_t>(std::time(nullptr)));
+  const auto context = make(resuming);
+  TlsHandshake first(context->generation(), Role::server);
+  OpenSslEnd client(OpenSslEnd::Wish{});
+  ASSERT_EQ(shake_hands(first, client), Status::done);
+  SSL_SESSION* session = SSL_get1_session(client.ssl());
+  EXPECT_EQ(SSL_SESSION_get_max_early_data(session), 0U) << "not offered";
+  ASSERT_EQ(SSL_SESSION_set_max_early_data(session, 1000), 1);
+  TlsHandshake again(context->generation(), Role::server);
+  OpenSslEnd eager(OpenSslEnd::Wish{.session = session});
+  std::size_t written = 0;
+  ASSERT_EQ(SSL_write_early_data(eager.ssl(), "too early", 9, &written), 1) << "sent without being asked for";
+  again.feed(eager.output());
+  ASSERT_EQ(shake_hands(again, eager), Status::done) << again.problem();
+  EXPECT_EQ(SSL_get_early_data_status(eager.ssl()), SSL_EARLY_DATA_REJECTED);
+  EXPECT_EQ(SSL_session_reused(eager.ssl()), 1);
+  eager.write("in time");
+  TlsCiphers ciphers;
+  TlsRecords records(ciphers, again.agreement());
+  const std::string record = again.take_rest() + eager.output();
+  std::string out(record.size(), '\0');
+  EXPECT_EQ(records.open(record, out.data()).size, 7U);
+  EXPECT_TRUE(out.starts_with("in time"));
+  SSL_SESSION_free(session);
 }
 
 TEST_F(TlsHandshakes, MutualOnesWantACertificateOfTheAuthority) {

@@ -78,6 +78,7 @@ TlsRecords::TlsRecords(TlsCiphers& ciphers, const TlsAgreement& agreement)
       read_(agreement.read),
       write_(agreement.write),
       aead_(agreement.aead),
+      most_plain_(agreement.most_plain),
       is_13_(agreement.is_13),
       is_sha384_(agreement.is_sha384),
       is_server_(agreement.is_server) {
@@ -87,9 +88,10 @@ TlsRecords::TlsRecords(TlsCiphers& ciphers, const TlsAgreement& agreement)
   }
 }
 
-TlsRecords::~TlsRecords() {
-  OPENSSL_cleanse(&read_, sizeof read_);
-  OPENSSL_cleanse(&write_, sizeof write_);
+TlsAgreement::Direction::~Direction() {
+  OPENSSL_cleanse(secret.data(), secret.size());
+  OPENSSL_cleanse(key.data(), key.size());
+  OPENSSL_cleanse(iv.data(), iv.size());
 }
 
 void TlsRecords::derive(Direction& direction) {
@@ -137,7 +139,7 @@ std::array<std::uint8_t, 13> additional_data(std::uint64_t sequence, std::uint8_
 }  // namespace
 
 void TlsRecords::seal(Type type, const iovec* pieces, std::size_t size, char* out) {
-  assert(size <= kMostPlain);
+  assert(size <= most_plain_);
   out[0] = static_cast<char>(is_13_ ? Type::data : type);
   out[1] = 3;
   out[2] = 3;
@@ -204,7 +206,7 @@ TlsRecords::Opened TlsRecords::open(std::string_view bytes, char* out) {
   if (bytes.size() < kHeaderSize) return opened;
   const auto type = static_cast<Type>(bytes[0]);
   const std::size_t size = load_size(bytes, 3);
-  if (size > kMostPlain + (is_13_ ? 256 : overhead()))
+  if (size > most_plain_ + (is_13_ ? 256 : overhead()))
     return failed(opened, TlsAlert::record_overflow, "a record over the limit");
   // From here on TLS 1.3 puts everything into records of data, and no other type is left for TLS 1.2 but those of take().
   if (bytes[1] != 3 || (is_13_ && type != Type::data)) {
@@ -226,7 +228,7 @@ TlsRecords::Opened TlsRecords::open(std::string_view bytes, char* out) {
     inner_type = static_cast<Type>(content[last]);
     content = content.substr(0, last);
   }
-  if (content.size() > kMostPlain) return failed(opened, TlsAlert::record_overflow, "a record over the limit");
+  if (content.size() > most_plain_) return failed(opened, TlsAlert::record_overflow, "a record over the limit");
   return take(inner_type, content, opened);
 }
 
@@ -264,7 +266,10 @@ TlsRecords::Opened TlsRecords::take(Type type, std::string_view content, Opened 
   if (type == Type::alert) return take_alert(content, opened);
   if (type == Type::handshake) return take_handshake(content, opened);
   if (type != Type::data) return failed(opened, TlsAlert::unexpected_message, "a record of a type that has no place here");
-  if (!content.empty()) warnings_ = updates_ = 0;
+  if (content.empty() && ++empty_ > kMostEmpty) {
+    return failed(opened, TlsAlert::unexpected_message, "too many empty records");
+  }
+  if (!content.empty()) warnings_ = updates_ = empty_ = 0;
   opened.kind = content.empty() ? Kind::nothing : Kind::data;
   opened.size = content.size();
   return opened;
@@ -303,7 +308,8 @@ TlsRecords::Opened TlsRecords::take_handshake(std::string_view content, Opened o
         continue;
       }
       if (!is_13_) return failed(opened, TlsAlert::no_renegotiation, "it wants to negotiate anew, which is refused");
-      const bool is_update = type == kKeyUpdate && message_left_ == 1;
+      const bool is_update = type == kKeyUpdate;
+      if (is_update && message_left_ != 1) return failed(opened, TlsAlert::decode_error, "a malformed change of keys");
       if (!is_update && (type != kNewSessionTicket || is_server_)) {
         return failed(opened, TlsAlert::unexpected_message, "a message of the handshake after its end");
       }

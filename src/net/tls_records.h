@@ -30,6 +30,12 @@ struct TlsAgreement {
     std::array<std::uint8_t, 12> iv{};  // of AES-GCM in TLS 1.2 the first 4 bytes
     std::uint64_t sequence = 0;         // of the next record
     std::uint64_t key_id = 0;
+
+    Direction() = default;
+    Direction(const Direction&) = default;
+    Direction& operator=(const Direction&) = default;
+    /// Wipes the keys.
+    ~Direction();
   };
   Direction read;
   Direction write;
@@ -37,6 +43,8 @@ struct TlsAgreement {
   bool is_13 = false;
   bool is_sha384 = false;  // the hash of TLS 1.3's secrets; SHA-256 else
   bool is_server = true;
+  /// Of the plaintext of a record. Less than 16 KB when the client has asked for that (max_fragment_length, RFC 6066, 4).
+  std::uint16_t most_plain = 16 * 1024;
 };
 
 /// Protects and opens the records of one connection after its handshake: TLS 1.3 (RFC 8446, 5) and the AEAD suites of TLS 1.2
@@ -48,22 +56,20 @@ struct TlsAgreement {
 class TlsRecords {
  public:
   static constexpr std::size_t kHeaderSize = 5;
-  static constexpr std::size_t kMostPlain = 16 * 1024;
+  static constexpr std::size_t kMostPlain = 16 * 1024;  // where nothing smaller was agreed on
   /// Of a whole record: TLS 1.3 allows 256 bytes over the plaintext; those of TLS 1.2 with an AEAD have 24 at most.
   static constexpr std::size_t kMostRecord = kHeaderSize + kMostPlain + 256;
 
   TlsRecords(TlsCiphers& ciphers, const TlsAgreement& agreement);
   TlsRecords(const TlsRecords&) = delete;
   TlsRecords& operator=(const TlsRecords&) = delete;
-  /// Wipes the keys.
-  ~TlsRecords();
 
   enum class Kind : std::uint8_t {
     need_more,  // the record is not whole
     data,       // `size` bytes of the application
     nothing,    // the record was one of the protocol's own
     end,        // close_notify: the peer says no more
-    failure,    // the connection cannot go on: `alert` is to be sent, unless the peer's own alert ended it
+    failure,    // the connection cannot go on: `alert` is to be sent; close_notify stands for none, when the peer's own ended it
   };
   struct Opened {
     Kind kind = Kind::need_more;
@@ -76,7 +82,9 @@ class TlsRecords {
   /// its header. A length that cannot be is refused before the record is there.
   Opened open(std::string_view bytes, char* out);
 
-  /// The size of a record of so many bytes, which are at most kMostPlain.
+  /// What one record may hold.
+  [[nodiscard]] std::size_t most_plain() const { return most_plain_; }
+  /// The size of a record of so many bytes, which are at most most_plain().
   [[nodiscard]] std::size_t sealed_size(std::size_t size) const;
   /// A record of `size` bytes, gathered from the front of `pieces`, written to `out`.
   void seal(const iovec* pieces, std::size_t size, char* out);
@@ -97,6 +105,9 @@ class TlsRecords {
   static constexpr std::size_t kNonceSize = 12;
   static constexpr std::uint8_t kMostWarnings = 5;  // without data between them, as OpenSSL's own limit; so the next one:
   static constexpr std::uint8_t kMostUpdates = 32;  // each is small to send and costs three hashes and a key
+  // They hide how much is said (RFC 8446, 5.1), but cost as much as a small message, and no limit of messages sees them. OpenSSL
+  // takes as many.
+  static constexpr std::uint8_t kMostEmpty = 32;
 
   [[nodiscard]] bool has_explicit_nonce() const { return !is_13_ && aead_ != TlsAead::chacha20_poly1305; }
   /// What a record is longer than its plaintext, without the header.
@@ -121,6 +132,8 @@ class TlsRecords {
   TlsAead aead_;
   std::uint8_t warnings_ = 0;
   std::uint8_t updates_ = 0;
+  std::uint8_t empty_ = 0;
+  std::uint16_t most_plain_;
   bool is_13_;
   bool is_sha384_;
   bool is_server_;

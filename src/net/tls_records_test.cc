@@ -2,12 +2,15 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <functional>
+#include <new>
 #include <string>
 #include <vector>
 
 #include "net/tls_handshake.h"
 #include "net/tls_test_support.h"
+#include "net/tls_tickets.h"
 
 namespace gatehouse::net {
 namespace {
@@ -359,6 +362,68 @@ TEST_F(Forged, PaddingAndEmptyRecords) {
   EXPECT_EQ(open_all({one(23, std::string(16385, 'x'))}).alert, TlsAlert::record_overflow);
 }
 
+TEST_F(Forged, EmptyRecordsAreNotTakenForEver) {
+  std::vector<std::function<std::string(std::uint64_t)>> records(32, one(23, "", 3));
+  EXPECT_EQ(open_all(records).kind, Kind::nothing);
+  records.push_back(one(23, "data"));
+  records.insert(records.end(), 32, one(23, ""));
+  EXPECT_EQ(open_all(records).kind, Kind::nothing) << "counted anew behind data";
+  records.push_back(one(23, ""));
+  EXPECT_EQ(open_all(records).alert, TlsAlert::unexpected_message);
+}
+
+TEST_F(Forged, KeysAreChangedBeforeTheyHaveSealedTooMuch) {
+  constexpr std::uint64_t kMost = std::uint64_t{1} << 23;
+  for (const bool is_13 : {true, false}) {
+    TlsCiphers ciphers;
+    TlsAgreement ours = agreement(is_13, true);
+    TlsAgreement theirs = agreement(is_13, false);
+    ours.write.sequence = theirs.read.sequence = kMost - 2;
+    TlsRecords from(ciphers, ours);
+    TlsRecords to(ciphers, theirs);
+    const auto carries = [&](std::string words) {
+      std::string record(from.sealed_size(words.size()), '\0');
+      std::string out(record.size(), '\0');
+      const iovec piece{words.data(), words.size()};
+      from.seal(&piece, words.size(), record.data());
+      return to.open(record, out.data()).kind == Kind::data && out.starts_with(words);
+    };
+    EXPECT_TRUE(carries("the last but one"));
+    EXPECT_FALSE(from.is_update_due());
+    EXPECT_TRUE(carries("the last"));
+    EXPECT_EQ(from.is_update_due(), is_13) << "TLS 1.2 has no message for it";
+    if (is_13) {
+      std::string update(from.update_size(), '\0');
+      std::string out(update.size(), '\0');
+      from.seal_key_update(update.data());
+      EXPECT_EQ(to.open(update, out.data()).kind, Kind::nothing);
+      EXPECT_FALSE(from.is_update_due());
+    }
+    EXPECT_TRUE(carries("the next"));
+  }
+}
+
+TEST_F(Forged, KeysAreWipedWhenTheyGo) {
+  const auto leaves = [](auto make, const std::string& secret) {
+    using Object = decltype(make());
+    // Looked at as bytes once the object is gone.
+    alignas(Object) static std::array<char, sizeof(Object)> memory;
+    auto* object = new (memory.data()) Object(make());
+    const std::string_view bytes(memory.data(), memory.size());
+    EXPECT_NE(bytes.find(secret), std::string_view::npos);
+    object->~Object();
+    return bytes.find(secret) != std::string_view::npos;
+  };
+  EXPECT_FALSE(leaves([] { return agreement(true, true); }, std::string(32, '\7')));
+  EXPECT_FALSE(leaves([] { return agreement(false, true); }, std::string(16, '\x09')));
+  static TlsCiphers ciphers;
+  EXPECT_FALSE(leaves([] { return TlsRecords(ciphers, agreement(true, true)); }, std::string(32, '\7')));
+  const auto make_keys = [] { return TlsTickets({1, 2, 3}, 0).current(0); };
+  const TlsTickets::Keys keys = make_keys();
+  EXPECT_FALSE(leaves(make_keys, std::string(keys.cipher.begin(), keys.cipher.end())));
+  EXPECT_FALSE(leaves(make_keys, std::string(keys.mac.begin(), keys.mac.end())));
+}
+
 TEST_F(Forged, MessagesOfTheHandshake) {
   const std::string update("\x18\x00\x00\x01\x00", 5);
   const std::string ticket = std::string("\x04\x00\x01\x00", 4) + std::string(256, 't');
@@ -366,7 +431,7 @@ TEST_F(Forged, MessagesOfTheHandshake) {
   EXPECT_EQ(open_all({one(22, update.substr(0, 2)), one(22, update.substr(2))}).kind, Kind::nothing) << "in two pieces";
   EXPECT_EQ(open_all({one(22, update + "x")}).alert, TlsAlert::unexpected_message) << "more behind it";
   EXPECT_EQ(open_all({one(22, std::string("\x18\x00\x00\x01\x02", 5))}).alert, TlsAlert::decode_error);
-  EXPECT_EQ(open_all({one(22, std::string("\x18\x00\x00\x02", 4))}).alert, TlsAlert::unexpected_message);
+  EXPECT_EQ(open_all({one(22, std::string("\x18\x00\x00\x02", 4))}).alert, TlsAlert::decode_error);
   EXPECT_EQ(open_all({one(22, update.substr(0, 3)), one(23, "data")}).alert, TlsAlert::unexpected_message) << "interrupted";
   EXPECT_EQ(open_all({one(22, "")}).alert, TlsAlert::unexpected_message);
   EXPECT_EQ(open_all({one(22, std::string("\x01\x00\x00\x05hello", 9))}).alert, TlsAlert::unexpected_message)

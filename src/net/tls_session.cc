@@ -45,6 +45,8 @@ std::size_t TlsSession::open(std::string_view bytes, char* out) {
     if (opened.kind != TlsRecords::Kind::failure) continue;
     fail(opened.problem);
     alert_ = opened.alert;
+    // After the peer's own alert nothing may be said (RFC 8446, 6.2; RFC 5246, 7.2.2).
+    end_said_ = opened.alert == TlsAlert::close_notify;
     say_end();
   }
   if (ended_ || is_failed()) bytes = {};
@@ -70,9 +72,10 @@ void TlsSession::seal(OutQueue* plain, OutQueue& out, std::size_t most) {
 void TlsSession::seal_record(OutQueue& plain, OutQueue& out) {
   std::array<iovec, kMostPiecesOfARecord> pieces;  // NOLINT(cppcoreguidelines-pro-type-member-init): gather fills it
   const int count = plain.gather(pieces.data(), kMostPiecesOfARecord);
+  const std::size_t most = records_->most_plain();
   std::size_t size = 0;
-  for (int i = 0; i < count && size < TlsRecords::kMostPlain; ++i) size += pieces[static_cast<std::size_t>(i)].iov_len;
-  size = std::min(size, TlsRecords::kMostPlain);
+  for (int i = 0; i < count && size < most; ++i) size += pieces[static_cast<std::size_t>(i)].iov_len;
+  size = std::min(size, most);
   records_->seal(pieces.data(), size, out.grow(records_->sealed_size(size)));
   plain.consume(size);
 }

@@ -127,6 +127,7 @@ class OpenSslEnd {
     std::vector<std::string> protocols = {};
     const TestIdentity* identity = nullptr;
     SSL_SESSION* session = nullptr;  // to resume
+    int max_fragment = 0;            // 1 to 4: no records of more than 512 to 4,096 bytes (RFC 6066, 4)
   };
 
   explicit OpenSslEnd(const Wish& wish) : context_(SSL_CTX_new(TLS_method())) {
@@ -159,6 +160,7 @@ class OpenSslEnd {
                           static_cast<unsigned int>(names.size()));
     }
     if (wish.session != nullptr) SSL_set_session(ssl_.get(), wish.session);
+    if (wish.max_fragment != 0) SSL_set_tlsext_max_fragment_length(ssl_.get(), static_cast<std::uint8_t>(wish.max_fragment));
   }
 
   OpenSslEnd(const OpenSslEnd&) = delete;

@@ -26,11 +26,14 @@ void hash(const TlsTickets::Seed& seed, std::string_view what, std::uint8_t* out
 
 TlsTickets::TlsTickets(const Seed& seed, std::uint64_t since_s) : seed_(seed), period_(since_s / kPeriodS), current_(derive()) {}
 
-TlsTickets::~TlsTickets() {
-  OPENSSL_cleanse(seed_.data(), seed_.size());
-  OPENSSL_cleanse(&current_, sizeof current_);
-  if (previous_) OPENSSL_cleanse(&*previous_, sizeof *previous_);
+TlsTickets::~TlsTickets() { OPENSSL_cleanse(seed_.data(), seed_.size()); }
+
+TlsTickets::Keys::~Keys() {
+  OPENSSL_cleanse(cipher.data(), cipher.size());
+  OPENSSL_cleanse(mac.data(), mac.size());
 }
+
+TlsTickets::Origin::~Origin() { OPENSSL_cleanse(seed.data(), seed.size()); }
 
 TlsTickets::Keys TlsTickets::derive() const {
   Keys keys;

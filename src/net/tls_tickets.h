@@ -23,6 +23,12 @@ class TlsTickets {
     std::array<std::uint8_t, 16> name{};
     std::array<std::uint8_t, 32> cipher{};
     std::array<std::uint8_t, 32> mac{};
+
+    Keys() = default;
+    Keys(const Keys&) = default;
+    Keys& operator=(const Keys&) = default;
+    /// Wipes them.
+    ~Keys();
   };
 
   /// `since_s` is the time (Unix) for which the seed was drawn.
@@ -42,6 +48,11 @@ class TlsTickets {
   struct Origin {
     Seed seed{};
     std::uint64_t since_s = 0;
+
+    Origin() = default;
+    Origin(const Origin&) = default;
+    Origin& operator=(const Origin&) = default;
+    ~Origin();
   };
   static std::optional<Origin> parse(std::string_view text);
 
