@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "chat_events.h"
 #include "page_server.h"
@@ -20,6 +21,8 @@ int main(int argc, char** argv) {
   int register_port = 1236;
   int inner_port = 2300;
   int workers = 2;
+  std::string tls_cert;
+  std::string tls_key;
 
   gh::Application app("chat");
   app.option("--host", host, "the address that browsers and terminals reach; 0.0.0.0 for the whole network");
@@ -29,6 +32,8 @@ int main(int argc, char** argv) {
   app.option("--register-port", register_port, "the register's port on 127.0.0.1");
   app.option("--inner-port", inner_port, "the first of the gateways' inner ports on 127.0.0.1");
   app.option("--workers", workers, "worker processes");
+  app.option("--tls-cert", tls_cert, "a certificate: the page then comes over https, and its WebSockets over wss");
+  app.option("--tls-key", tls_key, "its key");
   if (const auto status = app.parse(argc, argv)) return *status;
 
   // The cluster speaks to itself on loopback, so it needs no secret key, whatever --host is.
@@ -37,13 +42,21 @@ int main(int argc, char** argv) {
     return scheme + "://" + host + ":" + std::to_string(port);
   };
 
+  // Either of them alone is a mistake, which is named before anything starts.
+  const bool is_encrypted = !tls_cert.empty() || !tls_key.empty();
+  const auto files = [](const std::string& file) {
+    return file.empty() ? std::vector<std::string>() : std::vector<std::string>{file};
+  };
+
   app.add(gh::RegisterOptions{.listen = "text://" + register_address});
   app.add(gh::GatewayOptions{
       .name = "ChatGateway",
-      .listen = public_address("websocket", websocket_port),
+      .listen = public_address(is_encrypted ? "wss" : "websocket", websocket_port),
       .count = 2,
       .start_port = inner_port,
       .register_addresses = {register_address},
+      .tls_cert = files(tls_cert),
+      .tls_key = files(tls_key),
       .ping_interval = 25s,
       .ping_not_response_limit = 1,
       .ping_data = R"({"type":"ping"})",
@@ -63,7 +76,8 @@ int main(int argc, char** argv) {
       .events = gh::make_events<chat::ChatEvents>(static_cast<std::uint16_t>(telnet_port)),
       .register_addresses = {register_address},
   });
-  const chat::PageServerOptions page = {.host = host, .port = web_port, .websocket_port = websocket_port};
+  const chat::PageServerOptions page = {
+      .host = host, .port = web_port, .websocket_port = websocket_port, .tls_cert = tls_cert, .tls_key = tls_key};
   app.add(gh::ProcessOptions{
       .name = "ChatPage",
       .listen = host + ":" + std::to_string(web_port),

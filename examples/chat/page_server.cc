@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdio>
+#include <memory>
 #include <string_view>
 #include <thread>
 
@@ -75,10 +76,22 @@ void add_limits(httplib::Server& server) {
   });
 }
 
+/// Null, and a line on standard error, when the certificate cannot be used.
+std::unique_ptr<httplib::Server> make_server(const PageServerOptions& options) {
+  if (options.tls_cert.empty()) return std::make_unique<httplib::Server>();
+  auto server = std::make_unique<httplib::SSLServer>(options.tls_cert.c_str(), options.tls_key.c_str());
+  if (server->is_valid()) return server;
+  std::fprintf(stderr, "The page cannot be served over https: %s and %s cannot be read, or do not belong together.\n",
+               options.tls_cert.c_str(), options.tls_key.c_str());
+  return nullptr;
+}
+
 }  // namespace
 
 int serve_page(const PageServerOptions& options, const std::function<void(std::function<void()>)>& on_stop) {
-  httplib::Server server;
+  const auto made = make_server(options);
+  if (made == nullptr) return 1;
+  httplib::Server& server = *made;
   add_headers(server);
   add_answers(server, options.websocket_port);
   add_limits(server);

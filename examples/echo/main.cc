@@ -83,6 +83,7 @@ int main(int argc, char** argv) {
   app.option("--inner-tls-ca", inner_tls.ca, "the authority of the processes' own certificates, to encrypt what is between them");
   app.option("--inner-tls-cert", inner_tls.cert, "their certificate");
   app.option("--inner-tls-key", inner_tls.key, "its key");
+  app.option("--inner-tls-name", inner_tls.name, "the name that all of their certificates are for; any, when it is left out");
   if (const auto status = app.parse(argc, argv)) return *status;
 
   app.add(gh::RegisterOptions{.listen = "text://" + register_address, .inner_tls = inner_tls});

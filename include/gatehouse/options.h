@@ -168,7 +168,7 @@ struct GatewayOptions {
   int max_messages_per_second = 0;
   std::size_t max_bytes_per_second = 0;
   RateAction over_rate = RateAction::delay;
-  /// What all clients of a process together may have said of messages that are not whole yet. Bytes.
+  /// What all clients of a process together may have said of messages, or of TLS records, that are not whole yet. Bytes.
   std::size_t unfinished_messages_size = 64 * 1024 * 1024;
   /// Time for a peer of the inner port to show the secret_key, where there is one.
   std::chrono::milliseconds inner_connect_timeout{10'000};

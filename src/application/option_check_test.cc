@@ -219,6 +219,10 @@ TEST(OptionCheck, InnerTlsOfEachRole) {
               "gateway \"web\": inner_tls_key: ", "belong together");
   expect_line([&](Program& p) { p.registers[0].inner_tls = {"", good.cert, good.key}; },
               "register \"Register\": inner_tls_ca: ", "belong together");
+  expect_line([&](Program& p) { p.workers[0].inner_tls = {good.ca, good.cert, good.key, "cluster.internal"}; },
+              "worker \"ChatWorker\": inner_tls_cert: ", "is not for the name \"cluster.internal\"");
+  expect_line([&](Program& p) { p.workers[0].inner_tls.name = "cluster.internal"; },
+              "worker \"ChatWorker\": inner_tls_ca: ", "belong together");
   expect_line([&](Program& p) { p.workers[0].inner_tls = {good.ca, "/nowhere.pem", good.key}; },
               "worker \"ChatWorker\": inner_tls_cert: /nowhere.pem", "No such file");
 }

@@ -61,18 +61,17 @@ void ClientPort::admit(net::Connection& connection) {
 void ClientPort::refuse_at_once(net::Connection& connection, Limit limit) {
   limits_.hit(limit, connection.peer());
   connection.tag = kRefused;
-  if (!framing_.is_websocket() || !may_be_told(connection) || refusals_ >= kMostRefusals) {
-    ++refusals_;
-    return connection.destroy();
-  }
-  ++refusals_;
-  connection.send(wire::http_refusal(limit == Limit::connections_per_address ? 429 : 503));
+  const std::string words = words_for_refused(connection, limit == Limit::connections_per_address ? 429 : 503);
+  if (++refusals_ > kMostRefusals || words.empty()) return connection.destroy();
+  connection.send(words);
   connection.close();
 }
 
-bool ClientPort::may_be_told(const net::Connection& connection) const {
+/// Nothing where the protocol has no words for it.
+std::string ClientPort::words_for_refused(const net::Connection& connection, int status) const {
   // A handshake of TLS would cost more than the client that is refused.
-  return settings_.tls == nullptr || connection.is_encrypted();
+  if (settings_.tls != nullptr && !connection.is_encrypted()) return std::string(net::TlsContext::kRefusal);
+  return framing_.is_websocket() ? wire::http_refusal(status) : std::string();
 }
 
 bool ClientPort::move_to(net::Connection& connection, const net::Address& address) {
@@ -85,8 +84,9 @@ bool ClientPort::move_to(net::Connection& connection, const net::Address& addres
 void ClientPort::refuse_arrival(net::Connection& connection, Limit limit, int status) {
   limits_.hit(limit, connection.peer());
   connection.tag = Clients::kNobody;
-  if (!framing_.is_websocket() || !may_be_told(connection)) return connection.destroy();
-  connection.send(wire::http_refusal(status));
+  const std::string words = words_for_refused(connection, status);
+  if (words.empty()) return connection.destroy();
+  connection.send(words);
   connection.close();
 }
 
@@ -157,15 +157,19 @@ std::size_t ClientPort::read_client(net::Connection& connection, std::span<char>
   }
   if (connection.tag != client) return used;
   // What is left of a client that is not read from now may be whole messages: they are not of its making.
-  const std::size_t left = connection.is_paused() ? 0 : bytes.size() - used;
-  if (left > 0) return may_wait(connection, client, left) ? used : bytes.size();
+  if (!connection.is_paused()) return may_wait(connection, client, bytes.size() - used) ? used : bytes.size();
   websockets_.note_unread(table_[client].websocket, 0);
   return used;
 }
 
+void ClientPort::on_nothing_shown(net::Connection& connection) {
+  if (is_client(connection.tag) && connection.is_open()) (void)may_wait(connection, connection.tag, connection.unread_bytes());
+}
+
 bool ClientPort::may_wait(net::Connection& connection, std::uint32_t client, std::size_t left) {
+  left += connection.partial_record_bytes();
   websockets_.note_unread(table_[client].websocket, left);
-  if (websockets_.held_bytes() <= settings_.max_unfinished_bytes) return true;
+  if (left == 0 || websockets_.held_bytes() <= settings_.max_unfinished_bytes) return true;
   limits_.hit(Limit::unfinished_messages, connection.peer());
   close(client, Cause::shutdown, wire::close_code::kTryLater, "too much unfinished");
   return false;
@@ -417,7 +421,8 @@ void ClientPort::describe(const net::Connection& connection, ConnectionRow& row)
 
 std::string_view ClientPort::refusal() const {
   static const std::string kUnavailable = wire::http_refusal(503);
-  return framing_.is_websocket() && settings_.tls == nullptr ? kUnavailable : std::string_view();
+  if (settings_.tls != nullptr) return net::TlsContext::kRefusal;
+  return framing_.is_websocket() ? kUnavailable : std::string_view();
 }
 
 void ClientPort::end_arrivals() {

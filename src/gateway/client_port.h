@@ -59,6 +59,7 @@ class ClientPort : public net::ConnectionHandler {
   void on_open(net::Connection& connection) override;
   std::size_t on_data(net::Connection& connection, std::span<char> bytes, std::size_t seen) override;
   void on_close(net::Connection& connection, net::CloseCause cause, int error) override;
+  void on_nothing_shown(net::Connection& connection) override;
   void on_tls(net::Connection& connection, net::TlsEvent event) override;
   void describe(const net::Connection& connection, ConnectionRow& row) const override;
   [[nodiscard]] std::string_view refusal() const override;
@@ -91,7 +92,7 @@ class ClientPort : public net::ConnectionHandler {
   static constexpr std::size_t kMostRefusals = 256;  // that are told why, at a time; more are just closed
 
   void refuse_at_once(net::Connection& connection, Limit limit);
-  [[nodiscard]] bool may_be_told(const net::Connection& connection) const;
+  [[nodiscard]] std::string words_for_refused(const net::Connection& connection, int status) const;
   void refuse_arrival(net::Connection& connection, Limit limit, int status);
   /// From here on come the client's own bytes.
   void start(net::Connection& connection);
@@ -106,7 +107,8 @@ class ClientPort : public net::ConnectionHandler {
   /// Whether the client may say something more now; if not, it is read from later, or it has been closed.
   bool may_speak(net::Connection& connection, std::uint32_t client);
   bool spend(std::uint32_t client, std::uint32_t messages, std::size_t bytes);
-  /// False, and the client is closed, when what is left unread of it would be too much with what others have left.
+  /// False, and the client is closed, when what is left unread of it, with its part of a TLS record, would be too much with what
+  /// others have left.
   bool may_wait(net::Connection& connection, std::uint32_t client, std::size_t left);
 
   std::size_t shake_hands(net::Connection& connection, std::span<char> bytes, std::size_t seen);

@@ -121,13 +121,74 @@ TEST_F(ClientTls, NoiseIsCountedAndNotLogged) {
 
 TEST_F(ClientTls, OneThatIsRefusedCostsNoHandshake) {
   options_.max_connections = 1;
+  for (const char* listen : {"wss://127.0.0.1:1", "text+tls://127.0.0.1:1"}) {
+    options_.listen = listen;
+    worker_.reset();
+    test_.reset();
+    start(wire::make_stream_protocol(wire::split_scheme(options_.listen.substr(0, options_.listen.find("://"))).protocol));
+    TlsPeer first(test_->client_endpoint);
+    ASSERT_TRUE(until([&] { return first.is_established(); }));
+    for (const bool speaks_first : {true, false}) {
+      TlsPeer second(test_->client_endpoint);
+      if (speaks_first) second.pump();
+      ASSERT_TRUE(until([&] { return second.ended(); }));
+      EXPECT_THAT(second.end.error, ::testing::HasSubstr("alert internal error")) << "it is told, at the price of seven bytes";
+      EXPECT_FALSE(second.end.is_established());
+    }
+    EXPECT_EQ(hits("connections"), 2U);
+    EXPECT_EQ(hits("tls"), 0U);
+  }
+}
+
+/// All but the last byte of a record, for one that never sends it.
+std::string all_but_the_end(TlsPeer& peer, std::string_view words) {
+  peer.pump();
+  peer.end.write(words);
+  std::string record = peer.end.output();
+  record.pop_back();
+  return record;
+}
+
+// threats: declared length against what came
+TEST_F(ClientTls, PartsOfRecordsCountAsWhatIsUnfinished) {
+  options_.unfinished_messages_size = 50'000;  // three parts of nearly 16 KB
   start();
-  const auto first = client();
-  TlsPeer second(test_->client_endpoint);
-  ASSERT_TRUE(until([&] { return second.ended(); }));
-  EXPECT_FALSE(second.end.is_established());
-  EXPECT_EQ(hits("connections"), 1U);
-  EXPECT_EQ(hits("tls"), 0U);
+  std::vector<std::unique_ptr<TlsPeer>> peers;
+  const std::string words = WebSocketPeer::frame(std::string(16'000, 'x'));
+  std::string last;
+  for (int i = 0; i < 3; ++i) {
+    peers.push_back(client());
+    std::string record = all_but_the_end(*peers.back(), words);
+    peers.back()->socket.write(record);
+  }
+  test_->settle();
+  EXPECT_EQ(hits("unfinished_messages"), 0U);
+  const auto fourth = client();
+  fourth->socket.write(all_but_the_end(*fourth, words));
+  ASSERT_TRUE(until([&] { return fourth->received().starts_with("\x88"); })) << "it is closed";
+  EXPECT_EQ(hits("unfinished_messages"), 1U);
+  // Who goes, or says the rest, gives room.
+  peers.pop_back();
+  ASSERT_TRUE(until([&] { return test_->gateway->status().connections == 2; }));
+  const auto fifth = client();
+  fifth->socket.write(all_but_the_end(*fifth, words));
+  test_->settle();
+  EXPECT_EQ(hits("unfinished_messages"), 1U);
+}
+
+TEST_F(ClientTls, APartOfARecordCountsNoMoreWhenTheRestHasCome) {
+  options_.unfinished_messages_size = 20'000;
+  start();
+  const auto peer = client();
+  for (int i = 1; i <= 4; ++i) {
+    peer->end.write(WebSocketPeer::frame(std::string(16'000, 'x')));
+    const std::string record = peer->end.output();
+    peer->socket.write(record.substr(0, 12'000));
+    test_->settle();
+    peer->socket.write(record.substr(12'000));
+    ASSERT_TRUE(until([&] { return worker_->said().size() == static_cast<std::size_t>(i); })) << hits("unfinished_messages");
+  }
+  EXPECT_EQ(hits("unfinished_messages"), 0U);
 }
 
 // threats: never-finished handshake, silence after connect

@@ -16,6 +16,7 @@ net::TlsResult<std::unique_ptr<net::TlsContext>> make_inner_tls(const InnerTls& 
   net::TlsContext::Settings settings;
   settings.certificates = {{files.cert, files.key}};
   settings.authority = files.ca;
+  settings.peer_name = files.name;
   settings.may_be_over = may_be_over;
   return net::TlsContext::make(std::move(settings));
 }

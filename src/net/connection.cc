@@ -56,6 +56,8 @@ void Connection::start_tls(TlsContext& context) {
   if (state_ == State::open && tls_ == nullptr) loop_->begin_tls(*this, context, false);
 }
 
+std::size_t Connection::partial_record_bytes() const { return tls_ == nullptr ? 0 : tls_->partial_record_bytes(); }
+
 std::string_view Connection::tls_problem() const { return tls_ == nullptr ? std::string_view() : tls_->problem(); }
 
 void Connection::flush() {
@@ -79,7 +81,7 @@ ConnectionRow Connection::describe() const {
   row.state = state_name();
   row.local_address = local_address(fd_).to_string();
   row.remote_address = peer_.to_string();
-  row.unread_bytes = in_size_;
+  row.unread_bytes = in_size_ + partial_record_bytes();
   row.queued_bytes = queued_bytes();
   row.bytes_received = bytes_received_;
   row.bytes_sent = bytes_sent_;

@@ -68,6 +68,10 @@ class ConnectionHandler {
   /// What a peer is told that is accepted only to be refused, for want of descriptors. Sent as far as the kernel takes it.
   [[nodiscard]] virtual std::string_view refusal() const { return {}; }
 
+  /// Something came over TLS of which there is nothing to show: a part of a record, which is kept
+  /// (Connection::partial_record_bytes()), or records of the protocol's own.
+  virtual void on_nothing_shown(Connection& /*connection*/) {}
+
   /// After `late` and `failed` the connection ends.
   virtual void on_tls(Connection& /*connection*/, TlsEvent /*event*/) {}
 
@@ -150,6 +154,8 @@ class Connection {
   [[nodiscard]] std::uint64_t bytes_received() const { return bytes_received_; }
   [[nodiscard]] std::uint64_t bytes_sent() const { return bytes_sent_; }
   [[nodiscard]] std::size_t unread_bytes() const { return in_size_; }
+  /// Of a record of TLS that has not come as a whole: kept besides unread_bytes(), 16.6 KB at most. During the handshake 0.
+  [[nodiscard]] std::size_t partial_record_bytes() const;
   /// Everything there is to say of it, with what its handler knows. Reads the local address from the kernel.
   [[nodiscard]] ConnectionRow describe() const;
 

@@ -121,6 +121,8 @@ void Loop::read(Connection& connection) {
       if (!in_own_buffer && kept > 0) std::memcpy(start, connection.in_, kept);
       if (in_own_buffer) connection.in_size_ += static_cast<std::uint32_t>(received.size);
       if (!deliver(connection, {start, kept + received.size}, seen, in_own_buffer)) return;
+    } else {
+      connection.handler_->on_nothing_shown(connection);
     }
     // Less than was asked for: the kernel has no more, and will tell when it has (epoll(7), "edge-triggered", stream sockets).
     if (!received.more && !connection.want_until_end_) return;

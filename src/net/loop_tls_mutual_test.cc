@@ -72,6 +72,51 @@ TEST_F(MutualTls, AClientWithoutACertificateIsRefused) {
   EXPECT_THAT(client.last_problem, ::testing::HasSubstr("certificate required"));
 }
 
+// An authority may sign other things as well.
+TEST_F(MutualTls, WhereANameIsAskedForBothEndsMustHaveIt) {
+  const TestIdentity named(TestIdentity::Wish{.names = {"host-1", "cluster.internal"}}, &authority_);
+  const TestIdentity wild(TestIdentity::Wish{.names = {"*.internal"}}, &authority_);
+  settings_.certificates = {named.write(directory_, "named")};
+  settings_.peer_name = "cluster.internal";
+  make();
+  listen();
+  TlsRecorder client;
+  const ConnectionId id = loop_.dial(listener_.endpoint, client, 0, context_.get());
+  ASSERT_TRUE(until([&] { return client.opened.size() == 1 && server_->received.empty(); }));
+  loop_.find(id)->send("hello");
+  ASSERT_TRUE(until([&] { return server_->received == "hello"; }));
+
+  for (const TestIdentity* other : {static_cast<const TestIdentity*>(&member_), &wild}) {
+    TlsContext::Settings without = settings_;
+    without.peer_name.clear();
+    without.certificates = {other->write(directory_, "other")};
+    const auto stranger = std::move(*TlsContext::make(without));
+    TlsRecorder refused;
+    server_->last_problem.clear();
+    loop_.dial(listener_.endpoint, refused, 0, stranger.get());
+    ASSERT_TRUE(until([&] { return !refused.closed.empty() && !server_->last_problem.empty(); }));
+    EXPECT_THAT(server_->last_problem, ::testing::HasSubstr("hostname mismatch")) << "as the server";
+
+    TlsRecorder server(stranger.get());
+    testing::LocalListener listener;
+    loop_.listen(std::move(listener.socket), server);
+    TlsRecorder dialler;
+    loop_.dial(listener.endpoint, dialler, 0, context_.get());
+    ASSERT_TRUE(until([&] { return !dialler.closed.empty() && !server.closed.empty(); }));
+    EXPECT_THAT(dialler.last_problem, ::testing::HasSubstr("hostname mismatch")) << "as the client";
+    EXPECT_TRUE(dialler.opened.empty());
+  }
+}
+
+TEST_F(MutualTls, TheOwnCertificateMustHaveTheNameThatIsAskedFor) {
+  settings_.peer_name = "cluster.internal";
+  const auto made = TlsContext::make(settings_);
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().in, TlsFault::In::certificate);
+  EXPECT_EQ(made.error().message, settings_.certificates[0].certificate +
+                                      " is not for the name \"cluster.internal\", which all the others will look for in it");
+}
+
 TEST_F(MutualTls, APlainServerIsNotWaitedForForEver) {
   settings_.handshake_timeout = milliseconds(100);
   make();

@@ -9,11 +9,15 @@
 #include <cctype>
 #include <cerrno>
 #include <fstream>
+#include <new>
 #include <sstream>
 #include <system_error>
 
 namespace gatehouse::net {
 namespace {
+
+// A name that stands for many hosts is none that says who somebody is.
+constexpr unsigned int kNameFlags = X509_CHECK_FLAG_NO_WILDCARDS;
 
 using In = TlsFault::In;
 
@@ -142,6 +146,10 @@ TlsResult<TlsCertificate> TlsCertificate::read(const TlsFiles& files, bool may_b
 
 bool TlsCertificate::is_over() const { return X509_cmp_current_time(X509_get0_notAfter(chain.front().get())) < 0; }
 
+bool TlsCertificate::is_for(const std::string& name) const {
+  return X509_check_host(chain.front().get(), name.data(), name.size(), kNameFlags, nullptr) == 1;
+}
+
 TlsResult<void> TlsCertificate::use(SSL_CTX* context, const TlsFiles& files) const {
   // Here OpenSSL refuses what is too weak for its security level.
   if (SSL_CTX_use_certificate(context, chain.front().get()) != 1) {
@@ -168,6 +176,12 @@ TlsResult<void> trust(SSL_CTX* context, const std::string& file) {
     }
   }
   return {};
+}
+
+void expect_name(SSL_CTX* context, const std::string& name) {
+  X509_VERIFY_PARAM* param = SSL_CTX_get0_param(context);
+  X509_VERIFY_PARAM_set_hostflags(param, kNameFlags);
+  if (X509_VERIFY_PARAM_set1_host(param, name.data(), name.size()) != 1) throw std::bad_alloc();
 }
 
 }  // namespace gatehouse::net

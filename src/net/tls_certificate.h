@@ -46,12 +46,17 @@ struct TlsCertificate {
   /// this time, unless `may_be_over` is set.
   static TlsResult<TlsCertificate> read(const TlsFiles& files, bool may_be_over);
   [[nodiscard]] bool is_over() const;
+  /// Whether it is for exactly this host.
+  [[nodiscard]] bool is_for(const std::string& name) const;
   /// Hands both to `context`.
   [[nodiscard]] TlsResult<void> use(SSL_CTX* context, const TlsFiles& files) const;
 };
 
 /// Adds the certificates of `file` to those that `context` trusts, and names them to clients that are asked for a certificate.
 TlsResult<void> trust(SSL_CTX* context, const std::string& file);
+
+/// Has peers' certificates checked for this host, too, by both ends. No wildcard stands for it.
+void expect_name(SSL_CTX* context, const std::string& name);
 
 /// Why the last call of OpenSSL in this thread did not work, in its words; forgets it.
 std::string openssl_problem();

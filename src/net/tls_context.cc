@@ -79,6 +79,11 @@ TlsResult<std::shared_ptr<const TlsGeneration>> TlsGeneration::read(const TlsCon
   for (const TlsFiles& files : settings.certificates) {
     const auto certificate = TlsCertificate::read(files, settings.may_be_over);
     if (!certificate) return tl::unexpected(certificate.error());
+    if (!settings.peer_name.empty() && !certificate->is_for(settings.peer_name)) {
+      return tl::unexpected(TlsFault{TlsFault::In::certificate,
+                                     fmt::format("{} is not for the name \"{}\", which all the others will look for in it",
+                                                 files.certificate, settings.peer_name)});
+    }
     out->contexts_.push_back(make_context());
     if (auto used = certificate->use(out->contexts_.back().get(), files); !used) return tl::unexpected(used.error());
     out->certificates_.push_back({files.certificate, certificate->names, certificate->ends, certificate->is_over()});
@@ -88,6 +93,7 @@ TlsResult<std::shared_ptr<const TlsGeneration>> TlsGeneration::read(const TlsCon
     set_up(context.get(), settings, *out);
     if (settings.authority.empty()) continue;
     if (auto trusted = trust(context.get(), settings.authority); !trusted) return tl::unexpected(trusted.error());
+    if (!settings.peer_name.empty()) expect_name(context.get(), settings.peer_name);
   }
   return out;
 }

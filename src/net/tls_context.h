@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/log.h"
@@ -20,12 +21,18 @@ class TlsGeneration;
 /// Thread rule: the thread of the loop.
 class TlsContext {
  public:
+  /// What a peer is told that is refused before its handshake, which would cost more than the peer does: the fatal alert
+  /// internal_error, which is for what is "unrelated to the peer" (RFC 8446, 6.2), in the plain record that it may still be.
+  static constexpr std::string_view kRefusal{"\x15\x03\x03\x00\x02\x02\x50", 7};
+
   struct Settings {
     /// The first is shown to peers that name no host, or one that none is for. May be empty for one that only dials.
     std::vector<TlsFiles> certificates = {};
-    /// A file of certificates: the peer must show one that one of these has signed, whatever its name. Empty: peers show none,
-    /// and those that are dialled are not checked.
+    /// A file of certificates: the peer must show one that one of these has signed. Empty: peers show none, and those that are
+    /// dialled are not checked.
     std::string authority = {};
+    /// With an authority: the host name that the peer's certificate must be for, as must the own one. Empty: whatever its name.
+    std::string peer_name = {};
     /// The only protocol that clients may ask for by ALPN, such as "http/1.1". Empty: what they ask for is ignored.
     std::string protocol = {};
     /// For sessions that are resumed. Null: there are none.

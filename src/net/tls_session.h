@@ -39,6 +39,8 @@ class TlsSession {
   // The records. REQUIRES: established.
   /// What was received and is not a whole record yet: the next bytes stand behind it.
   [[nodiscard]] const std::string& unread() const { return unread_; }
+  /// Without what has come with the handshake and waits for take_first().
+  [[nodiscard]] std::size_t partial_record_bytes() const { return has_first_ ? 0 : unread_.size(); }
   /// Opens the whole records at the front of `bytes`, which begin with unread(), and keeps the rest. Returns the size of what is
   /// in them; `out` has room for as many bytes as `bytes` are.
   std::size_t open(std::string_view bytes, char* out);

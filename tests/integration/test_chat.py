@@ -1,20 +1,28 @@
 """The chat with real browsers and a terminal (chat_browser.mjs says what they do), while its processes are killed; and by telnet alone."""
+import asyncio
+import json
 import os
 import pathlib
 import signal
+import ssl
 import subprocess
+import tempfile
 import unittest
+import urllib.request
 
+import websockets
+
+from certificates import make_self_signed
 from program import OUTPUT, LineClient, ProgramTest, free_ports, is_listening, wait_until
 
 HERE = pathlib.Path(__file__).parent
 
 
 class ChatTest(ProgramTest):
-    def chat(self):
+    def chat(self, *words):
         web, websocket, telnet, register, inner = free_ports(205)[:5]
         program = self.start("chat", "--web-port", web, "--ws-port", websocket, "--telnet-port", telnet, "--register-port", register,
-                             "--inner-port", inner)
+                             "--inner-port", inner, *words)
         wait_until(lambda: is_listening(web), 20, "the page is served")
         return program, web, telnet
 
@@ -52,6 +60,41 @@ class ChatTest(ProgramTest):
             return len(gateways) == 3 and all(p["state"] == "running" and p["pid"] not in killed for p in gateways)
 
         wait_until(replaced, 30, "new gateways")
+
+    def test_over_tls(self):
+        with tempfile.TemporaryDirectory(prefix="gatehouse-certificates-") as made:
+            certificate, key = make_self_signed(pathlib.Path(made), "chat", "localhost")
+            words = ["--tls-cert", certificate, "--tls-key", key]
+            _, web, telnet = self.chat(*words)
+            context = ssl.create_default_context(cafile=certificate)
+
+            def get(path):
+                with urllib.request.urlopen(f"https://localhost:{web}/{path}", context=context, timeout=20) as answer:
+                    return answer.read()
+
+            self.assertIn(b"<!doctype html>", get("").lower())
+            port = json.loads(get("config.json"))["websocket_port"]
+            asyncio.run(self.talk_encrypted(port, context))
+            self.talk(telnet)
+            with self.assertRaises(OSError):
+                urllib.request.urlopen(f"http://localhost:{web}/", timeout=20)
+            # One without the other is named before anything starts.
+            ports = free_ports(205)
+            alone = self.program("chat", "--web-port", ports[0], "--ws-port", ports[1], "--telnet-port", ports[2], "--register-port",
+                                 ports[3], "--inner-port", ports[4], *words[:2]).run("start")
+            self.assertEqual((alone.returncode, alone.stderr.count("\n")), (1, 1), alone)
+            self.assertIn("tls_key: 0 keys for 1 certificate", alone.stderr)
+
+    async def talk_encrypted(self, port, context):
+        async with websockets.connect(f"wss://localhost:{port}/", host="127.0.0.1", ssl=context) as page:
+            await page.send(json.dumps({"type": "join", "name": "Ada", "room": "lobby"}))
+            while json.loads(await asyncio.wait_for(page.recv(), 30))["type"] != "joined":
+                pass
+            await page.send(json.dumps({"type": "say", "text": "over TLS"}))
+            said = {}
+            while said.get("type") != "chat":
+                said = json.loads(await asyncio.wait_for(page.recv(), 30))
+            self.assertEqual((said["from"], said["text"]), ("Ada", "over TLS"))
 
     def test_telnet(self):
         _, _, port = self.chat()
