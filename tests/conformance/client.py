@@ -1,16 +1,29 @@
-"""A WebSocket client on a raw socket: it sends any bytes in any pieces, and reads strictly."""
+"""A WebSocket client on a raw socket, or over TLS: it sends any bytes in any pieces, and reads strictly."""
 import base64
 import hashlib
 import os
 import select
 import socket
+import ssl
 import struct
 import time
+import typing
 
 from frames import BINARY, CLOSE, CONTINUATION, PING, PONG, RSV1, TEXT, BrokenByServer, Deflate, parse
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 PATIENCE_S = 20
+
+
+class Address(typing.NamedTuple):
+    host: str
+    port: int
+    tls: ssl.SSLContext | None = None
+
+    def connect(self):
+        connected = socket.create_connection((self.host, self.port), timeout=PATIENCE_S)
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connected if self.tls is None else self.tls.wrap_socket(connected, server_hostname=self.host)
 
 
 class Refused(Exception):
@@ -39,8 +52,7 @@ class Client:
     """Events are ("text", str), ("binary", bytes), ("pong", bytes), ("ping", bytes), ("close", code or None, reason), ("end",)."""
 
     def __init__(self, address, offer=None, headers=(), path="/", glued=b""):
-        self.socket = socket.create_connection(address, timeout=PATIENCE_S)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket = address.connect()
         self.buffer = bytearray()
         self.deflate = None
         self._message = None  # opcode, compressed, pieces
@@ -52,7 +64,7 @@ class Client:
 
     def _shake_hands(self, address, offer, headers, path, glued):
         key = base64.b64encode(os.urandom(16))
-        lines = [f"GET {path} HTTP/1.1", f"Host: {address[0]}:{address[1]}", "Upgrade: websocket", "Connection: Upgrade",
+        lines = [f"GET {path} HTTP/1.1", f"Host: {address.host}:{address.port}", "Upgrade: websocket", "Connection: Upgrade",
                  "Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {key.decode()}", *headers]
         if offer is not None:
             lines.append(f"Sec-WebSocket-Extensions: {offer}")
@@ -88,7 +100,7 @@ class Client:
         """False when the server has gone."""
         try:
             self.socket.sendall(wire)
-        except (BrokenPipeError, ConnectionResetError):
+        except (BrokenPipeError, ConnectionResetError, ssl.SSLError):
             return False
         return True
 
@@ -102,7 +114,9 @@ class Client:
 
     def is_quiet(self, seconds):
         """Whether nothing comes for so long."""
-        return not self.buffer and not select.select([self.socket], [], [], seconds)[0]
+        if self.buffer or (isinstance(self.socket, ssl.SSLSocket) and self.socket.pending()):
+            return False
+        return not select.select([self.socket], [], [], seconds)[0]
 
     def next(self):
         """The next event; waits for it."""

@@ -5,6 +5,7 @@ import collections
 import concurrent.futures
 import fnmatch
 import resource
+import ssl
 import sys
 import time
 import urllib.parse
@@ -15,7 +16,7 @@ import cases_framing
 import cases_sizes
 import cases_utf8
 from case import Failure, plays
-from client import Client, Refused
+from client import Address, Client, Refused
 from frames import BrokenByServer
 
 AUTOBAHN_CASES = 517
@@ -60,7 +61,7 @@ def attempt(job):
 
 def parse(words):
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("url", help="ws://HOST:PORT/")
+    parser.add_argument("url", help="ws://HOST:PORT/ or wss://HOST:PORT/, of whose certificate nothing is asked")
     parser.add_argument("--only", action="append", default=[], metavar="PATTERN", help="cases to play, as in 6.* or G*; may be given several times")
     parser.add_argument("--without", action="append", default=[], metavar="PATTERN", help="cases to leave out")
     parser.add_argument("--full", action="store_true", help="Autobahn's own sizes and counts: minutes instead of seconds")
@@ -71,8 +72,14 @@ def parse(words):
     parser.add_argument("--parallel", type=int, default=8, help="connections at a time")
     arguments = parser.parse_args(words)
     url = urllib.parse.urlsplit(arguments.url)
-    arguments.address = (url.hostname, url.port or 80)
+    arguments.address = Address(url.hostname, url.port or (443 if url.scheme == "wss" else 80), any_certificate() if url.scheme == "wss" else None)
     return arguments
+
+
+def any_certificate():
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
 
 
 def main(words=None):

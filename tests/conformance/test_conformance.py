@@ -2,11 +2,13 @@
 import pathlib
 import subprocess
 import sys
+import tempfile
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "integration"))
 
+from certificates import make_self_signed  # noqa: E402
 from program import ProgramTest  # noqa: E402
 
 LIMITS = ["--max-message", 16 * 1024 * 1024, "--max-fragments", 70000]
@@ -16,8 +18,8 @@ WS_DEVIATES = ["G1.4", "G1.5", "G1.6", "G1.7", "G1.8", "G13.12"]
 
 
 class ConformanceTest(ProgramTest):
-    def play(self, port, *options):
-        result = subprocess.run([sys.executable, HERE / "run.py", f"ws://127.0.0.1:{port}/", *options], capture_output=True, text=True,
+    def play(self, port, *options, scheme="ws"):
+        result = subprocess.run([sys.executable, HERE / "run.py", f"{scheme}://127.0.0.1:{port}/", *options], capture_output=True, text=True,
                                 timeout=240, stdin=subprocess.DEVNULL)
         print(result.stdout.splitlines()[-1] if result.stdout else result.stderr)
         self.assertEqual(result.returncode, 0, result.stdout[-5000:] + result.stderr[-5000:])
@@ -27,6 +29,14 @@ class ConformanceTest(ProgramTest):
     def test_gatehouse(self):
         _, (port,) = self.start_echo("websocket", extra=["--mirror", "--deflate", *LIMITS])
         self.assertIn("517 of Autobahn's 517", self.play(port))
+
+    def test_gatehouse_over_tls(self):
+        """What depends on where bytes are cut, on ends and on much at once; the rest is no other than without TLS."""
+        with tempfile.TemporaryDirectory(prefix="gatehouse-certificates-") as made:
+            certificate, key = make_self_signed(pathlib.Path(made), "own", "localhost")
+            _, (port,) = self.start_echo("wss", extra=["--mirror", "--deflate", "--tls-cert", certificate, "--tls-key", key, *LIMITS])
+            only = [word for pattern in ("1.*", "2.*", "7.*", "9.*", "10.*", "12.1.*") for word in ("--only", pattern)]
+            self.assertIn("of Autobahn's 517", self.play(port, *only, scheme="wss"))
 
     def test_gatehouse_with_context_takeover(self):
         _, (port,) = self.start_echo("websocket", extra=["--mirror", "--deflate-context-takeover", *LIMITS])
