@@ -58,6 +58,7 @@ void define(CLI::App& app, Line& line) {
   app.add_option("--inner-tls-ca", line.inner_tls.ca);
   app.add_option("--inner-tls-cert", line.inner_tls.cert);
   app.add_option("--inner-tls-key", line.inner_tls.key);
+  app.add_option("--inner-tls-name", line.inner_tls.name);
   app.add_option("--timeout", line.timeout);
   app.add_flag("--json", line.json);
   app.add_flag("--raw", line.raw);
@@ -71,6 +72,7 @@ constexpr std::string_view kOptions = R"(Options:
   --secret-key KEY      the cluster's secret; better in the environment, as GATEHOUSE_SECRET_KEY, where nobody can list it
   -c, --config FILE     take the register, the secret and inner_tls from the configuration of its gateways
   --inner-tls-ca FILE   of a cluster with inner_tls; with --inner-tls-cert FILE and --inner-tls-key FILE
+  --inner-tls-name NAME the name that its certificates have, where it has inner_tls_name
   --timeout DURATION    how long the gateways have to answer, as in 5s, 500ms (default 5s)
   --json                print one JSON document
   --except CLIENT_ID    of messages: a client that does not get it; may be repeated

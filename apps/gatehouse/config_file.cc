@@ -38,7 +38,8 @@ Keys keys_of(RegisterOptions& options) {
           {"secret_key", &options.secret_key},
           {"inner_tls_ca", &options.inner_tls.ca},
           {"inner_tls_cert", &options.inner_tls.cert},
-          {"inner_tls_key", &options.inner_tls.key}};
+          {"inner_tls_key", &options.inner_tls.key},
+          {"inner_tls_name", &options.inner_tls.name}};
 }
 
 Keys keys_of(InstanceOptions& options) {
@@ -59,6 +60,7 @@ Keys keys_of(GatewayOptions& options) {
           {"inner_tls_ca", &options.inner_tls.ca},
           {"inner_tls_cert", &options.inner_tls.cert},
           {"inner_tls_key", &options.inner_tls.key},
+          {"inner_tls_name", &options.inner_tls.name},
           {"tls_cert", &options.tls_cert},
           {"tls_key", &options.tls_key},
           {"max_tls_handshakes_per_second", &options.max_tls_handshakes_per_second},

@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <fstream>
 
+#include "net/tls_test_support.h"
+
 namespace gatehouse::config {
 namespace {
 
@@ -26,7 +28,14 @@ constexpr const char* kGateway =
 std::string gateway_with(const std::string& line) { return kGateway + line + "\n"; }
 
 TEST(ConfigFile, ReadsEveryKey) {
-  const auto file = ConfigFile::parse(R"([instance]
+  // Files that are named are looked at.
+  const net::testing::TestDirectory directory;
+  for (const char* name : {"r", "g", "one", "two"}) {
+    const net::testing::TestIdentity identity({.names = {std::string(name) + ".internal"}});
+    (void)identity.write(directory, name);
+    net::testing::write_text(directory.file(std::string(name) + "-ca.pem"), identity.certificate_pem());
+  }
+  std::string text = R"([instance]
 run_dir = "/srv/run"
 pid_file = "/run/g.pid"
 control_socket = "/run/g.sock"
@@ -41,16 +50,27 @@ stop_timeout = "20s"
 name = "Phonebook"
 listen = "text://0.0.0.0:1236"
 secret_key = "s"
+inner_tls_ca = "/etc/r-ca.pem"
+inner_tls_cert = "/etc/r.pem"
+inner_tls_key = "/etc/r.key"
+inner_tls_name = "r.internal"
 
 [[gateway]]
 name = "web"
-listen = "frame://0.0.0.0:8282"
+listen = "frame+tls://0.0.0.0:8282"
 count = 3
 lan_ip = "192.168.1.5"
 inner_listen = "0.0.0.0"
 start_port = 2950
 register = ["192.168.1.5:1236", "192.168.1.6:1236"]
 secret_key = "t"
+inner_tls_ca = "/etc/g-ca.pem"
+inner_tls_cert = "/etc/g.pem"
+inner_tls_key = "/etc/g.key"
+inner_tls_name = "g.internal"
+tls_cert = ["/etc/one.pem", "/etc/two.pem"]
+tls_key = ["/etc/one.key", "/etc/two.key"]
+max_tls_handshakes_per_second = 34
 ping_interval = "50s"
 ping_not_response_limit = 2
 ping_data = "{}"
@@ -93,7 +113,9 @@ worker_timeout = 8
 
 [[gateway]]
 name = "text"
-listen = "text://0.0.0.0:8283"
+listen = "text+tls://0.0.0.0:8283"
+tls_cert = "/etc/one.pem"
+tls_key = "/etc/one.key"
 
 [[gateway]]
 name = "proxied"
@@ -101,8 +123,9 @@ listen = "websocket://0.0.0.0:8284"
 start_port = 4950
 trusted_proxies = "10.0.0.5"
 real_ip_header = "x-real-ip"
-)",
-                                      "g.toml");
+)";
+  for (std::size_t at = 0; (at = text.find("/etc/")) != std::string::npos;) text.replace(at, 5, directory.file(""));
+  const auto file = ConfigFile::parse(text, "g.toml");
   ASSERT_TRUE(file.has_value()) << file.error().message;
   EXPECT_EQ(file->instance().run_dir, "/srv/run");
   EXPECT_EQ(file->instance().pid_file, "/run/g.pid");
@@ -118,18 +141,31 @@ real_ip_header = "x-real-ip"
   EXPECT_EQ(program.registers[0].name, "Phonebook");
   EXPECT_EQ(program.registers[0].listen, "text://0.0.0.0:1236");
   EXPECT_EQ(program.registers[0].secret_key, "s");
+  EXPECT_EQ(program.registers[0].inner_tls.ca, directory.file("r-ca.pem"));
+  EXPECT_EQ(program.registers[0].inner_tls.cert, directory.file("r.pem"));
+  EXPECT_EQ(program.registers[0].inner_tls.key, directory.file("r.key"));
+  EXPECT_EQ(program.registers[0].inner_tls.name, "r.internal");
   ASSERT_EQ(program.gateways.size(), 3U);
   EXPECT_EQ(program.gateways[2].trusted_proxies, std::vector<std::string>{"10.0.0.5"});
   EXPECT_EQ(program.gateways[2].real_ip_header, RealIpHeader::x_real_ip);
   const GatewayOptions& web = program.gateways[0];
   EXPECT_EQ(web.name, "web");
-  EXPECT_EQ(web.listen, "frame://0.0.0.0:8282");
+  EXPECT_EQ(web.listen, "frame+tls://0.0.0.0:8282");
   EXPECT_EQ(web.count, 3);
   EXPECT_EQ(web.lan_ip, "192.168.1.5");
   EXPECT_EQ(web.inner_listen, "0.0.0.0");
   EXPECT_EQ(web.start_port, 2950);
   EXPECT_EQ(web.register_addresses, (std::vector<std::string>{"192.168.1.5:1236", "192.168.1.6:1236"}));
   EXPECT_EQ(web.secret_key, "t");
+  EXPECT_EQ(web.inner_tls.ca, directory.file("g-ca.pem"));
+  EXPECT_EQ(web.inner_tls.cert, directory.file("g.pem"));
+  EXPECT_EQ(web.inner_tls.key, directory.file("g.key"));
+  EXPECT_EQ(web.inner_tls.name, "g.internal");
+  EXPECT_EQ(web.tls_cert, (std::vector<std::string>{directory.file("one.pem"), directory.file("two.pem")}));
+  EXPECT_EQ(web.tls_key, (std::vector<std::string>{directory.file("one.key"), directory.file("two.key")}));
+  EXPECT_EQ(web.max_tls_handshakes_per_second, 34);
+  EXPECT_EQ(program.gateways[1].tls_cert, std::vector<std::string>{directory.file("one.pem")}) << "one needs no list";
+  EXPECT_EQ(program.gateways[1].tls_key, std::vector<std::string>{directory.file("one.key")});
   EXPECT_EQ(web.ping_interval, milliseconds(50'000));
   EXPECT_EQ(web.ping_not_response_limit, 2);
   EXPECT_EQ(web.ping_data, "{}");

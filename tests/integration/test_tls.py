@@ -332,6 +332,34 @@ class InnerTest(TlsTest):
                         client.sendall(b'{"event":"worker_connect","secret_key":""}\n')
                         self.assertEqual(client.recv(1000), b"an answer that must not come")
 
+    def test_a_name_may_be_asked_for(self):
+        """Of an authority that signs other things as well."""
+        ports = free_ports(1)
+        neighbour = make_member(self.certificates, "neighbour", self.authority)
+        self.assertIn("inner_tls_cert: ", self.run_register(ports[0], neighbour, "member").stderr, "its own is not for that name")
+        toml = self.register_toml(ports[0], self.member, "member")
+        self.start("gatehouse", "-c", toml)
+
+        def call(pair, *words):
+            return subprocess.run([BIN / "gatehouse", "call", "--register", f"127.0.0.1:{ports[0]}", "--timeout", "2s", *map(str, self.inner(pair)),
+                                   *words, "client_count"], capture_output=True, text=True, timeout=60)
+
+        self.assertEqual(call(self.member, "--inner-tls-name", "member").stdout, "0\n")
+        refused = call(neighbour)
+        self.assertEqual((refused.returncode, refused.stdout), (1, ""), refused)
+        self.assertIn("TLS: ", refused.stderr)
+
+    def register_toml(self, port, pair, name):
+        toml = self.certificates / "named.toml"
+        toml.write_text("".join([
+            "[register]\n", f'listen = "text://127.0.0.1:{port}"\n', f'inner_tls_ca = "{self.authority[0]}"\n',
+            f'inner_tls_cert = "{pair[0]}"\n', f'inner_tls_key = "{pair[1]}"\n', f'inner_tls_name = "{name}"\n']))
+        return toml
+
+    def run_register(self, port, pair, name):
+        toml = self.register_toml(port, pair, name)
+        return subprocess.run([BIN / "gatehouse", "check", "-c", toml], capture_output=True, text=True, timeout=60)
+
     def test_who_is_not_let_in_says_why(self):
         ports = free_ports(1)
         toml = self.certificates / "gateways.toml"
