@@ -81,7 +81,7 @@ TEST(OptionCheck, InnerSideOfAGateway) {
   expect_line([](Program& p) { p.gateways[0].start_port = 0; }, at + "start_port: ", "1 to 65535");
   expect_line([](Program& p) { p.gateways[0].start_port = 65535; }, at + "start_port: ", "over 65535");
   EXPECT_EQ(line_for([](Program& p) { p.gateways[0].start_port = 65534; }), "fine");
-  expect_line([](Program& p) { p.gateways[0].count = 2147483647; }, at + "start_port: ", "over 65535");
+  expect_line([](Program& p) { p.gateways[0].count = 2147483647; }, at + "count: ", "1000 at most");
   expect_line([](Program& p) { p.gateways[0].count = 0; }, at + "count: ", "1 or more");
   expect_line([](Program& p) { p.gateways[0].count = 1001; }, at + "count: ", "1000 at most");
 }

@@ -533,8 +533,12 @@ TEST_F(SlowReader, KeepLatestIsExactAtTheLimit) {
   std::vector<int> got;
   for (std::size_t i = flooded; i < client->messages.size(); ++i) got.push_back(std::stoi(client->messages[i].text));
   std::sort(got.begin(), got.end());
+  // How many fit depends on where the kernel's buffer ended; the last one took the place of the latest with its key.
   std::vector<int> expected;
-  for (int i = 0; i < 10; ++i) expected.push_back(fit - 9 + i);
+  for (int number = fit - 10; number < fit; ++number) {
+    if (number % 10 != 0) expected.push_back(number);
+  }
+  expected.push_back(fit);
   EXPECT_EQ(got, expected);
   // It has read: every message comes again.
   for (int i = 0; i < 5; ++i) say_keyed("again " + std::to_string(i), "key0");

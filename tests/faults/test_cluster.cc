@@ -31,6 +31,8 @@ class Business final : public Events {
       }
     } else if (text == "all") {
       client.cluster().send_to_all("to all");
+    } else if (text == "send me away") {
+      client.close("away with you");
     } else {
       client.send("echo " + text);
     }
@@ -92,6 +94,11 @@ void TestCluster::have_a_day() {
   third.shakes_hands();
   third.say("two");
   third.reset();
+  Client fourth(*this);
+  fourth.shakes_hands();
+  fourth.say("send me away");
+  fourth.hears("away with you");
+  fourth.vanish();
   run_for(100);
 }
 
