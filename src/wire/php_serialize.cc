@@ -250,10 +250,13 @@ void write_value(PhpWriter& writer, const PhpValue& value) {
   std::visit(Visitor{writer}, value.get());
 }
 
+/// `kind` and `number`, then `end`: in one piece, because a handshake has dozens of them.
 template <typename Integer>
-void append_decimal(std::string& out, Integer number) {
-  char text[24];
-  out.append(text, std::to_chars(text, text + sizeof text, number).ptr);
+void append_head(std::string& out, char kind, Integer number, std::string_view end) {
+  char text[32] = {kind, ':'};
+  char* at = std::to_chars(text + 2, text + sizeof text - end.size(), number).ptr;
+  at = std::copy(end.begin(), end.end(), at);
+  out.append(text, static_cast<std::size_t>(at - text));
 }
 
 }  // namespace
@@ -306,11 +309,7 @@ std::string serialize_json(const nlohmann::ordered_json& json) {
 void PhpWriter::null() { out_ += "N;"; }
 void PhpWriter::boolean(bool value) { out_ += value ? "b:1;" : "b:0;"; }
 
-void PhpWriter::integer(std::int64_t value) {
-  out_ += "i:";
-  append_decimal(out_, value);
-  out_ += ';';
-}
+void PhpWriter::integer(std::int64_t value) { append_head(out_, 'i', value, ";"); }
 
 void PhpWriter::real(double value) {
   out_ += "d:";
@@ -319,18 +318,12 @@ void PhpWriter::real(double value) {
 }
 
 void PhpWriter::string(std::string_view value) {
-  out_ += "s:";
-  append_decimal(out_, value.size());
-  out_ += ":\"";
-  out_ += value;
-  out_ += "\";";
+  append_head(out_, 's', value.size(), ":\"");
+  out_.append(value);
+  out_.append("\";", 2);
 }
 
-void PhpWriter::begin_array(std::size_t elements) {
-  out_ += "a:";
-  append_decimal(out_, elements);
-  out_ += ":{";
-}
+void PhpWriter::begin_array(std::size_t elements) { append_head(out_, 'a', elements, ":{"); }
 
 void PhpWriter::end_array() { out_ += '}'; }
 void PhpWriter::key(std::int64_t number) { integer(number); }
