@@ -24,6 +24,14 @@ using testing::run_for;
 using testing::run_until;
 using testing::wait_readable;
 
+/// The client reads so much in each turn of the loop, until its end or an error; false when neither comes.
+bool reads_to_the_end(AcceptedPair& pair, std::size_t at_once = SIZE_MAX) {
+  return run_until(pair.loop, [&] {
+    pair.client().read(at_once);
+    return pair.client().ended || pair.client().error != 0;
+  });
+}
+
 TEST(LoopClose, AResetIsALostConnection) {
   AcceptedPair pair;
   pair.client().reset();
@@ -99,10 +107,7 @@ TEST(LoopClose, AHalfClosedPeerStillGetsWhatCloseHasToWrite) {
   pair.connection()->send(sent);
   pair.connection()->close();
   pair.client().finish_writing();
-  ASSERT_TRUE(run_until(pair.loop, [&] {
-    pair.client().read(20'000);
-    return pair.client().ended || pair.client().error != 0;
-  }));
+  ASSERT_TRUE(reads_to_the_end(pair, 20'000));
   EXPECT_TRUE(pair.client().received == sent);
   ASSERT_TRUE(pair.run_until_closed());
   EXPECT_EQ(pair.server.closed[0].cause, CloseCause::closed_here);
@@ -114,10 +119,7 @@ TEST(LoopClose, FinishDoesNotWaitForThePeersEnd) {
   pair.connection()->finish();
   ASSERT_TRUE(pair.run_until_closed());  // and the peer has said nothing
   EXPECT_EQ(pair.server.closed[0].cause, CloseCause::closed_here);
-  ASSERT_TRUE(run_until(pair.loop, [&] {
-    pair.client().read();
-    return pair.client().ended || pair.client().error != 0;
-  }));
+  ASSERT_TRUE(reads_to_the_end(pair));
   EXPECT_EQ(pair.client().received, "last words");
   EXPECT_EQ(pair.client().error, 0);
 }
@@ -128,10 +130,7 @@ TEST(LoopClose, FinishWritesAllToASlowReader) {
   pair.connection()->send(sent);
   pair.connection()->finish();
   EXPECT_FALSE(pair.connection()->is_open());
-  ASSERT_TRUE(run_until(pair.loop, [&] {
-    pair.client().read(20'000);
-    return pair.client().ended || pair.client().error != 0;
-  }));
+  ASSERT_TRUE(reads_to_the_end(pair, 20'000));
   EXPECT_TRUE(pair.client().received == sent);
   ASSERT_TRUE(pair.run_until_closed());
   EXPECT_EQ(pair.server.closed[0].cause, CloseCause::closed_here);
@@ -181,10 +180,7 @@ TEST(LoopClose, DestroyDropsWhatIsQueued) {
   pair.connection()->destroy();
   EXPECT_FALSE(pair.connection()->is_open());
   ASSERT_TRUE(pair.run_until_closed());
-  ASSERT_TRUE(run_until(pair.loop, [&] {
-    pair.client().read();
-    return pair.client().ended || pair.client().error != 0;
-  }));
+  ASSERT_TRUE(reads_to_the_end(pair));
   EXPECT_EQ(pair.client().received, "");
 }
 

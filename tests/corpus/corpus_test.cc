@@ -35,8 +35,7 @@ TEST_P(Corpus, HoldsStill) {
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     std::ifstream file(entry.path(), std::ios::binary);
     const std::vector<char> bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-    std::vector<std::uint8_t> input(bytes.begin(), bytes.end());  // of this size exactly: a read behind it is seen
-    input.shrink_to_fit();
+    const std::vector<std::uint8_t> input(bytes.begin(), bytes.end());  // of this size exactly: a read behind it is seen
     std::cout << entry.path().filename().string() << std::endl;
     EXPECT_EQ(GetParam().run(input.data(), input.size()), 0);
     ++inputs;
