@@ -2,13 +2,15 @@
 import json
 import os
 import pathlib
-import socket
 import struct
 import subprocess
 import sys
 import time
 
-from servers import LOAD_CORE
+from servers import LOAD_CORE, ROOT
+
+sys.path.insert(0, str(ROOT / "tests" / "integration"))
+from raw_websocket import RawWebSocket  # noqa: E402
 
 MOST_CLIENTS = 18_000  # of one gateway and of one load generator: each needs a descriptor, and the usual limit is 20,000
 
@@ -65,19 +67,8 @@ class Crowd:
         self.close()
 
 
-class Speaker:
+class Speaker(RawWebSocket):
     """One WebSocket client that sends the same message again and again, and reads what comes back."""
-
-    def __init__(self, port):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.socket.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
-        answer = b""
-        while not answer.endswith(b"\r\n\r\n"):
-            answer += self.socket.recv(1)
-        if b" 101 " not in answer.split(b"\r\n")[0]:
-            raise ConnectionError(answer.decode("latin-1"))
 
     @staticmethod
     def _length(size):
@@ -101,15 +92,6 @@ class Speaker:
                 place += got
             if buffer != wanted:
                 raise ValueError(f"an echo of {size} bytes came back as another one")
-
-    def close(self):
-        self.socket.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *unused):
-        self.close()
 
 
 def settle(server, seconds=10):
