@@ -93,11 +93,17 @@ TEST(Gateway, ASlowConsumerIsDisconnectedAndTheOthersMissNothing) {
     EXPECT_EQ(event.body[0], static_cast<char>(CloseReason::Cause::slow_consumer));
   }
   EXPECT_GE(test.gateway->status().send_failures, 4U);
-  // One that was only slow hears why, behind what waited for it.
-  slow[0]->reading = true;
-  ASSERT_TRUE(test.until([&] { return slow[0]->ended(); }));
-  EXPECT_EQ(slow[0]->close_code, wire::close_code::kPolicy);
-  EXPECT_EQ(slow[0]->close_reason, "too slow");
+  // One that is only slow, and reads on soon after, hears why, behind what waited for it.
+  const auto late = test.client(4096);
+  late->reading = false;
+  for (; sent < 8000 && worker->count(Command::on_close) == 4; ++sent) {
+    commander->send(Command::send_to_all, 0, {}, std::string(30'000, '.'));
+    ASSERT_TRUE(test.until([&] { return good[0]->texts().size() == sent + 1; }));
+  }
+  late->reading = true;
+  ASSERT_TRUE(test.until([&] { return late->ended(); }));
+  EXPECT_EQ(late->close_code, wire::close_code::kPolicy);
+  EXPECT_EQ(late->close_reason, "too slow");
 }
 
 TEST(Gateway, ABurstThatTheKernelTakesIsNotHeldAgainstItsReceiver) {
