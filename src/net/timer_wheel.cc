@@ -59,6 +59,11 @@ int TimerWheel::next_in_ms(std::uint64_t now_ms) const {
 }
 
 std::uint64_t TimerWheel::next_tick() const {
+  if (!next_tick_) next_tick_ = find_next_tick();
+  return *next_tick_;
+}
+
+std::uint64_t TimerWheel::find_next_tick() const {
   std::uint64_t when = ~0ULL;
   for (int level = 0; level < kLevels; ++level) {
     const std::uint64_t tick = now_ms_ >> (level * kBits);
@@ -84,6 +89,7 @@ std::uint32_t TimerWheel::distance_to_occupied(int level, std::uint32_t from, bo
 }
 
 void TimerWheel::set_head(std::uint32_t list, std::uint32_t index) {
+  next_tick_.reset();
   heads_[list] = index;
   const std::uint64_t bit = 1ULL << (list % 64);
   if (index == kNone) {
@@ -143,6 +149,7 @@ void TimerWheel::cascade(int level) {
   const std::uint32_t list =
       static_cast<std::uint32_t>(level) * kSlots + static_cast<std::uint32_t>((now_ms_ >> (level * kBits)) & (kSlots - 1));
   std::uint32_t index = heads_[list];
+  if (index == kNone) return;
   set_head(list, kNone);
   while (index != kNone) {
     const std::uint32_t next = timers_[index].next;

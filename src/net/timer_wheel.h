@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <vector>
 
 namespace gatehouse::net {
@@ -73,6 +74,7 @@ class TimerWheel {
 
   /// The next tick at which something is due or is to be spread over lower levels; all ones when there is none.
   [[nodiscard]] std::uint64_t next_tick() const;
+  [[nodiscard]] std::uint64_t find_next_tick() const;
 
   std::uint64_t now_ms_;   // up to where the wheel has turned
   std::uint64_t told_ms_;  // the latest time known; ahead of now_ms_ between two calls of advance()
@@ -82,6 +84,8 @@ class TimerWheel {
   std::array<std::uint32_t, kLevels * kSlots> heads_;
   std::array<std::uint64_t, kLevels * kSlots / 64> occupied_{};  // a bit per list, so that the next timer is found in a few steps
   std::size_t active_ = 0;
+  /// A loop asks every time it goes round, and the answer holds until a timer comes or goes. Empty when one has.
+  mutable std::optional<std::uint64_t> next_tick_;
 };
 
 }  // namespace gatehouse::net
