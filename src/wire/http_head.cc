@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <utility>
+#include <bit>
+#include <cstdint>
+#include <cstring>
 
 #include "wire/ascii.h"
 
@@ -21,11 +23,18 @@ std::string_view trim(std::string_view text) {
 }
 
 /// Takes the text up to `separator` off `rest`, with the separator; all of it when there is none.
-std::string_view take_until(std::string_view& rest, std::string_view separator) {
+std::string_view take_until(std::string_view& rest, char separator) {
   const std::size_t end = rest.find(separator);
   const std::string_view taken = rest.substr(0, end);
-  rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + separator.size());
+  rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
   return taken;
+}
+
+/// Takes a line with its CRLF off `lines`. REQUIRES: there is one, and no other CR in it.
+std::string_view take_line(std::string_view& lines) {
+  const std::string_view line = take_until(lines, '\r');
+  lines.remove_prefix(1);
+  return line;
 }
 
 HttpResult refuse(HttpStatus status, const char* reason) { return {status, 0, reason}; }
@@ -41,32 +50,54 @@ bool begins_like_a_method(std::string_view bytes) {
   return size <= kMaxMethod;
 }
 
-/// The size of the head, if its end is in `bytes`. Looks at the bytes behind `seen`, and at the three before them.
+/// The first control character (a tab is one here) from `from` on, or the size. Eight bytes at a time: nearly none is one.
+std::size_t find_control(std::string_view bytes, std::size_t from) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101;
+  constexpr std::uint64_t kHighBits = 0x80 * kOnes;
+  std::size_t i = from;
+  for (; i + sizeof(std::uint64_t) <= bytes.size(); i += sizeof(std::uint64_t)) {
+    std::uint64_t word;
+    std::memcpy(&word, bytes.data() + i, sizeof word);
+    const std::uint64_t del = word ^ (0x7F * kOnes);
+    // A high bit for each byte below 0x20 or equal to 0x7F. Borrows may set more of them, but only above one that is right.
+    const std::uint64_t found = (((word - 0x20 * kOnes) & ~word) | ((del - kOnes) & ~del)) & kHighBits;
+    if (found == 0) continue;
+    if constexpr (std::endian::native == std::endian::little) return i + static_cast<std::size_t>(std::countr_zero(found)) / 8;
+    break;
+  }
+  while (i < bytes.size() && bytes[i] != '\t' && !is_control(bytes[i])) ++i;
+  return i;
+}
+
+/// The size of the head, if its end is in `bytes`. Looks at the bytes behind `seen`, and at the four before them.
 struct HeadEnd {
   std::size_t size = 0;
   const char* fault = nullptr;
 };
 HeadEnd find_end(std::string_view bytes, std::size_t seen) {
-  for (std::size_t i = seen; i < bytes.size(); ++i) {
+  // The last line's end may be wrong, or the head's, because of what is behind it.
+  std::size_t i = find_control(bytes, seen - std::min<std::size_t>(seen, 2));
+  while (i < bytes.size()) {
     const char c = bytes[i];
-    const char before = i > 0 ? bytes[i - 1] : '\0';
-    if (before == '\r' && c != '\n') return {0, "bare CR"};
     if (c == '\n') {
-      if (before != '\r') return {0, "bare LF"};
+      if (i == 0 || bytes[i - 1] != '\r') return {0, "bare LF"};
+    } else if (c == '\r') {
+      if (++i == bytes.size()) break;
+      if (bytes[i] != '\n') return {0, "bare CR"};
       if (i >= 3 && bytes[i - 2] == '\n') return {i + 1, nullptr};
-    } else if (c != '\r' && is_control(c)) {
+      if (i + 1 < bytes.size() && is_blank(bytes[i + 1])) return {0, "folded header line"};
+    } else if (c != '\t') {
       return {0, "control character"};
-    } else if (before == '\n' && is_blank(c)) {
-      return {0, "folded header line"};
     }
+    i = find_control(bytes, i + 1);
   }
   return {};
 }
 
 /// Splits "GET /chat HTTP/1.1"; the fault, or null.
 const char* parse_request_line(std::string_view line, HttpHead& out) {
-  const std::string_view method = take_until(line, " ");
-  const std::string_view target = take_until(line, " ");
+  const std::string_view method = take_until(line, ' ');
+  const std::string_view target = take_until(line, ' ');
   if (method.empty() || target.empty() || target.find('\t') != std::string_view::npos) return "malformed request line";
   if (line.size() != 8 || !line.starts_with("HTTP/1.") || !is_digit(line.back())) return "not HTTP/1.x";
   out.method = method;
@@ -76,15 +107,32 @@ const char* parse_request_line(std::string_view line, HttpHead& out) {
 }
 
 /// Splits "Host: example.org"; the fault, or null.
-const char* parse_field(std::string_view line, std::pair<std::string_view, std::string_view>& out) {
+const char* parse_field(std::string_view line, HttpHead::Field& out) {
   const std::size_t colon = line.find(':');
   if (colon == std::string_view::npos) return "header line without a colon";
   const std::string_view name = line.substr(0, colon);
   if (name.empty()) return "header line without a name";
   if (is_blank(name.back())) return "white space before a colon";
-  if (!std::all_of(name.begin(), name.end(), is_token_char)) return "character that no header name may have";
+  for (const char c : name) {
+    if (!is_token_char(c)) return "character that no header name may have";
+  }
   out = {name, trim(line.substr(colon + 1))};
   return nullptr;
+}
+
+/// The lines of a head that is there to its end; its fields go to `out`. The result has no size.
+HttpResult parse_lines(std::string_view lines, HttpHead& out, std::size_t max_fields) {
+  if (const char* fault = parse_request_line(take_line(lines), out)) return bad_request(fault);
+  std::size_t hosts = 0;
+  std::size_t lengths = 0;
+  while (!lines.empty()) {
+    if (out.fields.size() == max_fields) return refuse(HttpStatus::too_large, "more header fields than the limit");
+    HttpHead::Field& field = out.fields.emplace_back();
+    if (const char* fault = parse_field(take_line(lines), field)) return bad_request(fault);
+    if (equal_ignoring_case(field.first, "Host") && ++hosts > 1) return bad_request("two Host fields");
+    if (equal_ignoring_case(field.first, "Content-Length") && ++lengths > 1) return bad_request("two Content-Length fields");
+  }
+  return {HttpStatus::complete, 0, ""};
 }
 
 }  // namespace
@@ -99,30 +147,14 @@ HttpResult parse_http_head(std::string_view bytes, std::size_t seen, HttpHead& o
     return {};
   }
 
-  // A first round over the lines only checks: memory is taken for heads that are accepted, and for them once.
-  std::string_view lines = window.substr(0, end.size - 2);
-  HttpHead head;
-  if (const char* fault = parse_request_line(take_until(lines, "\r\n"), head)) return bad_request(fault);
-  const std::string_view field_lines = lines;
-  std::pair<std::string_view, std::string_view> field;
-  std::size_t count = 0;
-  std::size_t hosts = 0;
-  std::size_t lengths = 0;
-  while (!lines.empty()) {
-    if (count == limits.fields) return refuse(HttpStatus::too_large, "more header fields than the limit");
-    if (const char* fault = parse_field(take_until(lines, "\r\n"), field)) return bad_request(fault);
-    ++count;
-    if (equal_ignoring_case(field.first, "Host") && ++hosts > 1) return bad_request("two Host fields");
-    if (equal_ignoring_case(field.first, "Content-Length") && ++lengths > 1) return bad_request("two Content-Length fields");
+  out.fields.clear();
+  HttpResult result = parse_lines(window.substr(0, end.size - 2), out, limits.fields);
+  if (result.status == HttpStatus::complete) {
+    result.size = end.size;
+  } else {
+    out.fields.clear();
   }
-
-  head.fields.reserve(count);
-  for (lines = field_lines; !lines.empty();) {
-    parse_field(take_until(lines, "\r\n"), field);
-    head.fields.push_back(field);
-  }
-  out = std::move(head);
-  return {HttpStatus::complete, end.size, ""};
+  return result;
 }
 
 std::string_view HttpHead::field(std::string_view name, std::size_t* count) const {
@@ -140,7 +172,7 @@ bool HttpHead::has_token(std::string_view name, std::string_view token) const {
   for (const auto& [field_name, value] : fields) {
     if (!equal_ignoring_case(field_name, name)) continue;
     for (std::string_view rest = value; !rest.empty();) {
-      if (equal_ignoring_case(trim(take_until(rest, ",")), token)) return true;
+      if (equal_ignoring_case(trim(take_until(rest, ',')), token)) return true;
     }
   }
   return false;

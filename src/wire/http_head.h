@@ -13,7 +13,8 @@ struct HttpHead {
   std::string_view target;   // "/chat?room=1"
   std::string_view version;  // "HTTP/1.1"
 
-  std::vector<std::pair<std::string_view, std::string_view>> fields;  // in order; values without outer white space
+  using Field = std::pair<std::string_view, std::string_view>;  // name and value, without outer white space
+  std::vector<Field> fields;                                    // in order
 
   /// The value of the first field of that name (any case), or "" with `count` 0. `count` says how many there are.
   [[nodiscard]] std::string_view field(std::string_view name, std::size_t* count = nullptr) const;
@@ -42,7 +43,8 @@ struct HttpResult {
   const char* reason = "";  // one phrase for the log when refused
 };
 
-/// Parses the head at the start of `bytes`, whose first `seen` bytes were shown before. Linear in the bytes that are new.
+/// Parses the head at the start of `bytes`, whose first `seen` bytes were shown before. Linear in the bytes that are new. `out`
+/// may be one that was used before: memory is taken only when it holds too little. It is not to be looked at unless complete.
 HttpResult parse_http_head(std::string_view bytes, std::size_t seen, HttpHead& out, const HttpLimits& limits = {});
 
 /// Whether `bytes` begin as a request does. Load balancers and browsers that knock at a port which does not speak HTTP say that,

@@ -18,23 +18,27 @@ constexpr std::size_t kSmallestElement = 6;
 /// Reads one value from the front of a text.
 class Reader {
  public:
-  Reader(std::string_view text, const PhpLimits& limits) : rest_(text), limits_(limits), elements_left_(limits.elements) {}
+  Reader(std::string_view text, const PhpLimits& limits)
+      : at_(text.data()), end_(text.data() + text.size()), limits_(limits), elements_left_(limits.elements) {}
 
   /// `out` may be null: nothing is made then.
   PhpStatus value(PhpValue* out, std::uint32_t depth);
-  [[nodiscard]] bool at_end() const { return rest_.empty(); }
+  [[nodiscard]] bool at_end() const { return at_ == end_; }
 
  private:
-  bool take(std::string_view token) {
-    if (!rest_.starts_with(token)) return false;
-    rest_.remove_prefix(token.size());
+  [[nodiscard]] std::size_t left() const { return static_cast<std::size_t>(end_ - at_); }
+  [[nodiscard]] bool starts_with(char c) const { return at_ != end_ && *at_ == c; }
+  bool take(char c) {
+    if (!starts_with(c)) return false;
+    ++at_;
     return true;
   }
-  std::size_t count_digits(std::size_t from) const {
-    std::size_t end = from;
-    while (end < rest_.size() && is_digit(rest_[end])) ++end;
-    return end - from;
+  bool take(std::string_view token) {
+    if (!std::string_view(at_, left()).starts_with(token)) return false;
+    at_ += token.size();
+    return true;
   }
+  const char* skip_digits(const char* from) const { return std::find_if_not(from, end_, is_digit); }
   bool count(std::size_t& out);
   bool integer(std::int64_t& out);
   bool real(double& out);
@@ -42,31 +46,38 @@ class Reader {
   PhpStatus array(PhpValue* out, std::uint32_t depth);
   bool key(PhpKey* out);
 
-  std::string_view rest_;
+  const char* at_;
+  const char* const end_;
   const PhpLimits& limits_;
   std::uint32_t elements_left_;
 };
 
-// Unsigned digits and a ':', a number that fits.
+// Unsigned digits and a ':'. No number that is larger than the rest of the text counts anything in it.
 bool Reader::count(std::size_t& out) {
-  const auto [end, error] = std::from_chars(rest_.data(), rest_.data() + rest_.size(), out);
-  if (error != std::errc()) return false;
-  rest_.remove_prefix(static_cast<std::size_t>(end - rest_.data()));
-  return take(":");
+  const std::size_t most = left();
+  std::size_t number = 0;
+  const char* p = at_;
+  for (; p != end_ && is_digit(*p); ++p) {
+    number = number * 10 + static_cast<std::size_t>(*p - '0');
+    if (number > most) return false;
+  }
+  if (p == at_) return false;
+  at_ = p;
+  out = number;
+  return take(':');
 }
 
 // Behind "i:", up to and with the ';'.
 bool Reader::integer(std::int64_t& out) {
-  const bool negative = rest_.starts_with('-');
-  const std::size_t sign = negative || rest_.starts_with('+') ? 1 : 0;
-  const std::size_t digits = count_digits(sign);
-  if (digits == 0) return false;
-  const char* const begin = rest_.data() + (negative ? 0 : sign);
-  if (std::from_chars(begin, rest_.data() + sign + digits, out).ec == std::errc::result_out_of_range) {
+  const bool negative = starts_with('-');
+  const char* const digits = at_ + (negative || starts_with('+') ? 1 : 0);
+  const char* const end = skip_digits(digits);
+  if (end == digits) return false;
+  if (std::from_chars(negative ? at_ : digits, end, out).ec == std::errc::result_out_of_range) {
     out = negative ? std::numeric_limits<std::int64_t>::min() : std::numeric_limits<std::int64_t>::max();
   }
-  rest_.remove_prefix(sign + digits);
-  return take(";");
+  at_ = end;
+  return take(';');
 }
 
 // Behind "d:", up to and with the ';'.
@@ -75,40 +86,40 @@ bool Reader::real(double& out) {
     out = std::numeric_limits<double>::quiet_NaN();
     return true;
   }
-  const bool negative = rest_.starts_with('-');
+  const bool negative = starts_with('-');
   if (take("INF;") || take("-INF;")) {
     out = negative ? -std::numeric_limits<double>::infinity() : std::numeric_limits<double>::infinity();
     return true;
   }
-  const std::size_t sign = negative || rest_.starts_with('+') ? 1 : 0;
-  const std::size_t whole = count_digits(sign);
-  std::size_t end = sign + whole;
-  std::size_t fraction = 0;
-  if (end < rest_.size() && rest_[end] == '.') {
-    fraction = count_digits(end + 1);
-    end += 1 + fraction;
+  const char* const whole = at_ + (negative || starts_with('+') ? 1 : 0);
+  const char* end = skip_digits(whole);
+  std::ptrdiff_t digits = end - whole;
+  if (end != end_ && *end == '.') {
+    const char* const fraction = end + 1;
+    end = skip_digits(fraction);
+    digits += end - fraction;
   }
-  if (whole + fraction == 0) return false;
-  if (end < rest_.size() && (rest_[end] == 'e' || rest_[end] == 'E')) {
+  if (digits == 0) return false;
+  if (end != end_ && (*end == 'e' || *end == 'E')) {
     ++end;
-    if (end < rest_.size() && (rest_[end] == '-' || rest_[end] == '+')) ++end;
-    const std::size_t exponent = count_digits(end);
-    if (exponent == 0) return false;
-    end += exponent;
+    if (end != end_ && (*end == '-' || *end == '+')) ++end;
+    const char* const exponent = end;
+    end = skip_digits(exponent);
+    if (end == exponent) return false;
   }
   // Past the range of a double (PHP: INF or 0) is nothing that serialize() writes: refused like any other malformed text.
-  if (std::from_chars(rest_.data() + (negative ? 0 : sign), rest_.data() + end, out).ec != std::errc()) return false;
-  rest_.remove_prefix(end);
-  return take(";");
+  if (std::from_chars(negative ? at_ : whole, end, out).ec != std::errc()) return false;
+  at_ = end;
+  return take(';');
 }
 
-// Behind "s:", up to and with the closing quote.
+// Behind "s:", up to and with the ';'.
 bool Reader::string(std::string_view& out) {
   std::size_t size = 0;
-  if (!count(size) || !take("\"") || size >= rest_.size()) return false;
-  out = rest_.substr(0, size);
-  rest_.remove_prefix(size);
-  return take("\";");
+  if (!count(size) || !take('"') || size >= left()) return false;
+  out = {at_, size};
+  at_ += size;
+  return take('"') && take(';');
 }
 
 bool Reader::key(PhpKey* out) {
@@ -126,7 +137,7 @@ bool Reader::key(PhpKey* out) {
 
 PhpStatus Reader::array(PhpValue* out, std::uint32_t depth) {
   std::size_t elements = 0;
-  if (!count(elements) || !take("{") || elements > rest_.size() / kSmallestElement) return PhpStatus::malformed;
+  if (!count(elements) || !take('{') || elements > left() / kSmallestElement) return PhpStatus::malformed;
   if (depth >= limits_.depth) return PhpStatus::too_deep;
   if (elements > elements_left_) return PhpStatus::too_many;
   elements_left_ -= static_cast<std::uint32_t>(elements);
@@ -144,7 +155,7 @@ PhpStatus Reader::array(PhpValue* out, std::uint32_t depth) {
     if (const PhpStatus status = value(&element, depth + 1); status != PhpStatus::ok) return status;
     array.set(std::move(name), std::move(element));
   }
-  if (!take("}")) return PhpStatus::malformed;
+  if (!take('}')) return PhpStatus::malformed;
   if (out != nullptr) *out = std::move(array);
   return PhpStatus::ok;
 }
@@ -158,11 +169,11 @@ PhpStatus Reader::value(PhpValue* out, std::uint32_t depth) {
     give(nullptr);
     return PhpStatus::ok;
   }
-  if (rest_.size() < 2 || rest_[1] != ':') return PhpStatus::malformed;
-  const char type = rest_[0];
-  rest_.remove_prefix(2);
+  if (left() < 2 || at_[1] != ':') return PhpStatus::malformed;
+  const char type = at_[0];
+  at_ += 2;
   switch (type) {
-    case 'b': give(rest_.starts_with('1')); return checked(take("0;") || take("1;"));
+    case 'b': give(starts_with('1')); return checked(take("0;") || take("1;"));
     case 'i': {
       std::int64_t number = 0;
       const bool read = integer(number);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <initializer_list>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -28,7 +29,10 @@ bool is_websocket_key(std::string_view key) {
 }
 
 std::string concat(std::initializer_list<std::string_view> parts) {
+  std::size_t size = 0;
+  for (const std::string_view part : parts) size += part.size();
   std::string out;
+  out.reserve(size);
   for (const std::string_view part : parts) out.append(part);
   return out;
 }
@@ -158,10 +162,20 @@ bool fields_are_plain(const HttpHead& head) {
   return true;
 }
 
-/// Found once: looking for it among OpenSSL's providers takes longer than the digest.
-const EVP_MD* sha1() {
-  static const EVP_MD* const found = EVP_MD_fetch(nullptr, "SHA1", nullptr);
-  return found;
+/// SHA-1 of both, one behind the other. What OpenSSL needs for it is made once in a thread: finding it among its providers and
+/// allocating take longer than the digest.
+std::array<unsigned char, 20> sha1(std::string_view text, std::string_view more) {
+  static const EVP_MD* const kind = EVP_MD_fetch(nullptr, "SHA1", nullptr);
+  thread_local const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
+  std::array<unsigned char, 20> digest{};
+  unsigned int size = 0;
+  if (kind == nullptr || context == nullptr || EVP_DigestInit_ex(context.get(), kind, nullptr) != 1 ||
+      EVP_DigestUpdate(context.get(), text.data(), text.size()) != 1 ||
+      EVP_DigestUpdate(context.get(), more.data(), more.size()) != 1 ||
+      EVP_DigestFinal_ex(context.get(), digest.data(), &size) != 1) {
+    throw std::runtime_error("OpenSSL offers no SHA-1, which every WebSocket handshake needs");
+  }
+  return digest;
 }
 
 }  // namespace
@@ -244,23 +258,15 @@ bool is_allowed_origin(const HttpHead& head, const std::vector<std::string>& all
 }
 
 std::string websocket_acceptance(std::string_view accept_key, std::string_view subprotocol, std::string_view extensions) {
-  std::string out = concat({"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n",
-                            "Sec-WebSocket-Accept: ", accept_key, "\r\n"});
-  if (!subprotocol.empty()) out += concat({"Sec-WebSocket-Protocol: ", subprotocol, "\r\n"});
-  if (!extensions.empty()) out += concat({"Sec-WebSocket-Extensions: ", extensions, "\r\n"});
-  out += "\r\n";
-  return out;
+  return concat({"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ",
+                 accept_key, subprotocol.empty() ? "" : "\r\nSec-WebSocket-Protocol: ", subprotocol,
+                 extensions.empty() ? "" : "\r\nSec-WebSocket-Extensions: ", extensions, "\r\n\r\n"});
 }
 
 std::string websocket_accept_key(std::string_view key) {
-  const std::string text = concat({key, kGuid});
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned int digest_size = 0;
-  if (sha1() == nullptr || EVP_Digest(text.data(), text.size(), digest.data(), &digest_size, sha1(), nullptr) != 1) {
-    throw std::runtime_error("OpenSSL offers no SHA-1, which every WebSocket handshake needs");
-  }
-  std::array<unsigned char, 4 * EVP_MAX_MD_SIZE / 3 + 4> base64{};
-  const int size = EVP_EncodeBlock(base64.data(), digest.data(), static_cast<int>(digest_size));
+  const std::array digest = sha1(key, kGuid);
+  std::array<unsigned char, 4 * (digest.size() / 3 + 1) + 1> base64{};
+  const int size = EVP_EncodeBlock(base64.data(), digest.data(), static_cast<int>(digest.size()));
   return {base64.begin(), base64.begin() + size};
 }
 
