@@ -6,6 +6,7 @@
 #include <exception>
 #include <functional>
 #include <optional>
+#include <type_traits>
 #include <utility>
 
 namespace gatehouse {
@@ -94,6 +95,7 @@ class TaskPromise<void> : public TaskPromiseBase {
 
 /// A coroutine of business code: `gh::Task<> on_message(...)` uses co_await and co_return (or neither). It starts when it is
 /// awaited, and its exceptions reach whoever awaits it. Move-only; destroying one that is suspended destroys what it awaits.
+/// An empty Task<> is one that has nothing to do: a handler without co_await may `return {};`, which costs no coroutine.
 ///
 /// Thread rule: a task runs on the one thread of its worker's loop, always.
 template <class T>
@@ -117,14 +119,19 @@ class [[nodiscard]] Task {
 
   struct Awaiter {
     Handle handle;
-    [[nodiscard]] bool await_ready() const noexcept { return false; }
+    [[nodiscard]] bool await_ready() const noexcept { return std::is_void_v<T> && !handle; }
     template <class Promise>
     std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> awaiting) noexcept {
       handle.promise().set_scheduler(awaiting.promise().scheduler());
       handle.promise().set_continuation(awaiting);
       return handle;
     }
-    T await_resume() { return handle.promise().take(); }
+    T await_resume() {
+      if constexpr (std::is_void_v<T>) {
+        if (!handle) return;
+      }
+      return handle.promise().take();
+    }
   };
   Awaiter operator co_await() const& noexcept { return Awaiter{handle_}; }
   Awaiter operator co_await() const&& noexcept { return Awaiter{handle_}; }
