@@ -9,14 +9,16 @@
 
 namespace gatehouse {
 
+class ClientContext;
+
 /// The HTTP request with which a WebSocket client began: what PHP knows as $data['get'], ['server'] and ['cookie'].
 class Handshake {
  public:
   /// REQUIRES: each an object, or empty.
   Handshake(Value query, Value server, Value cookies);
-  /// As a gateway tells it; read when it is first looked at, which not every program does. REQUIRES: a serialized array, which
-  /// lives as long as this; a copy is independent of it.
-  explicit Handshake(std::string_view serialized) : unread_(serialized) {}
+  /// As an event tells it; read when it is first looked at, which not every program does. REQUIRES: `event` lives as long as
+  /// this; a copy is independent of it.
+  explicit Handshake(const ClientContext& event) : unread_(&event) {}
   Handshake(const Handshake& other);
   Handshake& operator=(const Handshake& other);
   ~Handshake() = default;
@@ -41,7 +43,7 @@ class Handshake {
  private:
   const Handshake& read() const;
 
-  mutable std::string_view unread_;  // until it is read
+  mutable const ClientContext* unread_ = nullptr;  // until it is read
   mutable Value query_;
   mutable Value server_;
   mutable Value cookies_;

@@ -213,7 +213,7 @@ std::size_t ClientPort::shake_hands(net::Connection& connection, std::span<char>
     return refuse(wire::http_refusal(431), result.reason);
   }
   if (result.status != wire::HttpStatus::complete) return refuse(wire::http_refusal(400), result.reason);
-  const wire::HandshakeAnswer answer = wire::check_websocket_handshake(head_);
+  wire::HandshakeAnswer answer = wire::check_websocket_handshake(head_);
   if (!answer.accepted) return refuse(answer.refusal, answer.reason);
   if (!settings_.allowed_origins.empty() && !wire::is_allowed_origin(head_, settings_.allowed_origins)) {
     limits_.hit(Limit::origin, connection.peer());
@@ -224,7 +224,7 @@ std::size_t ClientPort::shake_hands(net::Connection& connection, std::span<char>
     connection.pause();
     return 0;
   }
-  Handshakes::Request request{answer.accept_key, {}, {}, wire::offered_subprotocols(head_)};
+  Handshakes::Request request{std::move(answer.accept_key), {}, {}, wire::offered_subprotocols(head_)};
   request.subprotocol = wire::choose_subprotocol(settings_.subprotocols, request.offered);
   if (Compression* compression = framing_.compression()) {
     const std::uint64_t without = compression->counts().without_context;
@@ -234,8 +234,7 @@ std::size_t ClientPort::shake_hands(net::Connection& connection, std::span<char>
       return refuse(wire::http_refusal(400), "malformed Sec-WebSocket-Extensions");
     request.extensions = std::move(deflate.extensions);
   }
-  const std::string body = wire::handshake_body(head_, connection.peer().ip(), connection.peer().port(), settings_.port);
-  handshakes_.decide(client, std::move(request), body);
+  handshakes_.decide(client, std::move(request), text.substr(0, result.size));
   return connection.tag == client ? result.size : bytes.size();
 }
 

@@ -5,6 +5,8 @@
 #include <stdexcept>
 
 #include "gateway/gateway_test_support.h"
+#include "wire/http_head.h"
+#include "wire/websocket_handshake.h"
 
 namespace gatehouse::gateway {
 namespace {
@@ -36,6 +38,34 @@ TEST(ClientPort, AWorkerHearsOfAClientAtTheAcceptAndOfItsHandshakeLater) {
   EXPECT_NE(event.body.find("s:4:\"room\";s:1:\"1\";"), std::string::npos);
   EXPECT_NE(event.body.find("s:11:\"REMOTE_ADDR\";s:9:\"127.0.0.1\";"), std::string::npos);
   ASSERT_TRUE(test.until([&] { return client.texts().empty() && client.is_open(); }));
+}
+
+TEST(ClientPort, ANativeWorkerIsShownTheRequestAsItCame) {
+  TestGateway test;
+  auto native = test.worker("native:0", true);
+  const std::string request = WebSocketPeer::request("/chat?room=1", "X-A: 1\r\nx-a: 2\r\n");
+  WebSocketPeer client(test.client_endpoint);
+  client.write(request.substr(0, 50));
+  test.settle();
+  client.write(request.substr(50) + WebSocketPeer::frame("glued"));
+  ASSERT_TRUE(test.until([&] { return native->said() == Strings({"glued"}); }));
+  const InnerPeer::Frame event = native->events(Command::on_websocket_connect).at(0);
+  EXPECT_EQ(event.header.flags, flag::kScalar);
+  EXPECT_EQ(event.body, request);
+
+  // One that is told of the same request in its place knows upstream's form alone.
+  native.reset();
+  test.settle();
+  WebSocketPeer waits(test.client_endpoint);
+  waits.write(request);
+  test.settle();
+  const auto php = test.worker("php:0");
+  ASSERT_TRUE(test.until([&] { return php->count(Command::on_websocket_connect) == 1; }));
+  const InnerPeer::Frame told = php->events(Command::on_websocket_connect).at(0);
+  wire::HttpHead head;
+  ASSERT_EQ(wire::parse_http_head(request, 0, head).status, wire::HttpStatus::complete);
+  EXPECT_EQ(told.header.flags, 0);
+  EXPECT_EQ(told.body, wire::handshake_body(head, "127.0.0.1", net::local_address(waits.socket.fd()).port(), test.client_port));
 }
 
 TEST(ClientPort, WhatIsSentBeforeTheHandshakeFollowsThe101) {

@@ -9,12 +9,21 @@
 
 #include "wire/client_id.h"
 #include "wire/event_ranges.h"
+#include "wire/http_head.h"
+#include "wire/websocket_handshake.h"
 
 namespace gatehouse::gateway {
 namespace {
 
 /// Events that end a client are always kept: a worker that has seen it come must hear that it went.
 bool is_essential(wire::Command command) { return command == wire::Command::on_close; }
+
+/// The body of on_websocket_connect as upstream has it. `request` is one that this gateway has accepted.
+std::string upstreams_handshake(std::string_view request, const net::Address& peer, std::uint16_t gateway_port) {
+  wire::HttpHead head;
+  (void)wire::parse_http_head(request, 0, head, {.bytes = request.size(), .fields = request.size()});
+  return wire::handshake_body(head, peer.ip(), peer.port(), gateway_port);
+}
 
 }  // namespace
 
@@ -42,17 +51,33 @@ EventForwarder::Outcome EventForwarder::forward(std::uint32_t client, const Even
   net::Connection* inner = worker == nullptr ? nullptr : loop_.find(worker->connection);
   if (inner == nullptr) return hold(record, peer, event);
   std::string_view session = record.session.view();
-  if (!fits(*worker, session.size(), event.body.size())) {
+  std::string made;
+  const Event told = in_its_words(*worker, event, peer, made);
+  if (!fits(*worker, session.size(), told.body.size())) {
     if (!is_essential(event.command)) return Outcome::too_big;
     session = {};
   }
-  if (!write(*worker, *inner, record.id, peer, session, event)) return hold(record, peer, event);
+  if (!write(*worker, *inner, record.id, peer, session, told)) return hold(record, peer, event);
   if (connection != nullptr && deliveries_.must_wait(record.id)) connection->pause();
   return is_full(*worker, *inner, 1) && wait_for(*worker, *inner, record) ? Outcome::passed_and_waits : Outcome::passed;
 }
 
 bool EventForwarder::fits(const WorkerLink& worker, std::size_t session_size, std::size_t body_size) {
   return wire::gateway_frame_size(session_size, body_size) <= (worker.extension ? kMaxFrameForNative : kMaxFrameForPhp);
+}
+
+EventForwarder::Event EventForwarder::in_its_words(const WorkerLink& worker, const Event& event, const net::Address& peer,
+                                                   std::string& made) const {
+  if (worker.extension) return event;
+  Event told = event;
+  told.flags &= wire::flag::kScalar;
+  if ((event.flags & wire::flag::kCloseReason) != 0) told.body = {};
+  if (event.command == wire::Command::on_websocket_connect) {
+    made = upstreams_handshake(event.body, peer, settings_.gateway_port);
+    told.body = made;
+    told.flags = 0;
+  }
+  return told;
 }
 
 bool EventForwarder::write(WorkerLink& worker, net::Connection& inner, std::uint32_t connection_id, const net::Address& peer,
@@ -68,12 +93,9 @@ bool EventForwarder::write(WorkerLink& worker, net::Connection& inner, std::uint
   header.connection_id = connection_id;
   header.gateway_port = settings_.gateway_port;
 
-  std::string_view body = event.body;
+  const std::string_view body = event.body;
   std::string_view address;
-  if (!worker.extension) {
-    header.flags &= wire::flag::kScalar;
-    if ((event.flags & wire::flag::kCloseReason) != 0) body = {};
-  } else if (!peer.is_ipv4()) {
+  if (worker.extension && !peer.is_ipv4()) {
     header.flags |= wire::flag::kAddress;
     address = {reinterpret_cast<const char*>(peer.bytes().data()), peer.bytes().size()};  // NOLINT: bytes as characters
   }
@@ -170,7 +192,10 @@ void EventForwarder::deliver_held() {
     }
     WorkerLink* worker = client == ClientTable::kNone ? workers_.find(homes[event.connection_id])
                                                       : router_.route(clients_[client], event.peer, event.command, event.body);
-    if (!fits(*worker, event.session.size(), event.body.size())) {
+    const Event content{event.command, event.body, event.flags, event.deaths};
+    std::string made;
+    const Event told = in_its_words(*worker, content, event.peer, made);
+    if (!fits(*worker, event.session.size(), told.body.size())) {
       event.session.clear();
       if (!is_essential(event.command)) {
         loop_.log().warning("a message of {} bytes that waited for a worker is more than this one accepts: client closed",
@@ -179,9 +204,8 @@ void EventForwarder::deliver_held() {
         continue;
       }
     }
-    const Event content{event.command, event.body, event.flags, event.deaths};
     net::Connection* inner = loop_.find(worker->connection);
-    if (inner == nullptr || !write(*worker, *inner, event.connection_id, event.peer, event.session, content)) {
+    if (inner == nullptr || !write(*worker, *inner, event.connection_id, event.peer, event.session, told)) {
       keep(event, client);  // that worker is just going; this is called again when it has gone
     } else if (client != ClientTable::kNone) {
       net::Connection* connection =

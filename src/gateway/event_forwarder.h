@@ -48,8 +48,8 @@ class EventForwarder {
 
   struct Event {
     wire::Command command{};
-    std::string_view body;
-    std::uint8_t flags = wire::flag::kScalar;  // those of the extension are taken back for workers that do not know it
+    std::string_view body;                     // of on_websocket_connect: the client's request
+    std::uint8_t flags = wire::flag::kScalar;  // may be those of the extension
     std::uint8_t deaths = 0;                   // of workers that had begun it
   };
   enum class Outcome {
@@ -114,6 +114,10 @@ class EventForwarder {
     const bool taken_back = (event.flags & wire::flag::kRedelivered) != 0;
     return taken_back ? 0 : sizeof event + event.session.size() + event.body.size();
   }
+  /// The event as this worker is told it: flags of the extension are taken back for one that does not know it, and it gets the
+  /// bodies that upstream knows. The result refers to `made`, which may be empty.
+  [[nodiscard]] Event in_its_words(const WorkerLink& worker, const Event& event, const net::Address& peer,
+                                   std::string& made) const;
   bool write(WorkerLink& worker, net::Connection& inner, std::uint32_t connection_id, const net::Address& peer,
              std::string_view session, const Event& event);
   Outcome hold(ClientRecord& record, const net::Address& peer, const Event& event);

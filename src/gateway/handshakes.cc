@@ -16,12 +16,12 @@ void Handshakes::begin(std::uint32_t client) {
   deadlines_.push_back({table_[client].id, loop_.now_ms() + settings_.deadline_ms});
 }
 
-void Handshakes::decide(std::uint32_t client, Request request, std::string_view body) {
+void Handshakes::decide(std::uint32_t client, Request request, std::string_view head) {
   table_[client].silent_ticks = -1;
   const std::uint32_t id = table_[client].id;
   if (settings_.ask_worker) table_[client].stage = Stage::asked;
-  const std::uint8_t flags = settings_.ask_worker ? wire::flag::kAwaitsAnswer : std::uint8_t{0};
-  clients_.forward(client, {wire::Command::on_websocket_connect, body, flags});
+  const auto flags = static_cast<std::uint8_t>(wire::flag::kScalar | (settings_.ask_worker ? wire::flag::kAwaitsAnswer : 0));
+  clients_.forward(client, {wire::Command::on_websocket_connect, head, flags});
   if (table_.find(id) != client) return;
   if (!settings_.ask_worker || !can_be_answered(table_[client])) return accept(client, request);
   asked_.insert_or_assign(id, std::move(request));

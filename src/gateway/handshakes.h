@@ -45,8 +45,8 @@ class Handshakes {
 
   /// Its time begins.
   void begin(std::uint32_t client);
-  /// Tells a worker and answers, or waits for what that worker says. `body` is on_websocket_connect's.
-  void decide(std::uint32_t client, Request request, std::string_view body);
+  /// Tells a worker and answers, or waits for what that worker says. `head` is that of the client's request, to its empty line.
+  void decide(std::uint32_t client, Request request, std::string_view head);
   /// Refuses with an HTTP response.
   void refuse(std::uint32_t client, const std::string& response, const char* reason);
   /// What the business says; nobody waits for it when the client has gone or was not asked about.

@@ -54,7 +54,7 @@ class Asking : public ::testing::Test {
     client = std::make_unique<WebSocketPeer>(test.client_endpoint);
     client->write(WebSocketPeer::request("/", kOffers) + WebSocketPeer::frame("glued"));
     ASSERT_TRUE(test.until([&] { return worker->count(Command::on_websocket_connect) == before + 1; }));
-    EXPECT_EQ(worker->events(Command::on_websocket_connect).back().header.flags, wire::flag::kAwaitsAnswer);
+    EXPECT_EQ(worker->events(Command::on_websocket_connect).back().header.flags, wire::flag::kScalar | wire::flag::kAwaitsAnswer);
     test.settle();
     client->poll();
     EXPECT_EQ(client->head, "") << "nothing before the answer";

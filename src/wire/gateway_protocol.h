@@ -61,7 +61,8 @@ enum class Command : std::uint8_t {
 
 /// Bits of the flag byte. Those of the extension appear only between roles that announced it to each other.
 namespace flag {
-inline constexpr std::uint8_t kScalar = 0x01;        // the body is bytes; otherwise a PHP-serialized value
+// The body is bytes; otherwise a PHP-serialized value. Extension: on on_websocket_connect, the client's request.
+inline constexpr std::uint8_t kScalar = 0x01;
 inline constexpr std::uint8_t kRaw = 0x02;           // send without the client protocol's framing
 inline constexpr std::uint8_t kKeyed = 0x04;         // extension: the body of a send ends with a key; see split_key()
 inline constexpr std::uint8_t kAwaitsAnswer = 0x08;  // extension: on_websocket_connect wants a handshake_answer

@@ -5,7 +5,9 @@
 
 #include "base/bytes.h"
 #include "link/arguments.h"
+#include "wire/http_head.h"
 #include "wire/php_serialize.h"
+#include "wire/websocket_handshake.h"
 
 namespace gatehouse {
 namespace {
@@ -75,10 +77,21 @@ CloseReason ClientContext::close_reason() const {
   return reason;
 }
 
-bool ClientContext::read_handshake() {
-  if (!wire::is_serialized_array(body_)) return false;
-  handshake_.emplace(body_);
-  return true;
+bool ClientContext::has_handshake() const {
+  return is_request() ? body_.ends_with("\r\n\r\n") : wire::is_serialized_array(body_);
+}
+
+wire::PhpArray ClientContext::handshake_values() const {
+  wire::PhpValue value;
+  if (is_request()) {
+    wire::HttpHead head;
+    const wire::HttpLimits no_limits = {.bytes = body_.size(), .fields = body_.size()};
+    if (wire::parse_http_head(body_, 0, head, no_limits).status != wire::HttpStatus::complete) return {};
+    value = wire::handshake_values(head, remote().ip(), header_.client_port, header_.gateway_port);
+  } else {
+    (void)wire::unserialize(body_, value);
+  }
+  return value.array() == nullptr ? wire::PhpArray() : std::move(*value.array());
 }
 
 std::optional<std::string> ClientContext::changed_session() const {

@@ -14,6 +14,7 @@
 #include "link/cluster_calls.h"
 #include "wire/gateway_protocol.h"
 #include "wire/handshake_verdict.h"
+#include "wire/php_value.h"
 #include "worker/root_task.h"
 
 namespace gatehouse {
@@ -43,9 +44,11 @@ class ClientContext {
 
   [[nodiscard]] Message message() const;
   [[nodiscard]] CloseReason close_reason() const;
-  /// Looks through the handshake that the event carries, for handshake(). False when it cannot be read.
-  [[nodiscard]] bool read_handshake();
-  [[nodiscard]] const Handshake& handshake() const { return *handshake_; }
+  /// Whether the event carries a handshake, of which handshake() may tell.
+  [[nodiscard]] bool has_handshake() const;
+  [[nodiscard]] const Handshake& handshake() { return handshake_.emplace(*this); }
+  /// "get", "server" and "cookie" of that handshake; nothing when they cannot be read.
+  [[nodiscard]] wire::PhpArray handshake_values() const;
   /// Whether the gateway waits for a verdict().
   [[nodiscard]] bool awaits_answer() const {
     return native_ && command() == wire::Command::on_websocket_connect && (header_.flags & wire::flag::kAwaitsAnswer) != 0;
@@ -76,6 +79,9 @@ class ClientContext {
   std::uint64_t question = 0;  // for its session, while that is being fetched
 
  private:
+  /// Whether the handshake is the client's request as it came. If not, it is what gateways of PHP make of it.
+  [[nodiscard]] bool is_request() const { return native_ && (header_.flags & wire::flag::kScalar) != 0; }
+
   static constexpr std::size_t kIpv6Size = 16;
   static constexpr std::size_t kFirstCapacity = 512;       // of a buffer; most events fit
   static constexpr std::size_t kKeptCapacity = 64 * 1024;  // of a buffer between events; a larger one is freed

@@ -119,7 +119,7 @@ Task<> EventDispatcher::call_handler(ClientContext& event) {
     case wire::Command::on_close: return events_.on_close(event.client, event.close_reason());
     default: break;
   }
-  if (event.read_handshake()) return events_.on_websocket_connect(event.client, event.handshake());
+  if (event.has_handshake()) return events_.on_websocket_connect(event.client, event.handshake());
   if (bad_events_.allow(loop_.now_ms())) {
     loop_.log().warning("the handshake of client {} cannot be read and was passed over (and {} like it before)", event.id(),
                         bad_events_.take_suppressed());

@@ -365,6 +365,29 @@ TEST_F(EventDispatcherTest, TheHandshakeOfTheVectors) {
   EXPECT_THAT(seen_, ElementsAre("abc", "中", "dark", "yes", "GET"));
 }
 
+TEST_F(EventDispatcherTest, TheHandshakeOfANativeGatewayIsTheClientsRequest) {
+  std::optional<Handshake> kept;
+  script_.on_websocket_connect = [&](Client& client, const Handshake& handshake) -> Task<> {
+    kept = handshake;
+    seen_.push_back(client.remote_address() + " " + handshake.query("room") + " " + handshake.cookie("theme") + " " +
+                    handshake.header("x-a") + " " + handshake.server().value("REMOTE_ADDR", ""));
+    co_return;
+  };
+  gateway_.hello();
+  const std::string request = "GET /chat?room=%E4%B8%AD HTTP/1.1\r\nHost: h:1\r\nX-A: 1\r\nCookie: theme=dark\r\nX-A: 2\r\n\r\n";
+  gateway_.event(Command::on_websocket_connect, 1, {}, request);
+  const std::string address = wire::from_hex("20010db8000000000000000000000001");
+  gateway_.event(Command::on_websocket_connect, 2, address, request, wire::flag::kScalar | wire::flag::kAddress);
+  // What no gateway sends: nothing is read from it, or nobody is told.
+  gateway_.event(Command::on_websocket_connect, 3, {}, "GET\r\n\r\n");
+  gateway_.event(Command::on_websocket_connect, 4, {}, "GET / HTTP/1.1\r\n", wire::flag::kScalar | wire::flag::kAwaitsAnswer);
+  ASSERT_TRUE(run_until(loop_, [this] { return gateway_.count(Command::handshake_answer) == 1; }));
+  EXPECT_THAT(seen_,
+              ElementsAre("192.168.7.9 中 dark 1,2 192.168.7.9", "2001:db8::1 中 dark 1,2 2001:db8::1", "192.168.7.9    "));
+  EXPECT_EQ(gateway_.with(Command::handshake_answer).at(0).body, R"({"status":400})");
+  EXPECT_EQ(kept->server(), Value::object());
+}
+
 TEST_F(EventDispatcherTest, AHandshakeThatAwaitsAnAnswerGetsOneBehindAllThatTheHandlerDid) {
   script_.on_websocket_connect = [](Client& client, const Handshake& handshake) -> Task<> {
     client.session()["seen"] = true;

@@ -2,8 +2,9 @@
 
 #include <utility>
 
-#include "wire/php_serialize.h"
+#include "wire/php_value.h"
 #include "wire/websocket_handshake.h"
+#include "worker/client_context.h"
 
 namespace gatehouse {
 namespace {
@@ -41,16 +42,13 @@ Handshake& Handshake::operator=(const Handshake& other) {
   query_ = other.query();
   server_ = other.server();
   cookies_ = other.cookies();
-  unread_ = {};
+  unread_ = nullptr;
   return *this;
 }
 
 const Handshake& Handshake::read() const {
-  if (unread_.empty()) return *this;
-  wire::PhpValue value;
-  const bool read = wire::unserialize(std::exchange(unread_, {}), value) == wire::PhpStatus::ok && value.array() != nullptr;
-  const wire::PhpArray none;
-  const wire::PhpArray& parts = read ? *value.array() : none;
+  if (unread_ == nullptr) return *this;
+  const wire::PhpArray parts = std::exchange(unread_, nullptr)->handshake_values();
   query_ = as_object(member(parts, "get"));
   server_ = as_object(member(parts, "server"));
   cookies_ = as_object(member(parts, "cookie"));

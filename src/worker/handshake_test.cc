@@ -3,7 +3,10 @@
 
 #include <memory>
 #include <string>
-#include <string_view>
+
+#include "link/cluster_calls.h"
+#include "net/loop.h"
+#include "worker/client_context.h"
 
 namespace gatehouse {
 namespace {
@@ -33,17 +36,26 @@ TEST(Handshake, ListsAndNothingAreLookedUpToo) {
 }
 
 TEST(Handshake, IsReadWhenItIsLookedAtAndCopiesStandAlone) {
-  auto bytes = std::make_unique<std::string>(
-      R"(a:3:{s:3:"get";a:1:{i:0;s:1:"q";}s:6:"server";a:1:{s:11:"HTTP_ORIGIN";s:1:"o";}s:6:"cookie";a:1:{s:1:"c";s:1:"v";}})");
-  const Handshake handshake{std::string_view(*bytes)};
+  net::Loop loop{Log("handshake test")};
+  ClusterCalls calls(loop, {.register_addresses = {"127.0.0.1:1"}, .worker_key = "T:0"});
+  Cluster cluster(calls);
+  auto event = std::make_unique<ClientContext>(calls, cluster);
+  wire::GatewayFrame frame;
+  frame.header.command = wire::Command::on_websocket_connect;
+  frame.header.flags = 0;
+  frame.body =
+      R"(a:3:{s:3:"get";a:1:{i:0;s:1:"q";}s:6:"server";a:1:{s:11:"HTTP_ORIGIN";s:1:"o";}s:6:"cookie";a:1:{s:1:"c";s:1:"v";}})";
+  event->assign(frame, false, {});
+  ASSERT_TRUE(event->has_handshake());
+  const Handshake handshake(*event);
   Handshake copy(handshake);
   const Handshake assigned = [&] {
     Handshake other{Value(), Value(), Value()};
-    other = Handshake{std::string_view(*bytes)};
+    other = Handshake(*event);
     return other;
   }();
   EXPECT_EQ(handshake.cookie("c"), "v");
-  bytes.reset();
+  event.reset();
   for (const Handshake* each : {&handshake, static_cast<const Handshake*>(&copy), &assigned}) {
     EXPECT_EQ(each->query("0"), "q");
     EXPECT_EQ(each->header("Origin"), "o");
