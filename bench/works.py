@@ -37,16 +37,21 @@ def rate_of(figures):
     return next(figures[name] for name in RATES if name in figures)
 
 
+def in_turns(sides, rounds):
+    """Each side once a round, and another one first in the next, so that a drift of the machine hits both."""
+    for number in range(rounds):
+        yield from list(sides) if number % 2 == 0 else list(sides)[::-1]
+
+
 def compare(binaries, sides, arguments, rounds, seconds):
     """CPU of the server for each unit of work, of both sides, and their ratio round by round."""
     arguments = f"{arguments} --secs {seconds} --warmup {min(1, seconds / 3)}"
     cpu = {name: [] for name in sides}
     rates = {name: [] for name in sides}
-    for number in range(rounds):
-        for name in list(sides) if number % 2 == 0 else list(sides)[::-1]:
-            figures = load(binaries, sides[name], arguments)
-            cpu[name].append(figures["server_cpu_us_per_unit"])
-            rates[name].append(rate_of(figures))
+    for name in in_turns(sides, rounds):
+        figures = load(binaries, sides[name], arguments)
+        cpu[name].append(figures["server_cpu_us_per_unit"])
+        rates[name].append(rate_of(figures))
     ratios = [here / floor for here, floor in zip(cpu["here"], cpu["floor"])]
     return {
         "floor_us": statistics.median(cpu["floor"]), "here_us": statistics.median(cpu["here"]),
@@ -73,10 +78,13 @@ def idle_bytes(binaries, server, connections):
     return used
 
 
-def latency(binaries, sides, rate, seconds):
-    """Latencies of the echo in microseconds at the same given rate of messages, an open loop."""
-    out = {}
-    for name, server in sides.items():
-        figures = load(binaries, server, f"echo --conns 100 --depth 64 --size 128 --rate {rate} --secs {seconds} --warmup 1")
-        out[name] = {key: figures["latency_us"][key] for key in ("p50", "p90", "p99", "p999", "max")}
-    return out
+def latency(binaries, sides, rate, rounds, seconds):
+    """Latencies of the echo in microseconds at the same given rate of messages, an open loop: medians of the rounds. What keeps the
+    machine busy for a few milliseconds is all that one round of one side may show."""
+    seen = {name: [] for name in sides}
+    for name in in_turns(sides, rounds):
+        figures = load(binaries, sides[name], f"echo --conns 100 --depth 64 --size 128 --rate {rate} --secs {seconds} --warmup 1")
+        seen[name].append(figures["latency_us"])
+    out = {name: {key: statistics.median(each[key] for each in seen[name]) for key in ("p50", "p90", "p99", "p999")} for name in sides}
+    ratios = [here["p99"] / floor["p99"] for here, floor in zip(seen["here"], seen["floor"])]
+    return {**out, "rounds": rounds, "ratio": out["here"]["p99"] / out["floor"]["p99"], "ratio_min": min(ratios), "ratio_max": max(ratios)}
