@@ -79,8 +79,8 @@ def idle_bytes(binaries, server, connections):
 
 
 def latency(binaries, sides, rate, rounds, seconds):
-    """Latencies of the echo in microseconds at the same given rate of messages, an open loop: medians of the rounds. What keeps the
-    machine busy for a few milliseconds is all that one round of one side may show."""
+    """Latencies of the echo in microseconds at the same given rate of messages, an open loop: medians of the rounds, for
+    one moment in which the machine does something else decides the last percent of a round."""
     seen = {name: [] for name in sides}
     for name in in_turns(sides, rounds):
         figures = load(binaries, sides[name], f"echo --conns 100 --depth 64 --size 128 --rate {rate} --secs {seconds} --warmup 1")

@@ -192,8 +192,17 @@ class World {
     std::string ext = session < kSessions.size() ? kSessions.at(session) : std::string(script_.text());
     if (script_.flip()) ext = std::string(16, '\x20') + ext;
     std::string bytes;
-    wire::append_gateway_frame(bytes, header, ext, script_.text());
+    wire::append_gateway_frame(bytes, header, ext, command == Command::on_websocket_connect ? handshake() : script_.text());
     return bytes;
+  }
+
+  /// In either form, whatever the flags say.
+  std::string_view handshake() {
+    static constexpr std::array<std::string_view, 3> kHandshakes = {
+        R"(a:3:{s:3:"get";a:1:{i:0;s:1:"q";}s:6:"server";a:1:{s:11:"HTTP_ORIGIN";s:1:"o";}s:6:"cookie";a:0:{}})",
+        "GET /?a[]=1&a[b]=2 HTTP/1.1\r\nHost: h:1\r\nCookie: c=v; d\r\nX_A: 1\r\nX-A: 2\r\n\r\n", "GET\r\n\r\n"};
+    const std::size_t which = script_.below(kHandshakes.size() + 1);
+    return which < kHandshakes.size() ? kHandshakes.at(which) : script_.text();
   }
 
   void end() {

@@ -15,9 +15,9 @@ namespace gatehouse {
 
 /// The business: derive from it and say what happens. One object per worker process, made after the process has started.
 ///
-/// Every handler is a coroutine, or a plain function that returns one. The events of one client run strictly one after the other,
-/// in order; while a handler awaits something, other clients' events run. An exception that leaves a handler is logged with the
-/// client's id and counted; the worker and its other clients go on.
+/// Every handler is a coroutine, or a plain function that returns one, or an empty task (`return {};`). The events of one client
+/// run strictly one after the other, in order; while a handler awaits something, other clients' events run. An exception that
+/// leaves a handler is logged with the client's id and counted; the worker and its other clients go on.
 class Events {
  public:
   Events() = default;

@@ -16,8 +16,9 @@ class Handshake {
  public:
   /// REQUIRES: each an object, or empty.
   Handshake(Value query, Value server, Value cookies);
-  /// As an event tells it; read when it is first looked at, which not every program does. REQUIRES: `event` lives as long as
-  /// this; a copy is independent of it.
+  /// As an event tells it; read when it is first looked at, which not every program does. Each of the functions below, and a
+  /// copy, throws std::runtime_error then when it cannot be read, which no gateway sends; a handler that lets it through lets
+  /// nobody in. REQUIRES: `event` holds that event as long as this is looked at; a copy is independent of it.
   explicit Handshake(const ClientContext& event) : unread_(&event) {}
   Handshake(const Handshake& other);
   Handshake& operator=(const Handshake& other);

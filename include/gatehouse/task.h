@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cassert>
 #include <chrono>
 #include <coroutine>
 #include <cstdint>
@@ -95,7 +96,8 @@ class TaskPromise<void> : public TaskPromiseBase {
 
 /// A coroutine of business code: `gh::Task<> on_message(...)` uses co_await and co_return (or neither). It starts when it is
 /// awaited, and its exceptions reach whoever awaits it. Move-only; destroying one that is suspended destroys what it awaits.
-/// An empty Task<> is one that has nothing to do: a handler without co_await may `return {};`, which costs no coroutine.
+/// An empty Task<>, such as one that was moved from, is one that has nothing to do: a handler without co_await may `return {};`,
+/// which costs no coroutine. An empty Task of a value must not be awaited.
 ///
 /// Thread rule: a task runs on the one thread of its worker's loop, always.
 template <class T>
@@ -130,6 +132,7 @@ class [[nodiscard]] Task {
       if constexpr (std::is_void_v<T>) {
         if (!handle) return;
       }
+      assert(handle);
       return handle.promise().take();
     }
   };

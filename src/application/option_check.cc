@@ -16,6 +16,7 @@
 #include "gateway/client_tls.h"
 #include "link/inner_tls.h"
 #include "net/address_set.h"
+#include "wire/http_head.h"
 #include "wire/stream_protocols.h"
 #include "wire/websocket_handshake.h"
 
@@ -153,9 +154,10 @@ void check_handshakes(Checker& checker, const GatewayOptions& options) {
                                 "\"https://chat.example\"",
                                 origin));
   }
-  checker.require(options.max_header_size >= 256 && options.max_header_size <= 1024 * 1024, "max_header_size",
+  checker.require(options.max_header_size >= 256 && options.max_header_size <= wire::kMostHead.bytes, "max_header_size",
                   fmt::format("{} bytes cannot be; from 256 to 1048576", options.max_header_size));
-  checker.require(options.max_header_fields >= 5 && options.max_header_fields <= 10'000, "max_header_fields",
+  checker.require(options.max_header_fields >= 5 && static_cast<std::size_t>(options.max_header_fields) <= wire::kMostHead.fields,
+                  "max_header_fields",
                   fmt::format("{} cannot be; from 5, which a handshake has, to 10000", options.max_header_fields));
 }
 

@@ -28,7 +28,6 @@ namespace gatehouse::gateway {
 class ClientPort : public net::ConnectionHandler {
  public:
   struct Settings {
-    std::uint16_t port = 0;
     std::size_t max_message_bytes = 1024 * 1024;
     std::string scheme = {};  // "websocket", for `connections`
     std::vector<std::string> subprotocols = {};

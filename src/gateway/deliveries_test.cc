@@ -7,6 +7,8 @@
 
 #include "gateway/gateway_test_support.h"
 #include "wire/event_ranges.h"
+#include "wire/http_head.h"
+#include "wire/websocket_handshake.h"
 
 namespace gatehouse::gateway {
 namespace {
@@ -20,9 +22,13 @@ using Strings = std::vector<std::string>;
 /// A worker that acknowledges: its event connection, and one for what it says.
 class AckingWorker {
  public:
-  AckingWorker(TestGateway& test, std::string_view key, wire::Delivery delivery = wire::Delivery::at_least_once)
+  AckingWorker(TestGateway& test, std::string_view key, wire::Delivery delivery = wire::Delivery::at_least_once,
+               char version = '2')
       : events(std::make_unique<InnerPeer>(test.inner_endpoint)), commands_(test.commander()) {
-    events->send(Command::worker_connect, 0, {}, wire::worker_connect_body(key, test.secret, true, delivery));
+    std::string body = wire::worker_connect_body(key, test.secret, true, delivery);
+    constexpr std::string_view kVersion = "\"gatehouse\":2";
+    body[body.find(kVersion) + kVersion.size() - 1] = version;
+    events->send(Command::worker_connect, 0, {}, body);
     EXPECT_TRUE(test.until([&] { return events->count(Command::hello) == 1; }));
     EXPECT_TRUE(wire::parse_hello_body(events->events(Command::hello).at(0).body, hello));
     EXPECT_NE(hello.link, 0U);
@@ -63,6 +69,56 @@ GatewayOptions in_turn() {
   options.router = route_in_turn();
   return options;
 }
+
+/// A handshake goes from a worker that dies to one of each other kind, which all know it in their own form.
+void expect_each_in_its_words(const char* listen, const char* address) {
+  TestGateway test(TestGateway::options(), nullptr, listen);
+  auto native = std::make_unique<AckingWorker>(test, "native:0");
+  const std::string request = WebSocketPeer::request("/chat?a=b", "X-A: 1\r\n");
+  WebSocketPeer client(test.client_endpoint);
+  client.write(request);
+  ASSERT_TRUE(test.until([&] { return native->events->count(Command::on_websocket_connect) == 1; }));
+  const auto first = native->events->events(Command::on_websocket_connect).at(0);
+  const auto is_six = static_cast<std::uint8_t>(first.header.flags & flag::kAddress);
+  EXPECT_EQ(is_six != 0, std::string_view(address) == "::1");
+  EXPECT_EQ(first.header.flags, flag::kScalar | is_six);
+  EXPECT_EQ(first.body, request);
+  native->finish(0, 1);
+  test.commander()->send(Command::set_session, first.header.connection_id, "a:0:{}", {});
+  test.settle();
+
+  wire::HttpHead head;
+  ASSERT_EQ(wire::parse_http_head(request, 0, head).status, wire::HttpStatus::complete);
+  const std::string array = wire::handshake_body(head, address, net::local_address(client.socket.fd()).port(), test.client_port);
+  const auto take_over = [&](std::unique_ptr<AckingWorker> next) {
+    native->die();
+    EXPECT_TRUE(test.until([&] { return next->events->count(Command::on_websocket_connect) == 1; }));
+    native = std::move(next);
+    return native->events->events(Command::on_websocket_connect).at(0);
+  };
+  const auto again = take_over(std::make_unique<AckingWorker>(test, "native:1"));
+  EXPECT_EQ(again.header.flags, flag::kScalar | flag::kRedelivered | is_six);
+  EXPECT_EQ(again.body, request);
+  const auto older = take_over(std::make_unique<AckingWorker>(test, "older:0", wire::Delivery::at_least_once, '1'));
+  EXPECT_EQ(older.header.flags, flag::kRedelivered | is_six) << "that version knows the array alone";
+  EXPECT_EQ(older.body, array);
+  EXPECT_TRUE(older.ext_data.ends_with("a:0:{}"));
+  // Back again: what was an array stays one.
+  native->finish(0, 0);
+  test.settle();
+  const auto php = test.worker("php:0");
+  native->die();
+  ASSERT_TRUE(test.until([&] { return php->count(Command::on_websocket_connect) == 1; }));
+  const auto told = php->events(Command::on_websocket_connect).at(0);
+  EXPECT_EQ(told.header.flags, 0);
+  EXPECT_EQ(told.ext_data, "a:0:{}");
+  EXPECT_EQ(told.body, array);
+  EXPECT_EQ(php->count(Command::on_connect), 0U) << "finished";
+}
+
+TEST(Deliveries, AHandshakeIsToldToEachWorkerInItsWords) { expect_each_in_its_words("127.0.0.1", "127.0.0.1"); }
+
+TEST(Deliveries, AHandshakeOfAnIPv6ClientIsToldToEachWorkerInItsWords) { expect_each_in_its_words("[::]", "::1"); }
 
 TEST(Deliveries, WhereEachEventIsRoutedTheNextWaitsUntilTheLastIsFinished) {
   TestGateway test(in_turn());

@@ -1,6 +1,7 @@
 #include "gateway/event_forwarder.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cstring>
 #include <random>
 #include <unordered_map>
@@ -21,7 +22,8 @@ bool is_essential(wire::Command command) { return command == wire::Command::on_c
 /// The body of on_websocket_connect as upstream has it. `request` is one that this gateway has accepted.
 std::string upstreams_handshake(std::string_view request, const net::Address& peer, std::uint16_t gateway_port) {
   wire::HttpHead head;
-  (void)wire::parse_http_head(request, 0, head, {.bytes = request.size(), .fields = request.size()});
+  const wire::HttpResult result = wire::parse_http_head(request, 0, head, wire::kMostHead);
+  assert(result.status == wire::HttpStatus::complete);
   return wire::handshake_body(head, peer.ip(), peer.port(), gateway_port);
 }
 
@@ -68,14 +70,17 @@ bool EventForwarder::fits(const WorkerLink& worker, std::size_t session_size, st
 
 EventForwarder::Event EventForwarder::in_its_words(const WorkerLink& worker, const Event& event, const net::Address& peer,
                                                    std::string& made) const {
-  if (worker.extension) return event;
+  if (worker.takes_requests) return event;
   Event told = event;
-  told.flags &= wire::flag::kScalar;
-  if ((event.flags & wire::flag::kCloseReason) != 0) told.body = {};
-  if (event.command == wire::Command::on_websocket_connect) {
+  // One that is taken back from a worker that takes none is an array already.
+  if (event.command == wire::Command::on_websocket_connect && (event.flags & wire::flag::kScalar) != 0) {
     made = upstreams_handshake(event.body, peer, settings_.gateway_port);
     told.body = made;
-    told.flags = 0;
+    told.flags = static_cast<std::uint8_t>(event.flags & ~wire::flag::kScalar);
+  }
+  if (!worker.extension) {
+    told.flags &= wire::flag::kScalar;
+    if ((event.flags & wire::flag::kCloseReason) != 0) told.body = {};
   }
   return told;
 }
@@ -199,7 +204,7 @@ void EventForwarder::deliver_held() {
       event.session.clear();
       if (!is_essential(event.command)) {
         loop_.log().warning("a message of {} bytes that waited for a worker is more than this one accepts: client closed",
-                            event.body.size());
+                            told.body.size());
         given_up_.push_back(event.connection_id);
         continue;
       }

@@ -112,7 +112,9 @@ class EventForwarder {
   /// As it counts against held_bytes. One that was taken back is within the bound of the worker that had it.
   static std::size_t size_of(const HeldEvent& event) {
     const bool taken_back = (event.flags & wire::flag::kRedelivered) != 0;
-    return taken_back ? 0 : sizeof event + event.session.size() + event.body.size();
+    // What a request may become when a worker of PHP is told it; 7 times at most was seen.
+    const std::size_t growth = event.command == wire::Command::on_websocket_connect ? 8 : 1;
+    return taken_back ? 0 : sizeof event + event.session.size() + growth * event.body.size();
   }
   /// The event as this worker is told it: flags of the extension are taken back for one that does not know it, and it gets the
   /// bodies that upstream knows. The result refers to `made`, which may be empty.

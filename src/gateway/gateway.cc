@@ -62,9 +62,8 @@ gateway::Admission::Settings admission_for(const GatewayOptions& options) {
   return settings;
 }
 
-gateway::ClientPort::Settings client_settings_for(const GatewayOptions& options, std::uint16_t port, net::TlsContext* tls) {
+gateway::ClientPort::Settings client_settings_for(const GatewayOptions& options, net::TlsContext* tls) {
   gateway::ClientPort::Settings settings;
-  settings.port = port;
   settings.scheme = wire::split_scheme(options.listen.substr(0, options.listen.find("://"))).protocol;
   settings.tls = tls;
   settings.max_message_bytes = options.max_package_size;
@@ -161,7 +160,7 @@ void Gateway::State::build(std::uint16_t port, std::uint16_t inner_port) {
   questions_ = std::make_unique<gateway::Questions>(table_, directory_);
   client_port_ = std::make_unique<gateway::ClientPort>(
       gateway::ClientPort::Parts{loop_, table_, *clients_, *handshakes_, framing_, websockets_, admission_, proxies_, limits_},
-      client_settings_for(options_, port, tls_.clients));
+      client_settings_for(options_, tls_.clients));
   inner_port_ = std::make_unique<gateway::InnerPort>(
       loop_, workers_, *forwarder_, *commands_, *questions_, limits_,
       gateway::InnerPort::Settings{.secret_key = options_.secret_key,

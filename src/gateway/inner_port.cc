@@ -149,7 +149,7 @@ bool InnerPort::join(net::Connection& connection, const std::string& worker_key,
     old->close();
   }
   const std::uint64_t before = workers_.size();
-  workers_.add(worker_key, connection.id(), body.extension, peer.worker);
+  workers_.add(worker_key, connection.id(), body.extension, peer.worker, body.takes_requests);
   if (peer.worker.generation == 0) return refuse(connection, fmt::format("{} workers are more than can be known", before + 1));
   if (body.delivery != wire::Delivery::unacknowledged) {
     const bool again = body.delivery == wire::Delivery::at_least_once;

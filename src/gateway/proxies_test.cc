@@ -201,7 +201,9 @@ TEST(BehindProxies, ATrustedOneThatSaysNothingOrNonsenseIsClosed) {
   EXPECT_EQ(limit_hits(test, "proxy_header"), ++refused);
   EXPECT_EQ(worker->count(Command::on_connect), 0U);
   // A probe that only looks whether somebody listens is nothing.
-  { const Peer probe(test.client_endpoint); }
+  {
+    const Peer probe(test.client_endpoint);
+  }
   test.settle();
   EXPECT_EQ(limit_hits(test, "proxy_header"), refused);
 }

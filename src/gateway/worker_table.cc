@@ -5,7 +5,8 @@
 
 namespace gatehouse::gateway {
 
-net::ConnectionId WorkerTable::add(std::string key, net::ConnectionId connection, bool extension, WorkerRef& out) {
+net::ConnectionId WorkerTable::add(std::string key, net::ConnectionId connection, bool extension, WorkerRef& out,
+                                   bool takes_requests) {
   net::ConnectionId replaced;
   out = {};
   const auto is_known = [&](const Slot& slot) { return slot.state != Slot::State::free && slot.link.key == key; };
@@ -24,6 +25,7 @@ net::ConnectionId WorkerTable::add(std::string key, net::ConnectionId connection
   place->state = Slot::State::here;
   place->link.connection = connection;
   place->link.extension = extension;
+  place->link.takes_requests = takes_requests;
   place->link.waiting.clear();
   place->link.delivery = nullptr;
   out = ref_of(static_cast<std::size_t>(place - slots_.begin()));

@@ -20,6 +20,7 @@ struct WorkerLink {
   std::string key;  // "ip:name:index", as upstream names it
   net::ConnectionId connection;
   bool extension = false;              // it announced ours
+  bool takes_requests = false;         // and that on_websocket_connect may carry the client's request
   std::uint32_t clients = 0;           // bound to it
   std::vector<std::uint32_t> waiting;  // connection ids of clients not read from until its queue drains
   WorkerDelivery* delivery = nullptr;  // when it acknowledges its events; owned by Deliveries
@@ -37,7 +38,8 @@ class WorkerTable {
 
   /// A worker with a key that is there already replaces the old one, whose connection is returned (else an empty id). `out` is
   /// nothing (generation 0) when the table is full.
-  net::ConnectionId add(std::string key, net::ConnectionId connection, bool extension, WorkerRef& out);
+  net::ConnectionId add(std::string key, net::ConnectionId connection, bool extension, WorkerRef& out,
+                        bool takes_requests = false);
   /// It has left; nobody is bound to it anew.
   void remove(WorkerRef ref);
 

@@ -14,7 +14,7 @@ TimerWheel::TimerWheel(std::uint64_t now_ms) : now_ms_(now_ms), told_ms_(now_ms)
 TimerId TimerWheel::after(std::uint64_t delay_ms, Callback callback) { return start(delay_ms, 0, std::move(callback)); }
 
 TimerId TimerWheel::every(std::uint64_t period_ms, Callback callback) {
-  const std::uint64_t period = std::max<std::uint64_t>(period_ms, 1);
+  const std::uint64_t period = std::clamp<std::uint64_t>(period_ms, 1, 0xffffffffULL);
   return start(period, period, std::move(callback));
 }
 

@@ -84,7 +84,8 @@ class TimerWheel {
   std::array<std::uint32_t, kLevels * kSlots> heads_;
   std::array<std::uint64_t, kLevels * kSlots / 64> occupied_{};  // a bit per list, so that the next timer is found in a few steps
   std::size_t active_ = 0;
-  /// A loop asks every time it goes round, and the answer holds until a timer comes or goes. Empty when one has.
+  /// A loop asks every time it goes round. Empty when a list has become empty or has ceased to be (set_head()), for the answer
+  /// depends on nothing else: time never passes the tick that is remembered without stopping there, where its list is emptied.
   mutable std::optional<std::uint64_t> next_tick_;
 };
 

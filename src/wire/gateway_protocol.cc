@@ -24,10 +24,8 @@ std::uint32_t read_number(const nlohmann::json& object, const char* name) {
   return member->get<std::uint32_t>();
 }
 
-bool says_gatehouse(const nlohmann::json& object) {
-  const auto member = object.find("gatehouse");
-  return member != object.end() && member->is_number_unsigned() && *member >= 1U;
-}
+/// The version of the extension that the peer speaks; 0 for none.
+std::uint32_t extension_of(const nlohmann::json& object) { return read_number(object, "gatehouse"); }
 
 }  // namespace
 
@@ -71,7 +69,7 @@ std::string worker_connect_body(std::string_view worker_key, std::string_view se
   append_json_string(out, worker_key);
   out += ",\"secret_key\":";
   append_json_string(out, secret_key);
-  if (announce_extension) out += ",\"gatehouse\":1";
+  if (announce_extension) out += ",\"gatehouse\":2";
   if (delivery != Delivery::unacknowledged) {
     out += delivery == Delivery::at_least_once ? ",\"delivery\":\"at_least_once\"" : ",\"delivery\":\"at_most_once\"";
   }
@@ -91,7 +89,8 @@ bool parse_connect_body(std::string_view body, ConnectBody& out) {
   if (!json.is_object() || !read_string(json, "worker_key", out.worker_key) || !read_string(json, "secret_key", out.secret_key)) {
     return false;
   }
-  out.extension = says_gatehouse(json);
+  out.extension = extension_of(json) >= 1;
+  out.takes_requests = extension_of(json) >= 2;
   std::string delivery;
   if (!read_string(json, "delivery", delivery)) return false;
   out.delivery = !out.extension || delivery.empty() ? Delivery::unacknowledged
@@ -112,7 +111,7 @@ std::string hello_body(std::string_view version, const Hello& hello) {
 
 bool parse_hello_body(std::string_view body, Hello& out) {
   const nlohmann::json json = parse_peer_json(body);
-  if (!json.is_object() || !says_gatehouse(json)) return false;
+  if (!json.is_object() || extension_of(json) == 0) return false;
   out.link = read_number(json, "link");
   out.timeout_ms = read_number(json, "timeout_ms");
   return true;

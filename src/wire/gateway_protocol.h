@@ -61,7 +61,8 @@ enum class Command : std::uint8_t {
 
 /// Bits of the flag byte. Those of the extension appear only between roles that announced it to each other.
 namespace flag {
-// The body is bytes; otherwise a PHP-serialized value. Extension: on on_websocket_connect, the client's request.
+// The body is bytes; otherwise a PHP-serialized value. Extension: on_websocket_connect with the client's request, to those that
+// take it (ConnectBody::takes_requests).
 inline constexpr std::uint8_t kScalar = 0x01;
 inline constexpr std::uint8_t kRaw = 0x02;           // send without the client protocol's framing
 inline constexpr std::uint8_t kKeyed = 0x04;         // extension: the body of a send ends with a key; see split_key()
@@ -195,6 +196,7 @@ struct ConnectBody {
   std::string worker_key;
   std::string secret_key;
   bool extension = false;
+  bool takes_requests = false;  // on_websocket_connect may carry the client's request
   Delivery delivery = Delivery::unacknowledged;
 };
 /// False when `body` is not a JSON object with strings where strings belong.

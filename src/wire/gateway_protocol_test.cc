@@ -170,14 +170,16 @@ TEST(GatewayProtocol, KeepsEveryBitOfTheHeader) {
 
 TEST(GatewayProtocol, ExtensionIsAnnounced) {
   const std::string body = worker_connect_body("a/b:1", "s\u4e2d", true);
-  EXPECT_EQ(body, R"({"worker_key":"a\/b:1","secret_key":"s\u4e2d","gatehouse":1})");
+  EXPECT_EQ(body, R"({"worker_key":"a\/b:1","secret_key":"s\u4e2d","gatehouse":2})");
   ConnectBody connect;
   ASSERT_TRUE(parse_connect_body(body, connect));
   EXPECT_EQ(connect.worker_key, "a/b:1");
   EXPECT_EQ(connect.secret_key, "s\u4e2d");
-  EXPECT_TRUE(connect.extension);
+  EXPECT_TRUE(connect.extension && connect.takes_requests);
+  ASSERT_TRUE(parse_connect_body(R"({"gatehouse":1})", connect));
+  EXPECT_TRUE(connect.extension && !connect.takes_requests);
   ASSERT_TRUE(parse_connect_body(R"({"gatehouse":"yes"})", connect));
-  EXPECT_FALSE(connect.extension);
+  EXPECT_FALSE(connect.extension || connect.takes_requests);
   EXPECT_EQ(connect.worker_key, "");
 
   EXPECT_EQ(hello_body("0.1.0"), R"({"gatehouse":1,"version":"0.1.0"})");
@@ -201,7 +203,7 @@ TEST(GatewayProtocol, AcknowledgingIsAgreedUpon) {
     EXPECT_EQ(connect.delivery, Delivery::unacknowledged);
   }
   EXPECT_EQ(worker_connect_body("a:0", "", true, Delivery::at_least_once),
-            R"({"worker_key":"a:0","secret_key":"","gatehouse":1,"delivery":"at_least_once"})");
+            R"({"worker_key":"a:0","secret_key":"","gatehouse":2,"delivery":"at_least_once"})");
   EXPECT_FALSE(parse_connect_body(R"({"worker_key":"a:0","gatehouse":1,"delivery":7})", connect));
 
   EXPECT_EQ(hello_body("0.1.0", {.link = 7, .timeout_ms = 60'000}),

@@ -69,13 +69,14 @@ std::size_t find_control(std::string_view bytes, std::size_t from) {
   return i;
 }
 
-/// The size of the head, if its end is in `bytes`. Looks at the bytes behind `seen`, and at the four before them.
+/// The size of the head, if its end is in `bytes`. Looks at the bytes behind `seen`, and at the three before them.
 struct HeadEnd {
   std::size_t size = 0;
   const char* fault = nullptr;
 };
 HeadEnd find_end(std::string_view bytes, std::size_t seen) {
-  // The last line's end may be wrong, or the head's, because of what is behind it.
+  // Begins with a CR that was the last byte, or a CRLF whose next byte has only come now. (If that begins with the LF of an
+  // earlier one, what follows it was looked at.)
   std::size_t i = find_control(bytes, seen - std::min<std::size_t>(seen, 2));
   while (i < bytes.size()) {
     const char c = bytes[i];

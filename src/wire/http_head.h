@@ -28,6 +28,8 @@ struct HttpLimits {
   std::size_t bytes = 8 * 1024;
   std::size_t fields = 64;
 };
+/// More than this nobody may configure, and so no gateway passes on.
+inline constexpr HttpLimits kMostHead = {.bytes = 1024 * 1024, .fields = 10'000};
 
 enum class HttpStatus {
   complete,

@@ -65,6 +65,30 @@ TEST(HttpHead, SplitsARequest) {
   EXPECT_EQ(head.fields[4].second, "two words");
 }
 
+TEST(HttpHead, SeesAControlCharacterWhereverItStands) {
+  for (std::size_t before = 0; before < 40; ++before) {
+    const auto with = [&](char c) {
+      HttpHead head;
+      return parse("GET / HTTP/1.1\r\nX: " + std::string(before, 'v') + c + "tail\r\nY: z\r\n\r\n", head);
+    };
+    for (const char c : {'\0', '\x01', '\x1f', '\x7f'}) EXPECT_STREQ(with(c).reason, "control character") << before;
+    EXPECT_STREQ(with('\r').reason, "bare CR") << before;
+    EXPECT_STREQ(with('\n').reason, "bare LF") << before;
+    for (const char c : {'\t', ' ', '~', '\x80', '\xff'}) EXPECT_EQ(with(c).status, HttpStatus::complete) << before;
+  }
+}
+
+TEST(HttpHead, OneThatWasUsedIsAsGoodAsNew) {
+  HttpHead head;
+  EXPECT_EQ(parse_http_head(kRequest, 0, head).status, HttpStatus::complete);
+  EXPECT_EQ(parse_http_head("GET / HTTP/1.1\r\nA: 1\r\nB 2\r\n\r\n", 0, head).status, HttpStatus::bad_request);
+  EXPECT_TRUE(head.fields.empty());
+  ASSERT_EQ(parse_http_head("GET /b HTTP/1.1\r\nB: 2\r\n\r\n", 0, head).status, HttpStatus::complete);
+  EXPECT_EQ(head.target, "/b");
+  ASSERT_EQ(head.fields.size(), 1U);
+  EXPECT_EQ(head.field("b"), "2");
+}
+
 TEST(HttpHead, LeavesWhatFollowsTheHead) {
   HttpHead head;
   const std::string glued = std::string(kRequest) + "\x81\x80mask\n\n";

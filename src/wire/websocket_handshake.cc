@@ -8,7 +8,10 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <unordered_map>
+#include <unordered_set>
 #include <utility>
+#include <vector>
 
 #include "wire/ascii.h"
 #include "wire/php_query.h"
@@ -128,32 +131,41 @@ bool have_same_server_key(std::string_view a, std::string_view b) {
                     [](char x, char y) { return server_key_char(x) == server_key_char(y); });
 }
 
-/// Whether a field with an underscore would pass for one that is there in its proper spelling: behind a proxy that sets
-/// X-Real-IP, a client could send X_Real_IP as well.
-bool imitates_another(const HttpHead& head, std::string_view name) {
-  if (name.find('_') == std::string_view::npos) return false;
-  return std::any_of(head.fields.begin(), head.fields.end(), [name](const auto& field) {
-    return field.first.find('_') == std::string_view::npos && have_same_server_key(field.first, name);
-  });
-}
+bool has_underscore(std::string_view name) { return name.find('_') != std::string_view::npos; }
 
 void add_fields(const HttpHead& head, PhpArray& server) {
-  for (const auto& [name, value] : head.fields) {
-    if (imitates_another(head, name)) continue;
-    PhpKey key = PhpKey::from_text(server_key(name));
-    const PhpValue* earlier = server.find(key);
-    const std::string* text = earlier != nullptr ? earlier->string() : nullptr;
-    // Fields of one name are a list (RFC 9110, 5.3), but cookies are not separated by commas.
-    const std::string_view separator = key.text() == "HTTP_COOKIE" ? "; " : ",";
-    std::string whole = text != nullptr ? concat({*text, separator, value}) : std::string(value);
-    server.set(std::move(key), std::move(whole));
+  // The keys in the order in which they come, each with its values one behind the other.
+  std::vector<std::pair<std::string, std::string>> entries;
+  std::unordered_map<std::string, std::size_t> places;
+  const auto add = [&](const HttpHead::Field& field) {
+    const auto [place, is_new] = places.try_emplace(server_key(field.first), entries.size());
+    if (is_new) {
+      entries.emplace_back(place->first, field.second);
+    } else {
+      // Fields of one name are a list (RFC 9110, 5.3), but cookies are not separated by commas.
+      entries[place->second].second.append(place->first == "HTTP_COOKIE" ? "; " : ",").append(field.second);
+    }
+  };
+  // A field with an underscore would pass for one that is there in its proper spelling: behind a proxy that sets X-Real-IP, a
+  // client could send X_Real_IP as well.
+  std::unordered_set<std::string> proper;
+  if (std::any_of(head.fields.begin(), head.fields.end(), [](const auto& field) { return has_underscore(field.first); })) {
+    for (const auto& [name, value] : head.fields) {
+      if (!has_underscore(name)) proper.insert(server_key(name));
+    }
   }
+  for (const HttpHead::Field& field : head.fields) {
+    if (!has_underscore(field.first) || !proper.contains(server_key(field.first))) add(field);
+  }
+  for (auto& [key, value] : entries) server.set(PhpKey::from_text(key), std::move(value));
 }
 
-/// As nearly always: each field makes an entry of its own.
+/// As nearly always: each field makes an entry of its own. Quadratic, so not for many.
 bool fields_are_plain(const HttpHead& head) {
+  constexpr std::size_t kFew = 64;
+  if (head.fields.size() > kFew) return false;
   for (auto field = head.fields.begin(); field != head.fields.end(); ++field) {
-    if (field->first.find('_') != std::string_view::npos) return false;
+    if (has_underscore(field->first)) return false;
     const bool again = std::any_of(head.fields.begin(), field, [&](const auto& earlier) {
       return earlier.first.size() == field->first.size() && have_same_server_key(earlier.first, field->first);
     });
@@ -162,11 +174,12 @@ bool fields_are_plain(const HttpHead& head) {
   return true;
 }
 
-/// SHA-1 of both, one behind the other. What OpenSSL needs for it is made once in a thread: finding it among its providers and
-/// allocating take longer than the digest.
+/// SHA-1 of both, one behind the other. What OpenSSL needs for it is kept: to find it among its providers and to allocate takes
+/// longer than the digest.
 std::array<unsigned char, 20> sha1(std::string_view text, std::string_view more) {
   static const EVP_MD* const kind = EVP_MD_fetch(nullptr, "SHA1", nullptr);
-  thread_local const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
+  thread_local std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(nullptr, &EVP_MD_CTX_free);
+  if (context == nullptr) context.reset(EVP_MD_CTX_new());
   std::array<unsigned char, 20> digest{};
   unsigned int size = 0;
   if (kind == nullptr || context == nullptr || EVP_DigestInit_ex(context.get(), kind, nullptr) != 1 ||

@@ -50,9 +50,9 @@ std::string websocket_accept_key(std::string_view key);
 /// A client's request for `target` at `host`, and the check of the server's answer, for our own clients and tests.
 std::string websocket_request(std::string_view host, std::string_view target, std::string_view key);
 
-/// The body of on_websocket_connect: a PHP array with "get", "server" and "cookie", as upstream fills them (see the vectors):
-/// the query decoded as PHP does (x[]=1, x[a]=2, '+' as space, at most 1000 variables), cookies as they came, REMOTE_PORT and
-/// SERVER_PORT integers.
+/// What upstream tells with on_websocket_connect: a PHP array with "get", "server" and "cookie" as it fills them (see the
+/// vectors): the query decoded as PHP does (x[]=1, x[a]=2, '+' as space, at most 1000 variables), cookies as they came,
+/// REMOTE_PORT and SERVER_PORT integers.
 PhpValue handshake_values(const HttpHead& head, std::string_view remote_ip, std::uint16_t remote_port, std::uint16_t server_port);
 /// The same serialized; without making a value first where no two fields make one.
 std::string handshake_body(const HttpHead& head, std::string_view remote_ip, std::uint16_t remote_port,

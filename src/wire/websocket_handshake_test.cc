@@ -3,10 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <string>
-#include <vector>
-
-#include <string>
 #include <string_view>
+#include <vector>
 
 #include "wire/php_serialize.h"
 
@@ -19,7 +17,7 @@ constexpr std::string_view kAccept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 /// A head that owns its bytes.
 struct Request {
   explicit Request(std::string bytes_in) : bytes(std::move(bytes_in)) {
-    const HttpResult result = parse_http_head(bytes, 0, head);
+    const HttpResult result = parse_http_head(bytes, 0, head, kMostHead);
     EXPECT_EQ(result.status, HttpStatus::complete) << bytes << result.reason;
   }
   Request(const Request&) = delete;
@@ -204,6 +202,13 @@ TEST(HandshakeValues, LetNoFieldPassForAnotherByItsUnderscores) {
   EXPECT_EQ(server_entry("X_Real_IP: 6.6.6.6\r\nX-Real-IP: 10.0.0.1\r\n", "HTTP_X_REAL_IP"), "10.0.0.1");
   EXPECT_EQ(server_entry("X-Real-IP: 10.0.0.1\r\nX_Real-IP: 6.6.6.6\r\n", "HTTP_X_REAL_IP"), "10.0.0.1");
   EXPECT_EQ(server_entry("X_Token: 1\r\n", "HTTP_X_TOKEN"), "1");
+}
+
+TEST(HandshakeValues, AsManyFieldsAsThereMayBe) {
+  std::string fields;
+  for (std::size_t i = 0; i < kMostHead.fields / 2; ++i) fields += "X_" + std::to_string(i) + ": v\r\nX-1: list\r\n";
+  EXPECT_EQ(server_entry(fields, "HTTP_X_1").size(), kMostHead.fields / 2 * 5 - 1) << "the one with the underscore is left out";
+  EXPECT_EQ(server_entry(fields, "HTTP_X_4999"), "v");
 }
 
 TEST(HandshakeValues, AreEmptyArraysWithoutQueryAndCookies) {

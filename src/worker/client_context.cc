@@ -1,6 +1,7 @@
 #include "worker/client_context.h"
 
 #include <algorithm>
+#include <stdexcept>
 #include <utility>
 
 #include "base/bytes.h"
@@ -85,11 +86,13 @@ wire::PhpArray ClientContext::handshake_values() const {
   wire::PhpValue value;
   if (is_request()) {
     wire::HttpHead head;
-    const wire::HttpLimits no_limits = {.bytes = body_.size(), .fields = body_.size()};
-    if (wire::parse_http_head(body_, 0, head, no_limits).status != wire::HttpStatus::complete) return {};
+    const wire::HttpResult result = wire::parse_http_head(body_, 0, head, wire::kMostHead);
+    if (result.status != wire::HttpStatus::complete || result.size != body_.size()) {
+      throw std::runtime_error(std::string("the gateway has passed on a handshake that cannot be read: ") + result.reason);
+    }
     value = wire::handshake_values(head, remote().ip(), header_.client_port, header_.gateway_port);
   } else {
-    (void)wire::unserialize(body_, value);
+    (void)wire::unserialize(body_, value);  // has_handshake() has read it
   }
   return value.array() == nullptr ? wire::PhpArray() : std::move(*value.array());
 }

@@ -47,7 +47,7 @@ class ClientContext {
   /// Whether the event carries a handshake, of which handshake() may tell.
   [[nodiscard]] bool has_handshake() const;
   [[nodiscard]] const Handshake& handshake() { return handshake_.emplace(*this); }
-  /// "get", "server" and "cookie" of that handshake; nothing when they cannot be read.
+  /// "get", "server" and "cookie" of that handshake. Throws std::runtime_error for a request that cannot be read.
   [[nodiscard]] wire::PhpArray handshake_values() const;
   /// Whether the gateway waits for a verdict().
   [[nodiscard]] bool awaits_answer() const {

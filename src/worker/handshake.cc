@@ -48,7 +48,8 @@ Handshake& Handshake::operator=(const Handshake& other) {
 
 const Handshake& Handshake::read() const {
   if (unread_ == nullptr) return *this;
-  const wire::PhpArray parts = std::exchange(unread_, nullptr)->handshake_values();
+  const wire::PhpArray parts = unread_->handshake_values();
+  unread_ = nullptr;
   query_ = as_object(member(parts, "get"));
   server_ = as_object(member(parts, "server"));
   cookies_ = as_object(member(parts, "cookie"));

@@ -71,7 +71,9 @@ TEST_F(TaskTest, IsLazy) {
     flag = true;
     co_return;
   };
-  { const Task<> never = work(ran); }
+  {
+    const Task<> never = work(ran);
+  }
   EXPECT_FALSE(ran);
   run(work(ran));
   EXPECT_TRUE(ran);
