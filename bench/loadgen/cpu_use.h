@@ -1,27 +1,25 @@
 #pragma once
 
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
+namespace loadgen {
 
-// Seconds of processor time that a process has used.
-struct Cpu {
-  double user = 0, sys = 0;
+/// Seconds of processor time that a process has used.
+struct CpuUse {
+  double user_s = 0;
+  double system_s = 0;
+
+  CpuUse operator-(const CpuUse& other) const { return {user_s - other.user_s, system_s - other.system_s}; }
+  CpuUse operator/(double divisor) const { return {user_s / divisor, system_s / divisor}; }
+  CpuUse& operator+=(const CpuUse& other) {
+    user_s += other.user_s;
+    system_s += other.system_s;
+    return *this;
+  }
 };
-inline Cpu proc_cpu(int pid) {
-  Cpu c;
-  char f[64], b[1024];
-  snprintf(f, sizeof f, "/proc/%d/stat", pid);
-  FILE* p = fopen(f, "r");
-  if (!p) return c;
-  size_t n = fread(b, 1, sizeof b - 1, p);
-  fclose(p);
-  b[n] = 0;
-  char* q = strrchr(b, ')');
-  unsigned long long u = 0, s = 0;
-  if (q) sscanf(q + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &u, &s);
-  double hz = (double)sysconf(_SC_CLK_TCK);
-  c.user = (double)u / hz;
-  c.sys = (double)s / hz;
-  return c;
-}
+
+/// Zero when there is no such process.
+CpuUse cpu_use_of(int pid);
+
+/// Of this program, and finer: in microseconds instead of clock ticks.
+CpuUse own_cpu_use();
+
+}  // namespace loadgen

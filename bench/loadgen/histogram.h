@@ -1,50 +1,46 @@
 #pragma once
 
+#include <bit>
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
-#include "../integers.h"
+namespace loadgen {
 
-// Log-linear, 64 steps per power of two: a percentile is the upper edge of its bucket (at most 1.6 % high),
-// the maximum is exact.
-struct Hist {
-  static constexpr int SUB = 6;
-  std::vector<u64> b = std::vector<u64>((64 - SUB + 1) << SUB);
-  u64 n = 0, mx = 0;
-  double sum = 0;
-  static unsigned idx(u64 v) {
-    if (v < (1u << SUB)) return (unsigned)v;
-    int e = 63 - __builtin_clzll(v);
-    return (unsigned)(((e - SUB + 1) << SUB) + ((v >> (e - SUB)) & ((1 << SUB) - 1)));
+/// Durations in nanoseconds, told in microseconds. Log-linear with 64 steps per power of two: a percentile is the upper edge of
+/// its bucket (at most 1.6 % high), the maximum is exact.
+class Histogram {
+ public:
+  void add(std::uint64_t duration_ns) {
+    buckets_[bucket_of(duration_ns)]++;
+    count_++;
+    sum_ns_ += static_cast<double>(duration_ns);
+    if (duration_ns > max_ns_) max_ns_ = duration_ns;
   }
-  static u64 upper(unsigned i) {
-    if (i < (1u << SUB)) return i;
-    int e = (int)(i >> SUB) + SUB - 1;
-    u64 lo = ((u64)(1 << SUB) + (i & ((1 << SUB) - 1))) << (e - SUB);
-    return lo + (1ull << (e - SUB)) - 1;
+
+  void merge(const Histogram& other);
+
+  [[nodiscard]] std::uint64_t count() const { return count_; }
+  [[nodiscard]] double mean_us() const;
+  [[nodiscard]] double max_us() const { return static_cast<double>(max_ns_) / 1e3; }
+  /// `part` 0.99 is the 99th percentile. 0 when there is nothing.
+  [[nodiscard]] double percentile_us(double part) const;
+
+ private:
+  static constexpr unsigned kStepBits = 6;
+  static constexpr std::uint64_t kSteps = 1U << kStepBits;
+
+  static std::size_t bucket_of(std::uint64_t duration_ns) {
+    if (duration_ns < kSteps) return duration_ns;
+    const unsigned exponent = static_cast<unsigned>(std::bit_width(duration_ns)) - 1;
+    return ((exponent - kStepBits + 1) << kStepBits) + ((duration_ns >> (exponent - kStepBits)) & (kSteps - 1));
   }
-  void add(u64 v) {
-    b[idx(v)]++;
-    n++;
-    sum += (double)v;
-    if (v > mx) mx = v;
-  }
-  void merge(const Hist& o) {
-    for (size_t i = 0; i < b.size(); i++) b[i] += o.b[i];
-    n += o.n;
-    sum += o.sum;
-    mx = std::max(mx, o.mx);
-  }
-  double pct(double p) const {  // microseconds
-    if (!n) return 0;
-    u64 rank = (u64)(p * (double)n + 0.9999999), acc = 0;
-    if (rank < 1) rank = 1;
-    if (rank > n) rank = n;
-    for (size_t i = 0; i < b.size(); i++) {
-      acc += b[i];
-      if (acc >= rank) return (double)std::min(upper((unsigned)i), mx) / 1e3;
-    }
-    return (double)mx / 1e3;
-  }
-  double mean() const { return n ? sum / (double)n / 1e3 : 0; }
+  static std::uint64_t upper_edge_ns(std::size_t bucket);
+
+  std::vector<std::uint64_t> buckets_ = std::vector<std::uint64_t>((64 - kStepBits + 1) << kStepBits);
+  std::uint64_t count_ = 0;
+  std::uint64_t max_ns_ = 0;
+  double sum_ns_ = 0;
 };
+
+}  // namespace loadgen
