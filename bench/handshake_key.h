@@ -39,14 +39,14 @@ inline void sha1(const u8* d, size_t n, u8 out[20]) {
   for (int i = 0; i < 20; i++) out[i] = static_cast<u8>(h[i / 4] >> (24 - 8 * (i % 4)));
 }
 inline std::string base64(const u8* d, size_t n) {
-  static const char T[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string s;
   for (size_t i = 0; i < n; i += 3) {
     u32 v = u32{d[i]} << 16 | (i + 1 < n ? u32{d[i + 1]} << 8 : 0) | (i + 2 < n ? d[i + 2] : 0);
-    s += T[v >> 18];
-    s += T[v >> 12 & 63];
-    s += i + 1 < n ? T[v >> 6 & 63] : '=';
-    s += i + 2 < n ? T[v & 63] : '=';
+    s += digits[v >> 18];
+    s += digits[v >> 12 & 63];
+    s += i + 1 < n ? digits[v >> 6 & 63] : '=';
+    s += i + 2 < n ? digits[v & 63] : '=';
   }
   return s;
 }
