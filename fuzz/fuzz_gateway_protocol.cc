@@ -47,10 +47,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   ConnectBody connect;
   if (parse_connect_body(rest, connect)) {
     ConnectBody again;
-    const std::string body = worker_connect_body(connect.worker_key, connect.secret_key, connect.extension);
+    const std::string body = worker_connect_body(connect.worker_key, connect.secret_key, connect.extension != 0);
     if (!parse_connect_body(body, again)) std::abort();
     if (again.worker_key != connect.worker_key || again.secret_key != connect.secret_key) std::abort();
-    if (again.extension != connect.extension) std::abort();
+    if ((again.extension != 0) != (connect.extension != 0)) std::abort();
   }
   Hello hello;
   (void)parse_hello_body(rest, hello);

@@ -175,7 +175,8 @@ struct GatewayOptions {
 
   /// Time for the handshakes of TLS and WebSocket together, from the accept.
   std::chrono::milliseconds handshake_timeout{10'000};
-  /// How long, and how many bytes of, events wait in a gateway process that has no worker at all.
+  /// How long, and how many bytes of, events wait in a gateway process that has no worker at all. A WebSocket client's request
+  /// counts eightfold, for what it may become for a worker of PHP.
   std::chrono::milliseconds no_worker_timeout{30'000};
   std::size_t no_worker_buffer_size = 16 * 1024 * 1024;
   /// How much of events may be with one native worker that has not finished them, before reading from its clients is paused.

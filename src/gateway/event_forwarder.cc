@@ -65,12 +65,12 @@ EventForwarder::Outcome EventForwarder::forward(std::uint32_t client, const Even
 }
 
 bool EventForwarder::fits(const WorkerLink& worker, std::size_t session_size, std::size_t body_size) {
-  return wire::gateway_frame_size(session_size, body_size) <= (worker.extension ? kMaxFrameForNative : kMaxFrameForPhp);
+  return wire::gateway_frame_size(session_size, body_size) <= (worker.extension != 0 ? kMaxFrameForNative : kMaxFrameForPhp);
 }
 
 EventForwarder::Event EventForwarder::in_its_words(const WorkerLink& worker, const Event& event, const net::Address& peer,
                                                    std::string& made) const {
-  if (worker.takes_requests) return event;
+  if (worker.extension >= wire::kTakesRequests) return event;
   Event told = event;
   // One that is taken back from a worker that takes none is an array already.
   if (event.command == wire::Command::on_websocket_connect && (event.flags & wire::flag::kScalar) != 0) {
@@ -78,7 +78,7 @@ EventForwarder::Event EventForwarder::in_its_words(const WorkerLink& worker, con
     told.body = made;
     told.flags = static_cast<std::uint8_t>(event.flags & ~wire::flag::kScalar);
   }
-  if (!worker.extension) {
+  if (worker.extension == 0) {
     told.flags &= wire::flag::kScalar;
     if ((event.flags & wire::flag::kCloseReason) != 0) told.body = {};
   }
@@ -100,7 +100,7 @@ bool EventForwarder::write(WorkerLink& worker, net::Connection& inner, std::uint
 
   const std::string_view body = event.body;
   std::string_view address;
-  if (worker.extension && !peer.is_ipv4()) {
+  if (worker.extension != 0 && !peer.is_ipv4()) {
     header.flags |= wire::flag::kAddress;
     address = {reinterpret_cast<const char*>(peer.bytes().data()), peer.bytes().size()};  // NOLINT: bytes as characters
   }

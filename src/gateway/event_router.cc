@@ -74,7 +74,7 @@ WorkerLink* EventRouter::route_event(ClientRecord& record, const net::Address& p
   const WorkerRef chosen = ask(record, peer, command, body, among);
   if (chosen.generation != 0) return workers_.bind(record.worker, chosen);
   WorkerLink* bound = workers_.find(record.worker);
-  if (bound != nullptr && (among == Among::all || bound->extension)) return bound;
+  if (bound != nullptr && (among == Among::all || bound->extension != 0)) return bound;
   return workers_.bind(record.worker, workers_.choose(settings_.balancing, among));
 }
 

@@ -31,7 +31,7 @@ class EventRouter {
     const Among among = settings_.native_handshakes ? for_handshake(command) : Among::all;
     if (settings_.router) return route_event(record, peer, command, body, among);
     WorkerLink* bound = workers_.find(record.worker);
-    if (bound != nullptr && (among == Among::all || bound->extension)) return bound;
+    if (bound != nullptr && (among == Among::all || bound->extension != 0)) return bound;
     return workers_.bind(record.worker, workers_.choose(settings_.balancing, among));
   }
   /// Each event is routed by itself: two in a row of one client may go to different workers.

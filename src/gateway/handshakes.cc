@@ -31,7 +31,7 @@ void Handshakes::decide(std::uint32_t client, Request request, std::string_view 
 
 bool Handshakes::can_be_answered(const ClientRecord& record) const {
   const WorkerLink* worker = workers_.find(record.worker);
-  return worker == nullptr || worker->extension;
+  return worker == nullptr || worker->extension != 0;
 }
 
 void Handshakes::accept(std::uint32_t client, const Request& request) {

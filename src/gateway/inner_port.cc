@@ -149,14 +149,14 @@ bool InnerPort::join(net::Connection& connection, const std::string& worker_key,
     old->close();
   }
   const std::uint64_t before = workers_.size();
-  workers_.add(worker_key, connection.id(), body.extension, peer.worker, body.takes_requests);
+  workers_.add(worker_key, connection.id(), body.extension, peer.worker);
   if (peer.worker.generation == 0) return refuse(connection, fmt::format("{} workers are more than can be known", before + 1));
   if (body.delivery != wire::Delivery::unacknowledged) {
     const bool again = body.delivery == wire::Delivery::at_least_once;
     peer.delivery = &forwarder_.open_delivery(connection.id(), peer.worker, again);
   }
   loop_.log().debug("worker {} connected from {} ({} workers)", worker_key, connection.peer().to_string(), workers_.size());
-  if (body.extension) say_hello(connection);
+  if (body.extension != 0) say_hello(connection);
   if (before == 0 && forwarder_.held() > 0)
     loop_.log().info("a worker is back: {} events that waited go to it", forwarder_.held());
   forwarder_.deliver_held();

@@ -5,8 +5,7 @@
 
 namespace gatehouse::gateway {
 
-net::ConnectionId WorkerTable::add(std::string key, net::ConnectionId connection, bool extension, WorkerRef& out,
-                                   bool takes_requests) {
+net::ConnectionId WorkerTable::add(std::string key, net::ConnectionId connection, std::uint32_t extension, WorkerRef& out) {
   net::ConnectionId replaced;
   out = {};
   const auto is_known = [&](const Slot& slot) { return slot.state != Slot::State::free && slot.link.key == key; };
@@ -25,7 +24,6 @@ net::ConnectionId WorkerTable::add(std::string key, net::ConnectionId connection
   place->state = Slot::State::here;
   place->link.connection = connection;
   place->link.extension = extension;
-  place->link.takes_requests = takes_requests;
   place->link.waiting.clear();
   place->link.delivery = nullptr;
   out = ref_of(static_cast<std::size_t>(place - slots_.begin()));

@@ -19,8 +19,7 @@ struct WorkerDelivery;
 struct WorkerLink {
   std::string key;  // "ip:name:index", as upstream names it
   net::ConnectionId connection;
-  bool extension = false;              // it announced ours
-  bool takes_requests = false;         // and that on_websocket_connect may carry the client's request
+  std::uint32_t extension = 0;         // the version of ours that it announced; 0 for none
   std::uint32_t clients = 0;           // bound to it
   std::vector<std::uint32_t> waiting;  // connection ids of clients not read from until its queue drains
   WorkerDelivery* delivery = nullptr;  // when it acknowledges its events; owned by Deliveries
@@ -38,8 +37,7 @@ class WorkerTable {
 
   /// A worker with a key that is there already replaces the old one, whose connection is returned (else an empty id). `out` is
   /// nothing (generation 0) when the table is full.
-  net::ConnectionId add(std::string key, net::ConnectionId connection, bool extension, WorkerRef& out,
-                        bool takes_requests = false);
+  net::ConnectionId add(std::string key, net::ConnectionId connection, std::uint32_t extension, WorkerRef& out);
   /// It has left; nobody is bound to it anew.
   void remove(WorkerRef ref);
 
@@ -72,7 +70,7 @@ class WorkerTable {
   Slot* slot_of(WorkerRef ref);
   void free(Slot& slot);
   static bool is_here(const Slot& slot, Among among) {
-    return slot.state == Slot::State::here && (among == Among::all || slot.link.extension);
+    return slot.state == Slot::State::here && (among == Among::all || slot.link.extension != 0);
   }
   [[nodiscard]] WorkerRef next_here(std::size_t from, Among among) const;
   [[nodiscard]] WorkerRef least_loaded(Among among) const;

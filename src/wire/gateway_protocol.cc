@@ -89,13 +89,12 @@ bool parse_connect_body(std::string_view body, ConnectBody& out) {
   if (!json.is_object() || !read_string(json, "worker_key", out.worker_key) || !read_string(json, "secret_key", out.secret_key)) {
     return false;
   }
-  out.extension = extension_of(json) >= 1;
-  out.takes_requests = extension_of(json) >= 2;
+  out.extension = extension_of(json);
   std::string delivery;
   if (!read_string(json, "delivery", delivery)) return false;
-  out.delivery = !out.extension || delivery.empty() ? Delivery::unacknowledged
-                 : delivery == "at_most_once"       ? Delivery::at_most_once
-                                                    : Delivery::at_least_once;
+  out.delivery = out.extension == 0 || delivery.empty() ? Delivery::unacknowledged
+                 : delivery == "at_most_once"           ? Delivery::at_most_once
+                                                        : Delivery::at_least_once;
   return true;
 }
 

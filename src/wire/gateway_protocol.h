@@ -61,8 +61,8 @@ enum class Command : std::uint8_t {
 
 /// Bits of the flag byte. Those of the extension appear only between roles that announced it to each other.
 namespace flag {
-// The body is bytes; otherwise a PHP-serialized value. Extension: on_websocket_connect with the client's request, to those that
-// take it (ConnectBody::takes_requests).
+// The body is bytes; otherwise a PHP-serialized value. Extension: on_websocket_connect with the client's request, to workers
+// from kTakesRequests on.
 inline constexpr std::uint8_t kScalar = 0x01;
 inline constexpr std::uint8_t kRaw = 0x02;           // send without the client protocol's framing
 inline constexpr std::uint8_t kKeyed = 0x04;         // extension: the body of a send ends with a key; see split_key()
@@ -192,11 +192,12 @@ std::string worker_connect_body(std::string_view worker_key, std::string_view se
 std::string gateway_client_connect_body(std::string_view secret_key);
 
 /// A worker_connect or gateway_client_connect body, read.
+/// The version of the extension from which on a worker takes on_websocket_connect with the client's request.
+inline constexpr std::uint32_t kTakesRequests = 2;
 struct ConnectBody {
   std::string worker_key;
   std::string secret_key;
-  bool extension = false;
-  bool takes_requests = false;  // on_websocket_connect may carry the client's request
+  std::uint32_t extension = 0;  // the version of ours that the worker speaks; 0 for none
   Delivery delivery = Delivery::unacknowledged;
 };
 /// False when `body` is not a JSON object with strings where strings belong.

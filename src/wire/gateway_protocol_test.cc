@@ -175,11 +175,11 @@ TEST(GatewayProtocol, ExtensionIsAnnounced) {
   ASSERT_TRUE(parse_connect_body(body, connect));
   EXPECT_EQ(connect.worker_key, "a/b:1");
   EXPECT_EQ(connect.secret_key, "s\u4e2d");
-  EXPECT_TRUE(connect.extension && connect.takes_requests);
+  EXPECT_GE(connect.extension, kTakesRequests);
   ASSERT_TRUE(parse_connect_body(R"({"gatehouse":1})", connect));
-  EXPECT_TRUE(connect.extension && !connect.takes_requests);
+  EXPECT_EQ(connect.extension, 1U);
   ASSERT_TRUE(parse_connect_body(R"({"gatehouse":"yes"})", connect));
-  EXPECT_FALSE(connect.extension || connect.takes_requests);
+  EXPECT_EQ(connect.extension, 0U);
   EXPECT_EQ(connect.worker_key, "");
 
   EXPECT_EQ(hello_body("0.1.0"), R"({"gatehouse":1,"version":"0.1.0"})");
