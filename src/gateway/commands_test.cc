@@ -250,7 +250,7 @@ TEST(Commands, MergesSessions) {
     parts.add(8);
     EXPECT_EQ(parts.run(Command::set_session, 8, wire::from_hex(each["session_hex"])), done);
     EXPECT_EQ(parts.run(Command::update_session, 8, wire::from_hex(each["update_hex"])), done);
-    EXPECT_EQ(wire::to_hex(parts.session(8)), each["result_hex"]) << each;
+    EXPECT_EQ(wire::to_hex(parts.session(8)), each["result_hex"].get<std::string>()) << each;
   }
 }
 

@@ -202,7 +202,7 @@ TEST(PhpValue, MergesLikeUpstream) {
     ASSERT_EQ(unserialize(from_hex(vector.at("result_hex")), result), PhpStatus::ok);
     const PhpValue merged = replace_recursive(*session.array(), *update.array());
     EXPECT_EQ(merged, result);
-    EXPECT_EQ(to_hex(serialize(merged)), vector.at("result_hex"));
+    EXPECT_EQ(to_hex(serialize(merged)), vector.at("result_hex").get<std::string>());
     EXPECT_EQ(to_json(session), vector.at("session"));
     EXPECT_EQ(to_json(update), vector.at("update"));
     EXPECT_EQ(to_json(merged), vector.at("result"));
