@@ -1,6 +1,7 @@
 # cpack in the preset `package`: gatehouse_*.deb, the program as a service, and libgatehouse-dev_*.deb, library and headers.
 # What stands outside of /usr is installed here and not by Install.cmake: only a package may put files there.
-install(FILES packaging/gatehouse.toml DESTINATION /etc/gatehouse COMPONENT program)
+# It may hold a secret. postinst gives it to the group of the user that it makes.
+install(FILES packaging/gatehouse.toml DESTINATION /etc/gatehouse COMPONENT program PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ)
 install(FILES packaging/gatehouse.service DESTINATION /lib/systemd/system COMPONENT program)
 install(FILES packaging/gatehouse.logrotate DESTINATION /etc/logrotate.d RENAME gatehouse COMPONENT program)
 

@@ -3,8 +3,10 @@
 
     packaging/test_package.py build/package
 """
+import grp
 import pathlib
 import pwd
+import stat
 import subprocess
 import sys
 import tempfile
@@ -38,9 +40,18 @@ class PackageTest(unittest.TestCase):
         self.assertFalse(CONFIG.exists(), "it is installed here; this test would purge it")
         self.addCleanup(run, "dpkg", "--purge", "gatehouse", check=False)
 
+    def check_rights(self):
+        """The configuration may hold a secret: root writes it, the service reads it, and nobody else does."""
+        about = CONFIG.stat()
+        self.assertEqual((about.st_uid, about.st_gid), (0, grp.getgrnam("gatehouse").gr_gid))
+        self.assertEqual(stat.S_IMODE(about.st_mode), 0o640)
+        run("runuser", "-u", "gatehouse", "--", "gatehouse", "check", *OPTIONS)
+        self.assertNotEqual(run("runuser", "-u", "nobody", "--", "cat", CONFIG, check=False).returncode, 0)
+
     def test_life(self):
         run("dpkg", "-i", self.package)
         self.assertTrue(has_user())
+        self.check_rights()
         run("gatehouse", "check", *OPTIONS)
         if pathlib.Path("/run/systemd/system").is_dir():
             self.assertEqual(run("systemctl", "is-active", "gatehouse").stdout.strip(), "active")
@@ -62,6 +73,7 @@ class PackageTest(unittest.TestCase):
         CONFIG.write_text(CONFIG.read_text() + "# changed\n")
         run("dpkg", "-i", "--force-confold", self.package)
         self.assertIn("# changed", CONFIG.read_text())
+        self.check_rights()
 
         run("dpkg", "--remove", "gatehouse")
         self.assertEqual(run("pgrep", "-u", uid, check=False).stdout, "")
