@@ -90,8 +90,9 @@ int main(int argc, char** argv) {
   int next_port = start_port;
   for (const std::string& address : listen) {
     const std::string scheme = address.substr(0, address.find("://"));
+    const std::string name = next_port == start_port ? "EchoGateway" : "EchoGateway-" + std::to_string(next_port);
     const bool is_encrypted = scheme == "wss" || scheme.ends_with("+tls");
-    app.add(gh::GatewayOptions{.name = "EchoGateway",
+    app.add(gh::GatewayOptions{.name = name,
                                .listen = address,
                                .count = gateways,
                                .start_port = next_port,

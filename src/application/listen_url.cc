@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cctype>
 #include <charconv>
+#include <utility>
 
 namespace gatehouse {
 
@@ -17,7 +20,11 @@ Result<ListenUrl> ListenUrl::parse(std::string_view text) {
   if (!port) return failure(fmt::format("\"{}\": {}", text, port.error().message));
   const Result<net::Endpoint> endpoint = net::Endpoint::resolve(address);
   if (!endpoint) return failure(fmt::format("\"{}\": {}", text, endpoint.error().message));
-  return ListenUrl{.scheme = std::string(text.substr(0, separator)), .endpoint = *endpoint};
+  // RFC 3986, 3.1: schemes are written without regard to case.
+  std::string scheme(text.substr(0, separator));
+  std::transform(scheme.begin(), scheme.end(), scheme.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return ListenUrl{.scheme = std::move(scheme), .endpoint = *endpoint};
 }
 
 Result<int> parse_host_and_port(std::string_view text) {

@@ -15,6 +15,11 @@ TEST(ListenUrl, HasSchemeAndEndpoint) {
   EXPECT_EQ(six->endpoint.to_string(), "[::1]:80");
 }
 
+TEST(ListenUrl, TheSchemeMayBeWrittenInAnyLetters) {
+  EXPECT_EQ(ListenUrl::parse("Websocket://127.0.0.1:8282")->scheme, "websocket");
+  EXPECT_EQ(ListenUrl::parse("WSS://127.0.0.1:8282")->scheme, "wss");
+}
+
 TEST(ListenUrl, RefusesWithASentence) {
   for (const char* text : {"", "websocket", "websocket:8282", "://127.0.0.1:1", "tcp://", "tcp://127.0.0.1", "tcp://127.0.0.1:",
                            "tcp://:80", "tcp://127.0.0.1:0", "tcp://127.0.0.1:65536", "tcp://127.0.0.1:80x", "tcp://127.0.0.1:-1",

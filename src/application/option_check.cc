@@ -14,6 +14,7 @@
 #include "application/nearest_name.h"
 #include "application/role_tls.h"
 #include "gateway/client_tls.h"
+#include "gateway/event_forwarder.h"
 #include "link/inner_tls.h"
 #include "net/address_set.h"
 #include "wire/http_head.h"
@@ -23,8 +24,10 @@
 namespace gatehouse {
 namespace {
 
-/// The longest message: what a 32-bit length on the inner protocol and a sensible process can carry.
+/// The largest of all sizes: what a 32-bit length on the inner protocol and a sensible process can carry.
 constexpr std::size_t kMaxSize = std::size_t{1} << 30;
+/// The longest message of a client: it goes to a worker in one frame, which has to have room for a session.
+constexpr std::size_t kMaxMessage = gateway::EventForwarder::kMaxFrameForNative - std::size_t{64} * 1024;
 
 /// Collects the first problem of one role; later ones are not even looked at.
 class Checker {
@@ -236,6 +239,11 @@ void check(Checker& checker, const GatewayOptions& options, const std::vector<st
   checker.require(options.ping_not_response_limit >= 0, "ping_not_response_limit",
                   fmt::format("{} cannot be; 0 (never disconnect) or more", options.ping_not_response_limit));
   checker.size("max_package_size", options.max_package_size);
+  checker.require(options.max_package_size <= kMaxMessage, "max_package_size",
+                  fmt::format("{} bytes cannot be; {} at most, since a native worker takes no more than {} bytes with one event, "
+                              "the session and what stands around it included (one of PHP {})",
+                              options.max_package_size, kMaxMessage, gateway::EventForwarder::kMaxFrameForNative,
+                              gateway::EventForwarder::kMaxFrameForPhp));
   checker.require(options.max_fragments >= 1, "max_fragments", fmt::format("{} cannot be; 1 or more", options.max_fragments));
   checker.size("send_to_client_buffer_size", options.send_to_client_buffer_size);
   checker.size("send_to_worker_buffer_size", options.send_to_worker_buffer_size);
@@ -297,7 +305,7 @@ std::optional<OptionProblem> check_program(const Program& program) {
   return checker.problem();
 }
 
-/// Names are what status, log and, for workers, the cluster tell processes apart by.
+/// Names are what status, log, the processes of a reload and, for workers, the cluster tell roles apart by.
 std::optional<OptionProblem> check_names(const Program& program) {
   std::map<std::string, RoleKind> seen;
   std::optional<OptionProblem> problem;
@@ -313,9 +321,11 @@ std::optional<OptionProblem> check_names(const Program& program) {
     }
   };
   add(RoleKind::register_server, program.registers.size());
-  // Gateways may share a name, as upstream's may: it is shown in the status and nothing more.
   add(RoleKind::worker, program.workers.size());
   add(RoleKind::process, program.processes.size());
+  // Theirs are shown only, so that they may be those of other roles.
+  seen.clear();
+  add(RoleKind::gateway, program.gateways.size());
   return problem;
 }
 

@@ -52,6 +52,13 @@ TEST(OptionCheck, FindsNothingWrongWithAGoodProgram) {
   EXPECT_EQ(line_for([](Program& p) { p.workers[0].register_addresses = {"register.internal:1236", "[::1]:1236"}; }), "fine");
 }
 
+TEST(OptionCheck, AMessageThatNoWorkerTakesIsRefusedBeforehand) {
+  constexpr std::size_t kMost = 32 * 1024 * 1024 - 64 * 1024;
+  EXPECT_EQ(line_for([](Program& p) { p.gateways[0].max_package_size = kMost; }), "fine");
+  expect_line([](Program& p) { p.gateways[0].max_package_size = kMost + 1; },
+              "gateway \"web\": max_package_size: ", "33488896 at most, since a native worker takes no more than 33554432");
+}
+
 TEST(OptionCheck, ListenOfAGateway) {
   const std::string at = "gateway \"web\": listen: ";
   expect_line([](Program& p) { p.gateways[0].listen = ""; }, at, "websocket://0.0.0.0:8282");
@@ -250,6 +257,14 @@ TEST(OptionCheck, NamesAreNeededAndDiffer) {
   expect_line([](Program& p) { p.workers[0].name = ""; }, "worker \"\": name: ", "empty");
   expect_line([](Program& p) { p.processes[0].name = "ChatWorker"; }, "process \"ChatWorker\": name: ", "another worker");
   expect_line([](Program& p) { p.workers.push_back(p.workers[0]); }, "worker \"ChatWorker\": name: ", "another worker");
+  expect_line(
+      [](Program& p) {
+        p.gateways.push_back(p.gateways[0]);
+        p.gateways[1].listen = "text://0.0.0.0:17273";
+        p.gateways[1].start_port = 12400;
+      },
+      "gateway \"web\": name: ", "another gateway");
+  EXPECT_EQ(line_for([](Program& p) { p.gateways[0].name = "ChatWorker"; }), "fine");
   expect_line([](Program& p) { p.name = "my chat"; }, "program \"my chat\": name: ", "letters");
   expect_line([](Program& p) { p = Program{.name = "chat"}; }, "program \"chat\": ", "nothing to start");
 }

@@ -1,5 +1,7 @@
 #include "wire/stream_protocols.h"
 
+#include <algorithm>
+#include <cctype>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -71,7 +73,11 @@ std::unique_ptr<Protocol> make_stream_protocol(std::string_view scheme) {
   return nullptr;
 }
 
-Scheme split_scheme(std::string_view scheme) {
+Scheme split_scheme(std::string_view written) {
+  // RFC 3986, 3.1: without regard to case. Configurations of PHP say "Websocket" and "Text".
+  std::string small(written);
+  std::transform(small.begin(), small.end(), small.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::string_view scheme = small;
   constexpr std::string_view kTls = "+tls";
   if (scheme == "wss") return {"ws", true};
   const bool is_encrypted = scheme.ends_with(kTls);

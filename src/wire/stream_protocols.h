@@ -21,8 +21,8 @@ struct Scheme {
   std::string protocol;  // "websocket", "ws", "text", "frame", "tcp" or a program's own
   bool is_encrypted = false;
 };
-/// "text+tls" is text over TLS, and so with every other; "wss" is "ws+tls".
-Scheme split_scheme(std::string_view scheme);
+/// "text+tls" is text over TLS, and so with every other; "wss" is "ws+tls". In small letters, however it is written.
+Scheme split_scheme(std::string_view written);
 inline bool is_websocket(std::string_view protocol) { return protocol == "websocket" || protocol == "ws"; }
 
 }  // namespace gatehouse::wire
