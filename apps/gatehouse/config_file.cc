@@ -7,7 +7,9 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <filesystem>
 #include <fstream>
 #include <initializer_list>
 #include <limits>
@@ -21,6 +23,7 @@
 #include "application/nearest_name.h"
 #include "application/option_check.h"
 #include "duration.h"
+#include "master/identity.h"
 
 namespace gatehouse::config {
 namespace {
@@ -104,6 +107,14 @@ Keys keys_of(GatewayOptions& options) {
           {"no_worker_buffer_size", &options.no_worker_buffer_size},
           {"unfinished_buffer_size", &options.unfinished_buffer_size},
           {"worker_timeout", &options.worker_timeout}};
+}
+
+/// Whether a key names a file or a directory.
+bool is_path(std::string_view key) {
+  constexpr std::array<std::string_view, 9> kPaths = {"run_dir",       "pid_file",     "control_socket",
+                                                      "log_file",      "inner_tls_ca", "inner_tls_cert",
+                                                      "inner_tls_key", "tls_cert",     "tls_key"};
+  return std::find(kPaths.begin(), kPaths.end(), key) != kPaths.end();
 }
 
 std::vector<std::string> names_of(const Keys& keys) {
@@ -322,9 +333,9 @@ class ConfigFile::Reader {
 
   void read_instance(const toml::node& node) {
     if (!node.is_table()) refuse(line_of(node), fmt::format("instance is a table, not {}; write [instance]", describe(node)));
-    const Lines lines = read_table(*node.as_table(), file_.instance_);
+    file_.instance_lines_ = read_table(*node.as_table(), file_.instance_);
     if (const auto problem = check_instance_options(file_.instance_)) {
-      refuse(lines.at(problem->option), fmt::format("{}: {}", problem->option, problem->message));
+      refuse(file_.instance_lines_.at(problem->option), fmt::format("{}: {}", problem->option, problem->message));
     }
   }
 
@@ -347,10 +358,21 @@ class ConfigFile::Reader {
                                          advice_on_key(name).empty() ? did_you_mean(name, names_of(keys)) : advice_on_key(name)));
       const Expected expected = std::visit([&node = node](auto* target) { return take(node, *target); }, known->second);
       if (expected) refuse(line_of(key), fmt::format("{}: {} is expected, not {}", name, *expected, describe(node)));
+      if (is_path(name)) std::visit([this](auto* target) { place(*target); }, known->second);
       lines[name] = line_of(key);
     }
     return lines;
   }
+
+  /// A relative path counts from the directory of the file that it stands in.
+  void place(std::string& path) const {
+    if (!path.empty()) path = (std::filesystem::path(file_.path_).parent_path() / path).string();
+  }
+  void place(std::vector<std::string>& paths) const {
+    for (std::string& path : paths) place(path);
+  }
+  template <class Other>
+  void place(Other& /*not a path*/) const {}
 
   ConfigFile& file_;
   const toml::table& root_;
@@ -377,14 +399,11 @@ Result<ConfigFile> ConfigFile::load(const std::string& path) {
   return parse(*text, path);
 }
 
-Result<InstanceOptions> ConfigFile::load_instance(const std::string& path) {
-  const Result<std::string> text = read_file(path);
-  if (!text && text.error().os_error == ENOENT) return InstanceOptions{};
-  if (!text) return tl::unexpected(text.error());
+Result<InstanceOptions> ConfigFile::parse_instance(std::string_view text, const std::string& path) {
   ConfigFile file;
   file.path_ = path;
   try {
-    const toml::table root = toml::parse(*text, path);
+    const toml::table root = toml::parse(text, path);
     Reader(file, root).read_instance();
   } catch (const toml::parse_error& error) {
     return failure(fmt::format("{}:{}: {}", path, error.source().begin.line, error.description()));
@@ -416,6 +435,13 @@ std::string ConfigFile::summary() const {
   };
   return fmt::format("{} and {} ({})", plural(program_.registers.size(), "register", "registers"),
                      plural(program_.gateways.size(), "gateway", "gateways"), plural(processes, "process", "processes"));
+}
+
+std::optional<std::string> ConfigFile::find_unknown_user() const {
+  const auto problem = master::find_unknown_user(instance_.user, instance_.group);
+  if (!problem) return std::nullopt;
+  const auto line = instance_lines_.find(problem->starts_with("user") ? "user" : "group");
+  return fmt::format("{}:{}: {}", path_, line == instance_lines_.end() ? 1 : line->second, *problem);
 }
 
 std::string ConfigFile::locate(const OptionProblem& problem) const {

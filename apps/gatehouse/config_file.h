@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,7 +15,7 @@ namespace gatehouse::config {
 
 /// The configuration of the program gatehouse: a register and gateways from a TOML file, and where each key stands in it. Keys
 /// are the options of RegisterOptions, GatewayOptions and InstanceOptions under the same names, except that `register` is
-/// register_addresses.
+/// register_addresses. Files and directories that are not absolute count from the directory of the configuration file.
 class ConfigFile {
  public:
   /// Fails with "PATH:LINE: what is wrong and what would be right" when the file cannot be read, is no TOML, has a key that is
@@ -25,11 +26,15 @@ class ConfigFile {
 
   [[nodiscard]] const Program& program() const { return program_; }
   [[nodiscard]] const InstanceOptions& instance() const { return instance_; }
-  /// Only the table [instance] of the file at `path`, for commands that must work whatever else stands there. Nothing when there
-  /// is no such file; fails as load() when the file is no TOML, or that table is wrong.
-  static Result<InstanceOptions> load_instance(const std::string& path);
+  /// Only the table [instance] of `text`, for commands that must work whatever else stands there. Fails as parse() when it is no
+  /// TOML, or that table is wrong.
+  static Result<InstanceOptions> parse_instance(std::string_view text, const std::string& path);
   /// "1 register and 2 gateways (5 processes)"
   [[nodiscard]] std::string summary() const;
+
+  /// A user or group in it that this machine does not have, as a line of this file. Only a process that is to start others needs
+  /// to know.
+  [[nodiscard]] std::optional<std::string> find_unknown_user() const;
 
   /// `problem` as a line of this file.
   [[nodiscard]] std::string locate(const OptionProblem& problem) const;
@@ -42,6 +47,7 @@ class ConfigFile {
   std::string path_;
   Program program_{.name = "gatehouse"};
   InstanceOptions instance_;
+  Lines instance_lines_;
   std::vector<Lines> register_lines_;
   std::vector<Lines> gateway_lines_;
 };

@@ -303,6 +303,29 @@ TEST(ConfigFile, SaysWhenItCannotBeRead) {
   EXPECT_NE(empty.error().message.find("nothing to start"), std::string::npos) << empty.error().message;
 }
 
+TEST(ConfigFile, FilesCountFromTheDirectoryOfTheConfiguration) {
+  const auto file = ConfigFile::parse(
+      "[instance]\nrun_dir = \"run\"\npid_file = \"/p.pid\"\nlog_file = \"../g.log\"\nuser = \"www\"\n[register]\nname = \"r\"\n",
+      "/etc/gatehouse/g.toml");
+  ASSERT_TRUE(file.has_value()) << file.error().message;
+  EXPECT_EQ(file->instance().run_dir, "/etc/gatehouse/run");
+  EXPECT_EQ(file->instance().pid_file, "/p.pid");
+  EXPECT_EQ(file->instance().log_file, "/etc/gatehouse/../g.log");
+  EXPECT_EQ(file->instance().user, "www");
+  EXPECT_EQ(file->instance().control_socket, "") << "what is not said is not a directory";
+  const std::string line = line_for(std::string("[[gateway]]\nlisten = \"wss://127.0.0.1:8282\"\n") +
+                                    "tls_cert = \"a.pem\"\ntls_key = \"/nonexistent/a.key\"\n");
+  EXPECT_NE(line.find(" a.pem"), std::string::npos) << line;
+}
+
+TEST(ConfigFile, AnUnknownUserHasItsLine) {
+  const auto file = ConfigFile::parse("[register]\n[instance]\n\nuser = \"no-such-user\"\n", "g.toml");
+  ASSERT_TRUE(file.has_value());
+  EXPECT_EQ(file->find_unknown_user().value_or(""),
+            "g.toml:4: user: there is no user \"no-such-user\" on this machine; make one with adduser --system");
+  EXPECT_EQ(ConfigFile::parse("[register]\n[instance]\nuser = \"root\"\n", "g.toml")->find_unknown_user(), std::nullopt);
+}
+
 TEST(ConfigFile, WordsAndSwitches) {
   expect_line(gateway_with("over_rate = \"slow\""), "g.toml:4: over_rate: \"delay\" or \"close\" is expected, not \"slow\"");
   expect_line(

@@ -2,10 +2,14 @@
 // calls to a running cluster.
 #include <gatehouse/application.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <stdexcept>
 #include <string>
+#include <system_error>
 #include <vector>
 
+#include "base/result.h"
 #include "call_command.h"
 #include "config_file.h"
 
@@ -18,9 +22,25 @@ int complain(const std::string& line) {
   return 1;
 }
 
-int check(const std::string& path) {
-  const auto file = ConfigFile::load(path);
+/// The text of the file: of this moment in a master, of the moment of its start in a master's child.
+gatehouse::Result<std::string> read(gatehouse::Application& app, const std::string& path) {
+  try {
+    return app.read_configuration(path);
+  } catch (const std::system_error& error) {
+    return gatehouse::os_failure("cannot read the configuration file " + path + " (-c chooses another)", error.code().value());
+  } catch (const std::runtime_error& error) {
+    return gatehouse::failure(error.what());
+  }
+}
+
+gatehouse::Result<ConfigFile> load(gatehouse::Application& app, const std::string& path) {
+  return read(app, path).and_then([&path](const std::string& text) { return ConfigFile::parse(text, path); });
+}
+
+int check(gatehouse::Application& app, const std::string& path) {
+  const auto file = load(app, path);
   if (!file) return complain(file.error().message);
+  if (const auto unknown = file->find_unknown_user()) return complain(*unknown);
   std::fputs((path + " is fine: " + file->summary() + "\n").c_str(), stdout);
   return 0;
 }
@@ -33,11 +53,13 @@ int main(int argc, char** argv) {
   gatehouse::Application app("gatehouse");
   std::string path = "gatehouse.toml";
   app.option("-c,--config", path, "The configuration file");
-  app.command("check", "Say whether the configuration file is fine, and what is wrong with it", [&path] { return check(path); });
+  app.command("check", "Say whether the configuration file is fine, and what is wrong with it", [&] { return check(app, path); });
   app.command("call", "Command or ask a running cluster; \"gatehouse call --help\" lists the calls",
               [] { return complain("gatehouse: call stands before its options, as in \"gatehouse call client_count --json\""); });
   app.before_command([&](const std::string& command) {
-    const auto instance = ConfigFile::load_instance(path);
+    const auto text = read(app, path);
+    if (!text && text.error().os_error == ENOENT) return;
+    const auto instance = text.and_then([&path](const std::string& whole) { return ConfigFile::parse_instance(whole, path); });
     if (instance) return app.add(*instance);
     // What runs must be stoppable whatever the file has become. These say themselves what is wrong with it.
     if (command == "start" || command == "restart" || command == "check") return;
@@ -45,7 +67,7 @@ int main(int argc, char** argv) {
   });
   if (const auto status = app.parse(argc, argv)) return *status;
 
-  const auto file = ConfigFile::load(path);
+  const auto file = load(app, path);
   if (!file) return complain(file.error().message);
   for (const auto& options : file->program().registers) app.add(options);
   for (const auto& options : file->program().gateways) app.add(options);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -44,6 +45,14 @@ class Application {
   /// status when the program is to end at once: after --help or a bad option, and after the commands that need not know what the
   /// program consists of (stop, reload, status, connections, your own), which are carried out here.
   [[nodiscard]] std::optional<int> parse(int argc, char** argv);
+
+  /// The text of a configuration file, for programs that have one. Read once: the master remembers it, and gives the same text to
+  /// every process that it starts, also in place of one that has died, whatever has become of the file; only `reload` and
+  /// `restart` read it again. So a program that reads its configuration in this way and no other is always the same in all its
+  /// processes. Throws std::system_error when the file cannot be read, std::runtime_error when it is over
+  /// kMaxConfigurationSize.
+  const std::string& read_configuration(const std::string& path);
+  static constexpr std::size_t kMaxConfigurationSize = 1024 * 1024;  ///< bytes
 
   /// Called by parse(), with the name of the command, when the command line has been read and before any command is carried out:
   /// the place to add() InstanceOptions that come from a file which the command line names. What it throws is printed as one

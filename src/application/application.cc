@@ -1,12 +1,18 @@
 #include <gatehouse/application.h>
 
 #include <fmt/format.h>
+#include <sys/prctl.h>
 
+#include <algorithm>
+#include <cctype>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
+#include <stdexcept>
 
 #include "application/child_runner.h"
 #include "application/command_line.h"
+#include "application/configuration_texts.h"
 #include "application/connections_command.h"
 #include "application/instance_commands.h"
 #include "application/instance_settings.h"
@@ -17,6 +23,7 @@
 #include "application/status_command.h"
 #include "master/child_environment.h"
 #include "master/identity.h"
+#include "master/program_image.h"
 #include "master/run_directory.h"
 
 namespace gatehouse {
@@ -37,20 +44,44 @@ class ApplicationState {
         command_line(program.name, settings) {}
 
   std::optional<int> parse(int argc, char** argv);
+  const std::string& read_configuration(const std::string& path);
   int run(const std::vector<std::string>& arguments);
 
   Program program;
   Settings settings;
   CommandLine command_line;
+  ConfigurationTexts configuration;
   std::function<void(const std::string&)> before_command;
   bool parsed = false;
 
  private:
   int restart(const std::vector<std::string>& arguments);
+  int start(const std::vector<std::string>& arguments);
+  /// Whether this process is a master's child, which its environment says. Throws when that makes no sense.
+  const std::optional<master::ChildEnvironment>& child();
+
+  std::optional<std::optional<master::ChildEnvironment>> child_;  // once it has been looked at
 };
+
+const std::optional<master::ChildEnvironment>& ApplicationState::child() {
+  if (!child_) {
+    auto taken = master::ChildEnvironment::take();
+    if (!taken) throw std::runtime_error(taken.error().message);
+    child_ = std::move(*taken);
+    if (*child_) configuration.inherit((*child_)->configuration_fd);
+  }
+  return *child_;
+}
+
+const std::string& ApplicationState::read_configuration(const std::string& path) {
+  (void)child();
+  return configuration.read(path);
+}
 
 std::optional<int> ApplicationState::parse(int argc, char** argv) {
   parsed = true;
+  // Of a file that is executed by its descriptor the kernel may make that number the name that ps and top show.
+  if (child() && argc > 0) prctl(PR_SET_NAME, std::filesystem::path(argv[0]).filename().c_str());
   if (const auto status = command_line.parse(argc, argv)) return status;
   settings.graceful_timeout_given = command_line.was_given("--graceful-timeout");
   if (before_command) before_command(command_line.chosen());
@@ -68,10 +99,8 @@ std::optional<int> ApplicationState::parse(int argc, char** argv) {
 }
 
 int ApplicationState::run(const std::vector<std::string>& arguments) {
-  const auto child = master::ChildEnvironment::take();
-  if (!child) return complain(program.name, child.error().message);
-  if (*child) return run_child(program, settings, **child);
-  return command_line.chosen() == "restart" ? restart(arguments) : start_instance(program, settings, arguments);
+  if (child()) return run_child(program, settings, *child());
+  return command_line.chosen() == "restart" ? restart(arguments) : start(arguments);
 }
 
 int ApplicationState::restart(const std::vector<std::string>& arguments) {
@@ -83,7 +112,13 @@ int ApplicationState::restart(const std::vector<std::string>& arguments) {
   if (is_running(settings)) {
     if (const int status = stop_instance(settings); status != 0) return status;
   }
-  return start_instance(program, settings, arguments);
+  return start(arguments);
+}
+
+int ApplicationState::start(const std::vector<std::string>& arguments) {
+  auto image = master::ProgramImage::of_this_process(configuration.texts());
+  if (!image) return complain(program.name, image.error().message);
+  return start_instance(program, settings, arguments, std::move(*image));
 }
 
 Application::Application(std::string name) : state_(std::make_unique<ApplicationState>(std::move(name))) {}
@@ -113,6 +148,8 @@ std::optional<int> Application::parse(int argc, char** argv) {
   }
 }
 
+const std::string& Application::read_configuration(const std::string& path) { return state_->read_configuration(path); }
+
 void Application::before_command(std::function<void(const std::string&)> prepare) { state_->before_command = std::move(prepare); }
 
 void Application::add(const InstanceOptions& options) {
@@ -124,7 +161,10 @@ void Application::add(GatewayOptions options) { state_->program.gateways.push_ba
 void Application::add(WorkerOptions options) { state_->program.workers.push_back(std::move(options)); }
 void Application::add(ProcessOptions options) { state_->program.processes.push_back(std::move(options)); }
 void Application::add_protocol(const std::string& scheme, ProtocolFactory factory) {
-  state_->program.protocols.emplace_back(scheme, std::move(factory));
+  // As listen addresses are read.
+  std::string small = scheme;
+  std::transform(small.begin(), small.end(), small.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  state_->program.protocols.emplace_back(std::move(small), std::move(factory));
 }
 
 int Application::run(int argc, char** argv) {

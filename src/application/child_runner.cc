@@ -4,6 +4,9 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
 
 #include "application/activity_meter.h"
 #include "application/heap_settings.h"
@@ -20,15 +23,24 @@ namespace {
 
 constexpr std::chrono::milliseconds kFailurePause{50};
 
-/// The name of the role, or a question mark when the program (a newer file, perhaps) does not have it.
-std::string role_name(const Program& program, const master::ChildEnvironment& child) {
-  const auto number = static_cast<std::size_t>(child.number);
-  const auto in = [&](RoleKind kind, std::size_t count) { return child.kind == to_string(kind) && number < count; };
-  if (in(RoleKind::register_server, program.registers.size())) return program.registers[number].name;
-  if (in(RoleKind::gateway, program.gateways.size())) return program.gateways[number].name;
-  if (in(RoleKind::worker, program.workers.size())) return program.workers[number].name;
-  if (in(RoleKind::process, program.processes.size())) return program.processes[number].name;
-  return "?";
+/// Which description of the program the child is, by its name: in a file that is newer than the master it may have another
+/// number, and must not be taken for its neighbour. Nothing when the program has none of that name.
+std::optional<int> number_of(const Program& program, const master::ChildEnvironment& child) {
+  for (const RoleKind kind : {RoleKind::register_server, RoleKind::gateway, RoleKind::worker, RoleKind::process}) {
+    if (child.kind != to_string(kind)) continue;
+    for (std::size_t number = 0; number < count_of(program, kind); ++number) {
+      if (name_of(program, kind, number) == child.name) return static_cast<int>(number);
+    }
+  }
+  return std::nullopt;
+}
+
+/// The master hears why: it is what a reload fails with.
+int refuse_to_be(const master::ChildEnvironment& child, const Log& log, const std::string& why) {
+  log.error("{}", why);
+  const std::string line = nlohmann::json{{"failed", why}}.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  (void)!write(child.control_fd, line.data(), line.size());
+  return 1;
 }
 
 // How often the files of certificates are looked at.
@@ -43,9 +55,9 @@ int run_role(const Program& program, const Settings& settings, const master::Chi
   loop.show_progress(box.page().iteration);
   const std::unique_ptr<RoleProcess> role = make_role_process(program, child, loop, tickets);
   if (!role) {
-    log.error("this program has no {} number {} with {} sockets; was its file replaced by another program?", child.kind,
-              child.number, child.listen_fds.size());
-    return 1;
+    return refuse_to_be(child, log,
+                        fmt::format("this program's {} \"{}\" does not want the {} sockets that were opened for it; restart it",
+                                    child.kind, child.name, child.listen_fds.size()));
   }
   role->record_in(box);
   ActivityMeter meter(loop, [&role] { return role->message_counts(); });
@@ -101,14 +113,19 @@ int run_role(const Program& program, const Settings& settings, const master::Chi
 
 }  // namespace
 
-int run_child(const Program& program, const Settings& settings, const master::ChildEnvironment& child) {
-  const Log log = make_log(settings, fmt::format("{} {}:{}", child.kind, role_name(program, child), child.index));
+int run_child(const Program& program, const Settings& settings, master::ChildEnvironment child) {
+  const Log log = make_log(settings, fmt::format("{} {}:{}", child.kind, child.name, child.index));
   const std::shared_ptr<net::TlsTickets> tickets = take_tickets();  // by all: others must not find them in the environment
-  const auto number = static_cast<std::size_t>(child.number);
-  if (child.kind == to_string(RoleKind::process) && number < program.processes.size()) {
+  const std::optional<int> number = number_of(program, child);
+  if (!number) {
+    return refuse_to_be(child, log,
+                        fmt::format("this program has no {} of the name \"{}\" any more; restart it", child.kind, child.name));
+  }
+  child.number = *number;
+  if (child.kind == to_string(RoleKind::process)) {
     BlackBox box(child.black_box_fd);
     box.answer_signals();
-    return run_process(program.processes[number], child.control_fd, settings, log);
+    return run_process(program.processes[static_cast<std::size_t>(child.number)], child.control_fd, settings, log);
   }
   return run_role(program, settings, child, log, tickets);
 }

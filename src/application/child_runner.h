@@ -8,6 +8,6 @@ namespace gatehouse {
 
 /// The whole life of a child process: builds the one role that `child` names, tells the master when it serves, stops in order at
 /// SIGTERM or when the master is gone. Returns the exit status.
-int run_child(const Program& program, const Settings& settings, const master::ChildEnvironment& child);
+int run_child(const Program& program, const Settings& settings, master::ChildEnvironment child);
 
 }  // namespace gatehouse

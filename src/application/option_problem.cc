@@ -15,6 +15,17 @@ const char* to_string(RoleKind kind) {
   return "unknown";
 }
 
+std::size_t count_of(const Program& program, RoleKind kind) {
+  switch (kind) {
+    case RoleKind::program: return 1;
+    case RoleKind::register_server: return program.registers.size();
+    case RoleKind::gateway: return program.gateways.size();
+    case RoleKind::worker: return program.workers.size();
+    case RoleKind::process: return program.processes.size();
+  }
+  return 0;
+}
+
 std::string name_of(const Program& program, RoleKind kind, std::size_t number) {
   switch (kind) {
     case RoleKind::program: return program.name;

@@ -25,6 +25,9 @@ struct OptionProblem {
 /// `gateway "web": listen: ...`
 std::string to_line(const OptionProblem& problem, const Program& program);
 
+/// How many roles of this kind the program has.
+std::size_t count_of(const Program& program, RoleKind kind);
+
 /// The name of a role of the program, as given.
 std::string name_of(const Program& program, RoleKind kind, std::size_t number);
 

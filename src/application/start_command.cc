@@ -60,7 +60,7 @@ Result<Prepared> prepare(const Program& program, const Settings& settings) {
   if (!sockets) return problem_failure(sockets.error());
   auto control = master::ControlSocket::open(settings.socket_path());
   if (!control) return tl::unexpected(control.error());
-  // By its name of now: a process that is started again later runs the file that stands there then.
+  // Where `reload` finds the file that is to be run then.
   std::error_code error;
   const auto program_file = std::filesystem::read_symlink("/proc/self/exe", error);
   if (error) return os_failure("cannot find the program's own file", error.value());
@@ -72,7 +72,8 @@ Result<Prepared> prepare(const Program& program, const Settings& settings) {
 class Instance {
  public:
   Instance(const Program& program, const Settings& settings, Prepared& prepared, master::StartReport report,
-           const std::vector<std::string>& arguments, master::ServiceNotifier notifier)
+           const std::vector<std::string>& arguments, std::shared_ptr<const master::ProgramImage> image,
+           master::ServiceNotifier notifier)
       : settings_(settings),
         prepared_(prepared),
         identity_(prepared.identity),
@@ -87,7 +88,8 @@ class Instance {
                  .arguments = arguments,
                  .stop_timeout = settings.stop_timeout(),
                  .reload_timeout = settings.reload_timeout(),
-                 .identity = prepared.identity},
+                 .identity = prepared.identity,
+                 .image = std::move(image)},
                 {.on_started = [this](const master::StartOutcome& outcome) { on_started(outcome); },
                  .on_stopped = [this] { loop_.stop(); }}),
         control_(loop_, std::move(prepared.control),
@@ -220,7 +222,8 @@ class Instance {
 
 }  // namespace
 
-int start_instance(const Program& program, const Settings& settings, const std::vector<std::string>& arguments) {
+int start_instance(const Program& program, const Settings& settings, const std::vector<std::string>& arguments,
+                   std::shared_ptr<const master::ProgramImage> image) {
   Result<Prepared> prepared = prepare(program, settings);
   if (!prepared) return complain(program, prepared.error().message);
   const std::uint64_t descriptors = raise_descriptor_limit();
@@ -237,7 +240,7 @@ int start_instance(const Program& program, const Settings& settings, const std::
     make_log(settings, "master").warning("{}", *low);
   }
   draw_ticket_seed();
-  return Instance(program, settings, *prepared, std::move(report), arguments, std::move(notifier)).run();
+  return Instance(program, settings, *prepared, std::move(report), arguments, std::move(image), std::move(notifier)).run();
 }
 
 }  // namespace gatehouse

@@ -11,12 +11,12 @@
 
 namespace gatehouse::master {
 
-Result<std::shared_ptr<BlackBoxReader>> BlackBoxReader::make(const std::string& program) {
+Result<std::shared_ptr<BlackBoxReader>> BlackBoxReader::make(int program_fd) {
   net::Socket file(memfd_create("gatehouse-black-box", MFD_CLOEXEC));
   if (!file.valid() || ftruncate(file.fd(), BlackBoxPage::kSize) != 0) return os_failure("cannot make a black box", errno);
   const void* memory = mmap(nullptr, BlackBoxPage::kSize, PROT_READ, MAP_SHARED, file.fd(), 0);
   if (memory == MAP_FAILED) return os_failure("cannot map a black box", errno);
-  net::Socket opened(open(program.c_str(), O_RDONLY | O_CLOEXEC));
+  net::Socket opened(fcntl(program_fd, F_DUPFD_CLOEXEC, 0));
   return std::shared_ptr<BlackBoxReader>(
       new BlackBoxReader(std::move(file), std::move(opened), static_cast<const BlackBoxPage*>(memory)));
 }

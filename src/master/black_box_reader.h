@@ -14,8 +14,8 @@ namespace gatehouse::master {
 /// have been replaced since: a backtrace is read against this one.
 class BlackBoxReader {
  public:
-  /// For a child that is about to be started from the file `program`.
-  static Result<std::shared_ptr<BlackBoxReader>> make(const std::string& program);
+  /// For a child that is about to be started from the file that `program_fd` is open on.
+  static Result<std::shared_ptr<BlackBoxReader>> make(int program_fd);
   BlackBoxReader(const BlackBoxReader&) = delete;
   BlackBoxReader& operator=(const BlackBoxReader&) = delete;
   ~BlackBoxReader();

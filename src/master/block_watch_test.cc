@@ -1,5 +1,6 @@
 #include "master/block_watch.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -8,6 +9,8 @@
 #include <memory>
 #include <string>
 #include <vector>
+
+#include "net/socket.h"
 
 namespace gatehouse::master {
 namespace {
@@ -20,7 +23,7 @@ class BlockWatchTest : public testing::Test {
   BlockWatchTest()
       : loop_(Log::to_function([this](LogLevel, std::string_view message) { lines_.emplace_back(message); })),
         symbolizer_(loop_, "master_test"),
-        box_(*BlackBoxReader::make("/proc/self/exe")) {
+        box_(*BlackBoxReader::make(net::Socket(open("/proc/self/exe", O_RDONLY | O_CLOEXEC)).fd())) {
     loop_.after(std::chrono::seconds(20), [this] { loop_.stop(); });
   }
   ~BlockWatchTest() override {

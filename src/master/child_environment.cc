@@ -10,11 +10,13 @@ namespace gatehouse::master {
 namespace {
 
 constexpr const char* kChild = "GATEHOUSE_CHILD";
+constexpr const char* kName = "GATEHOUSE_NAME";
 constexpr const char* kListenFds = "GATEHOUSE_LISTEN_FDS";
 constexpr const char* kControlFd = "GATEHOUSE_CONTROL_FD";
 constexpr const char* kGeneration = "GATEHOUSE_GENERATION";
 constexpr std::string_view kPrepare = ":prepare";
 constexpr const char* kBlackBoxFd = "GATEHOUSE_BLACK_BOX_FD";
+constexpr const char* kConfigurationFd = "GATEHOUSE_CONFIGURATION_FD";
 
 std::string take_variable(const char* name) {
   const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): called at the start of main()
@@ -51,14 +53,17 @@ std::optional<int> to_descriptor(std::string_view text) {
 
 Result<std::optional<ChildEnvironment>> ChildEnvironment::take() {
   const std::string child = take_variable(kChild);
+  const std::string name = take_variable(kName);
   const std::string listen_fds = take_variable(kListenFds);
   const std::string control_fd = take_variable(kControlFd);
   const std::string generation = take_variable(kGeneration);
   const std::string black_box_fd = take_variable(kBlackBoxFd);
+  const std::string configuration_fd = take_variable(kConfigurationFd);
   if (child.empty()) return std::nullopt;
 
-  const auto malformed = [](const char* name, const std::string& value) {
-    return failure(std::string("the variable ") + name + " (\"" + value + "\") is meant for the master's own children; unset it");
+  const auto malformed = [](const char* variable, const std::string& value) {
+    return failure(std::string("the variable ") + variable + " (\"" + value +
+                   "\") is meant for the master's own children; unset it");
   };
   ChildEnvironment result;
   const std::vector<std::string_view> parts = split(child, ':');
@@ -67,6 +72,7 @@ Result<std::optional<ChildEnvironment>> ChildEnvironment::take() {
   const std::optional<int> index = to_number(parts[2]);
   if (!number || !index) return malformed(kChild, child);
   result.kind = parts[0];
+  result.name = name;
   result.number = *number;
   result.index = *index;
   for (const std::string_view part : split(listen_fds, ',')) {
@@ -80,6 +86,11 @@ Result<std::optional<ChildEnvironment>> ChildEnvironment::take() {
   const std::optional<int> black_box = to_descriptor(black_box_fd);
   if (!black_box) return malformed(kBlackBoxFd, black_box_fd);
   result.black_box_fd = *black_box;
+  if (!configuration_fd.empty()) {
+    const std::optional<int> configuration = to_descriptor(configuration_fd);
+    if (!configuration) return malformed(kConfigurationFd, configuration_fd);
+    result.configuration_fd = *configuration;
+  }
   std::string_view reloads = generation;
   result.prepare = reloads.ends_with(kPrepare);
   if (result.prepare) reloads.remove_suffix(kPrepare.size());
@@ -94,8 +105,9 @@ std::vector<std::string> ChildEnvironment::variables() const {
   for (const int fd : listen_fds) fds += (fds.empty() ? "" : ",") + std::to_string(fd);
   std::vector<std::string> result = {
       std::string(kChild) + "=" + kind + ":" + std::to_string(number) + ":" + std::to_string(index),
-      std::string(kListenFds) + "=" + fds, std::string(kControlFd) + "=" + std::to_string(control_fd),
-      std::string(kBlackBoxFd) + "=" + std::to_string(black_box_fd)};
+      std::string(kName) + "=" + name, std::string(kListenFds) + "=" + fds,
+      std::string(kControlFd) + "=" + std::to_string(control_fd), std::string(kBlackBoxFd) + "=" + std::to_string(black_box_fd)};
+  if (configuration_fd >= 0) result.push_back(std::string(kConfigurationFd) + "=" + std::to_string(configuration_fd));
   if (generation != 0 || prepare) {
     result.push_back(std::string(kGeneration) + "=" + std::to_string(generation) + std::string(prepare ? kPrepare : ""));
   }
@@ -107,7 +119,7 @@ std::vector<std::string> inherited_environment() {
   for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
     const std::string_view text(*entry);
     bool ours = false;
-    for (const std::string_view name : {kChild, kListenFds, kControlFd, kBlackBoxFd, kGeneration}) {
+    for (const std::string_view name : {kChild, kName, kListenFds, kControlFd, kBlackBoxFd, kConfigurationFd, kGeneration}) {
       ours = ours || (text.starts_with(name) && text.substr(name.size()).starts_with('='));
     }
     if (!ours) result.emplace_back(text);

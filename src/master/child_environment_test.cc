@@ -15,8 +15,14 @@ void set(const std::string& assignment) {
 }
 
 TEST(ChildEnvironment, IsReadBackAsWrittenAndRemoved) {
-  const ChildEnvironment told{
-      .kind = "gateway", .number = 2, .index = 7, .listen_fds = {0, 1}, .control_fd = 2, .black_box_fd = 1};
+  const ChildEnvironment told{.kind = "gateway",
+                              .name = "web=1",
+                              .number = 2,
+                              .index = 7,
+                              .listen_fds = {0, 1},
+                              .control_fd = 2,
+                              .black_box_fd = 1,
+                              .configuration_fd = 0};
   for (const std::string& variable : told.variables()) set(variable);
 
   const auto environment = inherited_environment();
@@ -27,11 +33,14 @@ TEST(ChildEnvironment, IsReadBackAsWrittenAndRemoved) {
   ASSERT_TRUE(taken.has_value());
   ASSERT_TRUE(taken->has_value());
   EXPECT_EQ((*taken)->kind, "gateway");
+  EXPECT_EQ((*taken)->name, "web=1");
   EXPECT_EQ((*taken)->number, 2);
   EXPECT_EQ((*taken)->index, 7);
   EXPECT_EQ((*taken)->listen_fds, (std::vector{0, 1}));
   EXPECT_EQ((*taken)->control_fd, 2);
   EXPECT_EQ((*taken)->black_box_fd, 1);
+  EXPECT_EQ((*taken)->configuration_fd, 0);
+  for (const char* name : {"GATEHOUSE_NAME", "GATEHOUSE_CONFIGURATION_FD"}) EXPECT_EQ(std::getenv(name), nullptr) << name;
 
   const Result<std::optional<ChildEnvironment>> again = ChildEnvironment::take();
   ASSERT_TRUE(again.has_value());
@@ -41,6 +50,7 @@ TEST(ChildEnvironment, IsReadBackAsWrittenAndRemoved) {
 TEST(ChildEnvironment, SaysHowManyReloadsThereWere) {
   for (const auto& [generation, prepare] : {std::pair{0, true}, {3, false}, {12, true}}) {
     const ChildEnvironment told{.kind = "worker",
+                                .name = "Worker",
                                 .number = 0,
                                 .index = 0,
                                 .listen_fds = {},

@@ -21,6 +21,7 @@ struct Prepared {
   std::vector<int> descriptors;
   int null_input = -1;
   int report = -1;
+  int program_fd = -1;
   const Identity* identity = nullptr;
 };
 
@@ -47,6 +48,10 @@ int place_descriptors(Prepared& prepared) {
   const int above = kFirstDescriptor + count;
   prepared.report = fcntl(prepared.report, F_DUPFD_CLOEXEC, above);
   if (prepared.report < 0) return errno;
+  if (prepared.program_fd >= 0) {
+    prepared.program_fd = fcntl(prepared.program_fd, F_DUPFD_CLOEXEC, above);
+    if (prepared.program_fd < 0) return errno;
+  }
   for (int& fd : prepared.descriptors) {
     fd = fcntl(fd, F_DUPFD_CLOEXEC, above);
     if (fd < 0) return errno;
@@ -66,7 +71,11 @@ int place_descriptors(Prepared& prepared) {
   if (error == 0 && prepared.identity != nullptr) error = become_identity(*prepared.identity);
   if (error == 0) {
     reset_signals();
-    execve(program, prepared.argv.data(), prepared.envp.data());
+    if (prepared.program_fd >= 0) {
+      fexecve(prepared.program_fd, prepared.argv.data(), prepared.envp.data());
+    } else {
+      execve(program, prepared.argv.data(), prepared.envp.data());
+    }
     error = errno;
   }
   const int report = prepared.report >= 0 ? prepared.report : unmoved_report;
@@ -98,6 +107,7 @@ Result<pid_t> spawn(const SpawnRequest& request) {
                     .descriptors = request.descriptors,
                     .null_input = null_input.fd(),
                     .report = writing.fd(),
+                    .program_fd = request.program_fd,
                     .identity = request.identity ? &*request.identity : nullptr};
 
   const pid_t pid = fork();

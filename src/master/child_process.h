@@ -13,13 +13,15 @@ namespace gatehouse::master {
 
 /// A program to execute as a child.
 struct SpawnRequest {
-  std::string program;                   // path of the file
+  std::string program;                   // path of the file; only for messages where there is a program_fd
   std::vector<std::string> arguments;    // with argv[0]
   std::vector<std::string> environment;  // all of it, as "NAME=value"
   /// What the child has open as descriptors 3, 4, ... in this order; everything else above 2 is closed there.
   std::vector<int> descriptors;
   /// Who the child becomes before it executes the file.
   std::optional<Identity> identity = {};
+  /// The file to execute, open; -1: the one that stands at `program` now.
+  int program_fd = -1;
 };
 
 /// The number that the first of SpawnRequest::descriptors has in the child.

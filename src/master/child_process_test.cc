@@ -1,5 +1,6 @@
 #include "master/child_process.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -35,6 +36,16 @@ TEST(Spawn, RunsAProgramAndSeesHowItEnds) {
 TEST(Spawn, SaysWhyAFileCannotBeExecuted) {
   EXPECT_EQ(run({.program = "/nonexistent/program", .arguments = {"program"}, .environment = {}, .descriptors = {}}),
             "cannot execute /nonexistent/program: No such file or directory");
+}
+
+TEST(Spawn, ExecutesAnOpenFileWhateverStandsAtItsPath) {
+  const net::Socket shell_file(open("/bin/sh", O_RDONLY | O_CLOEXEC));
+  ASSERT_TRUE(shell_file.valid());
+  SpawnRequest request = shell("exit 9");
+  request.program = "/nonexistent/program";
+  request.program_fd = shell_file.fd();
+  request.descriptors = {STDERR_FILENO};
+  EXPECT_EQ(run(request), "exit status 9");
 }
 
 TEST(Spawn, GivesTheEnvironmentAndNothingElse) {

@@ -45,7 +45,21 @@ std::vector<gid_t> groups_of(const std::string& user, gid_t gid) {
   return groups;
 }
 
+std::string no_user(const std::string& user) {
+  return "user: there is no user \"" + user + "\" on this machine; make one with adduser --system";
+}
+
+std::string no_group(const std::string& group) {
+  return "group: there is no group \"" + group + "\" on this machine; make one with addgroup --system";
+}
+
 }  // namespace
+
+std::optional<std::string> find_unknown_user(const std::string& user, const std::string& group) {
+  if (!user.empty() && find_user(user) == nullptr) return no_user(user);
+  if (!group.empty() && find_group(group) == nullptr) return no_group(group);
+  return std::nullopt;
+}
 
 Result<std::optional<Identity>> find_identity(const std::string& user, const std::string& group) {
   if (user.empty() && group.empty()) return std::nullopt;
@@ -53,16 +67,14 @@ Result<std::optional<Identity>> find_identity(const std::string& user, const std
   std::string name;
   if (!user.empty()) {
     const passwd* found = find_user(user);
-    if (found == nullptr)
-      return failure("user: there is no user \"" + user + "\" on this machine; make one with adduser --system");
+    if (found == nullptr) return failure(no_user(user));
     identity.uid = found->pw_uid;
     identity.gid = found->pw_gid;
     name = found->pw_name;
   }
   if (!group.empty()) {
     const struct group* found = find_group(group);
-    if (found == nullptr)
-      return failure("group: there is no group \"" + group + "\" on this machine; make one with addgroup --system");
+    if (found == nullptr) return failure(no_group(group));
     identity.gid = found->gr_gid;
   }
   if (identity.uid == geteuid() && identity.gid == getegid()) return std::nullopt;

@@ -22,6 +22,10 @@ struct Identity {
 /// change.
 Result<std::optional<Identity>> find_identity(const std::string& user, const std::string& group);
 
+/// What is wrong when this machine has no such user or group, in the words of find_identity(). Asks nothing of this process,
+/// which may be somebody who only looks.
+std::optional<std::string> find_unknown_user(const std::string& user, const std::string& group);
+
 /// Gives the file `path` to it. Fails for what is no plain file, and for a symbolic link: whoever may write in the directory of
 /// a log must not be able to have another file given away.
 Result<void> give_file(const std::string& path, const Identity& identity);

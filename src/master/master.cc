@@ -30,29 +30,35 @@ Result<ControlChannel> make_control_channel() {
   return ControlChannel{net::Socket(ends[0]), net::Socket(ends[1])};
 }
 
-/// `prepare`: it is not to serve before it is told to.
+/// One that is temporary is not to serve before it is told to. `configuration_fd` is -1 for one that reads it by itself.
 SpawnRequest make_request(const Master::Options& options, const SupervisedProcess& process, int control_fd, int black_box_fd,
-                          bool prepare) {
+                          int configuration_fd) {
   const ProcessSpec& spec = *process.spec;
   const Reference reference = parse_reference(spec.reference);
   ChildEnvironment told{.kind = reference.kind,
+                        .name = spec.name,
                         .number = reference.number,
                         .index = process.index,
                         .listen_fds = {},
                         .generation = process.generation,
-                        .prepare = prepare};
+                        .prepare = process.temporary};
   SpawnRequest request{.program = options.program,
                        .arguments = options.arguments,
                        .environment = inherited_environment(),
                        .descriptors = {},
-                       .identity = options.identity};
+                       .identity = options.identity,
+                       .program_fd = process.image->program_fd()};
   if (!spec.listeners.empty()) request.descriptors = spec.listeners[static_cast<std::size_t>(process.index)];
   int next = kFirstDescriptor;
   for (std::size_t i = 0; i < request.descriptors.size(); ++i) told.listen_fds.push_back(next++);
   told.control_fd = next++;
   request.descriptors.push_back(control_fd);
-  told.black_box_fd = next;
+  told.black_box_fd = next++;
   request.descriptors.push_back(black_box_fd);
+  if (configuration_fd >= 0) {
+    told.configuration_fd = next;
+    request.descriptors.push_back(configuration_fd);
+  }
   for (std::string& variable : told.variables()) request.environment.push_back(std::move(variable));
   return request;
 }
@@ -79,11 +85,16 @@ Master::Master(net::Loop& loop, Options options, Callbacks callbacks)
       control_lines_(
           [this](net::Connection& connection, const nlohmann::json& message) { on_child_message(connection, message); },
           [this](net::Connection& connection) { questions_.forget(connection.tag); }) {
+  if (!options_.image) {
+    // Without it every start fails, with the reason that is known then.
+    if (auto opened = ProgramImage::open(options_.program, {})) options_.image = std::move(*opened);
+  }
   for (const ProcessSpec& spec : options_.processes) {
     for (int index = 0; index < spec.count; ++index) {
       SupervisedProcess process;
       process.spec = &spec;
       process.index = index;
+      process.image = options_.image;
       processes_.push_back(std::move(process));
     }
   }
@@ -114,20 +125,30 @@ void Master::launch(std::size_t place) {
   process.started = SupervisedProcess::Clock::now();
   process.complaint.clear();
   auto channel = make_control_channel();
-  const auto box = BlackBoxReader::make(options_.program);
-  Result<pid_t> pid = 0;
-  if (!channel) {
-    pid = tl::unexpected(channel.error());
-  } else if (!box) {
-    pid = tl::unexpected(box.error());
-  } else {
-    process.box = *box;
-    pid = spawn(make_request(options_, process, channel->child_end.fd(), (*box)->fd(), process.temporary));
-  }
+  if (!channel) return on_exit(place, channel.error().message);
+  const Result<pid_t> pid = spawn_child(process, channel->child_end.fd());
   if (!pid) return on_exit(place, pid.error().message);
   process.pid = *pid;
   process.state = SupervisedProcess::State::starting;
   process.control = loop_.adopt(std::move(channel->master_end), control_lines_, static_cast<std::uint32_t>(place));
+}
+
+Result<pid_t> Master::spawn_child(SupervisedProcess& process, int control_fd) {
+  if (!process.image) {
+    auto opened = ProgramImage::open(options_.program, {});
+    if (!opened) return tl::unexpected(opened.error());
+    process.image = std::move(*opened);
+  }
+  const auto box = BlackBoxReader::make(process.image->program_fd());
+  if (!box) return tl::unexpected(box.error());
+  process.box = *box;
+  net::Socket configuration;
+  if (!process.image->configuration().empty()) {
+    auto written = write_configuration(process.image->configuration());
+    if (!written) return tl::unexpected(written.error());
+    configuration = std::move(*written);
+  }
+  return spawn(make_request(options_, process, control_fd, (*box)->fd(), configuration.fd()));
 }
 
 void Master::on_child_message(net::Connection& connection, const nlohmann::json& message) {
@@ -275,6 +296,8 @@ void Master::reload(bool gracefully, std::function<void(const ReloadOutcome& out
     loop_.log().info("there are no workers to reload");
     return done({});
   }
+  auto image = ProgramImage::open(options_.program, {});
+  if (!image) return refuse(image.error().message.c_str());
   loop_.log().info("reloading from {}", options_.program);
   const auto report = [this, done = std::move(done)](const ReloadOutcome& outcome) {
     if (!outcome.failure.empty()) {
@@ -287,7 +310,10 @@ void Master::reload(bool gracefully, std::function<void(const ReloadOutcome& out
   };
   reloads_.push_back(std::make_unique<Reload>(
       loop_, processes_,
-      Reload::Settings{.gracefully = gracefully, .leave_timeout = options_.reload_timeout, .stop_timeout = options_.stop_timeout},
+      Reload::Settings{.image = std::move(*image),
+                       .gracefully = gracefully,
+                       .leave_timeout = options_.reload_timeout,
+                       .stop_timeout = options_.stop_timeout},
       Reload::Actions{
           .launch = [this](std::size_t place) { launch(place); },
           .let_serve = [this](std::size_t place) { JsonLines::send(loop_.find(processes_[place].control), {{"serve", true}}); },

@@ -13,6 +13,7 @@
 #include "master/graceful_stop.h"
 #include "master/identity.h"
 #include "master/json_lines.h"
+#include "master/program_image.h"
 #include "master/reload.h"
 #include "master/status_report.h"
 #include "master/stop_sequence.h"
@@ -41,11 +42,13 @@ class Master {
   struct Options {
     std::string name;                    // of the program, for status
     std::vector<ProcessSpec> processes;  // their listeners stay the caller's, and open
-    std::string program;                 // the file to execute
+    std::string program;                 // the program file, which `reload` opens again
     std::vector<std::string> arguments;  // with argv[0], the same for all children
     std::chrono::milliseconds stop_timeout{5000};
     std::chrono::milliseconds reload_timeout{30'000};  // for those that a reload replaces, to finish what they have
     std::optional<Identity> identity = {};             // that children become
+    /// What processes are started from until a reload; null: `program` as it is now.
+    std::shared_ptr<const ProgramImage> image = {};
   };
   struct Callbacks {
     std::function<void(const StartOutcome& outcome)> on_started;
@@ -87,6 +90,7 @@ class Master {
 
  private:
   void launch(std::size_t place);
+  Result<pid_t> spawn_child(SupervisedProcess& process, int control_fd);
   void exchange(std::size_t a, std::size_t b);
   void send_signal(SupervisedProcess& process, int signal);
   void sweep_reloads();

@@ -33,6 +33,7 @@ void Reload::start() {
 std::size_t Reload::make_place(const SupervisedProcess& beside) {
   SupervisedProcess process;
   process.spec = beside.spec;
+  process.image = settings_.image;
   process.index = beside.index;
   process.generation = beside.generation + 1;
   process.temporary = true;

@@ -26,6 +26,7 @@ struct ReloadOutcome {
 class Reload {
  public:
   struct Settings {
+    std::shared_ptr<const ProgramImage> image = {};  // of the new ones
     /// The old ones are waited for without limit; otherwise for `leave_timeout`, after which they are stopped, and `stop_timeout`
     /// later killed.
     bool gracefully = false;

@@ -9,6 +9,7 @@
 
 #include "master/black_box_reader.h"
 #include "master/process_spec.h"
+#include "master/program_image.h"
 #include "master/restart_policy.h"
 #include "net/loop.h"
 
@@ -27,6 +28,7 @@ struct SupervisedProcess {
   };
 
   const ProcessSpec* spec = nullptr;
+  std::shared_ptr<const ProgramImage> image = {};  // what it is started from, also when it is started again
   int index = 0;
   int generation = 0;      // reloads of this place before this process
   bool temporary = false;  // a place only for the time of a reload: of a process that is to replace another, or of one replaced
