@@ -74,7 +74,18 @@ void Admission::leave_address(const net::Address& address) {
   if (found != by_address_.end() && --found->second == 0) by_address_.erase(found);
 }
 
+void Admission::change(Settings settings, const std::vector<net::Address>& admitted) {
+  settings_ = std::move(settings);
+  by_address_.clear();
+  for (const net::Address& address : admitted) {
+    // Those over a limit that is lower now stay.
+    if (counts(address)) ++by_address_[key_of(address)];
+  }
+  measure();
+}
+
 void Admission::measure() {
+  short_of_memory_ = false;
   if (settings_.memory_bytes == 0) return;
   short_of_memory_ = settings_.memory_in_use() > settings_.memory_bytes;
 }

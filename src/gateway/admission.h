@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <unordered_map>
+#include <vector>
 
 #include "gateway/limit_log.h"
 #include "net/address_set.h"
@@ -31,6 +32,9 @@ class Admission {
   /// Who entered from `old` is at `address` in truth. When the limit of that one is in the way, it does not count any more.
   std::optional<Limit> move(const net::Address& old, const net::Address& address);
   void leave(const net::Address& address);
+  /// Other limits from now on. `admitted` are the addresses of all that have entered and not left: what counts as one address may
+  /// be another thing now.
+  void change(Settings settings, const std::vector<net::Address>& admitted);
   /// Looks at the memory anew. Called about once a second.
   void measure();
 

@@ -3,11 +3,42 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 namespace gatehouse::gateway {
 namespace {
 
 net::Address address(const std::string& text) { return net::Endpoint::parse_numeric(text)->to_address(); }
+
+TEST(Admission, OtherLimitsCountThoseThatAreThere) {
+  Admission admission({});
+  std::vector<net::Address> in;
+  for (const char* text : {"192.0.2.1:1", "192.0.2.1:2", "192.0.2.1:3", "[2001:db8::1]:4"}) {
+    in.push_back(address(text));
+    EXPECT_EQ(admission.enter(in.back(), 0), std::nullopt);
+  }
+  EXPECT_EQ(admission.addresses(), 0U) << "nobody has to be counted";
+  admission.change({.connections = 5, .per_address = 2}, in);
+  EXPECT_EQ(admission.addresses(), 2U);
+  EXPECT_EQ(admission.enter(address("192.0.2.1:5"), 0), Limit::connections_per_address) << "those over it stay";
+  admission.leave(in[0]);
+  EXPECT_EQ(admission.enter(address("192.0.2.1:5"), 0), Limit::connections_per_address);
+  admission.leave(in[1]);
+  EXPECT_EQ(admission.enter(address("192.0.2.1:5"), 0), std::nullopt);
+  admission.change({.connections = 3}, {in[2], in[3], address("192.0.2.1:5")});
+  EXPECT_EQ(admission.addresses(), 0U);
+  EXPECT_EQ(admission.enter(address("192.0.2.9:5"), 0), Limit::connections);
+  for (const net::Address& each : {in[2], in[3], address("192.0.2.1:5")}) admission.leave(each);
+  EXPECT_EQ(admission.size(), 0U);
+}
+
+TEST(Admission, AMemoryLimitThatIsTakenBackLetsInAtOnce) {
+  Admission admission({.memory_bytes = 1, .memory_in_use = [] { return std::size_t{2}; }});
+  admission.measure();
+  EXPECT_EQ(admission.enter(address("192.0.2.1:1"), 0), Limit::memory);
+  admission.change({}, {});
+  EXPECT_EQ(admission.enter(address("192.0.2.1:1"), 0), std::nullopt);
+}
 
 TEST(Admission, AddressesOfIpv6CountByTheirPrefix) {
   Admission admission({.per_address = 2});

@@ -27,6 +27,14 @@ class ClientFraming {
 
   /// Null when permessage-deflate is off.
   [[nodiscard]] Compression* compression() const { return compression_.get(); }
+  /// What new clients are offered from now on; once there has been some, it stays for those that have it.
+  void set_compression(const Compression::Settings& settings) {
+    if (compression_ != nullptr) {
+      compression_->change(settings);
+    } else if (settings.offered) {
+      compression_ = std::make_unique<Compression>(settings);
+    }
+  }
 
   /// Writes one message into the output queue of the client's connection.
   void write(net::Connection& connection, const ClientRecord& client, std::string_view message, bool binary);

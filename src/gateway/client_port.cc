@@ -28,6 +28,22 @@ ClientPort::ClientPort(const Parts& parts, Settings settings)
       settings_(std::move(settings)),
       rates_(settings_.rates) {}
 
+void ClientPort::change(Settings settings) {
+  settings.scheme = std::move(settings_.scheme);
+  settings.tls = settings_.tls;
+  settings_ = std::move(settings);
+  rates_.change(settings_.rates, table_.capacity(), loop_.now_ms());
+  if (settings_.first_bind_ms == 0) first_binds_.clear();
+}
+
+std::vector<net::Address> ClientPort::admitted() const {
+  std::vector<net::Address> addresses;
+  loop_.for_each_connection([&](net::Connection& connection) {
+    if (connection.belongs_to(*this) && connection.tag != kRefused) addresses.push_back(connection.peer());
+  });
+  return addresses;
+}
+
 void ClientPort::on_open(net::Connection& connection) {
   ++connections_;
   if (const auto limit = admission_.enter(connection.peer(), loop_.now_ms())) return refuse_at_once(connection, *limit);

@@ -55,6 +55,11 @@ class ClientPort : public net::ConnectionHandler {
 
   ClientPort(const Parts& parts, Settings settings);
 
+  /// For clients and messages from now on; the scheme and what encrypts stay as they are.
+  void change(Settings settings);
+  /// The addresses of those that Admission has let in and that have not left.
+  [[nodiscard]] std::vector<net::Address> admitted() const;
+
   void on_open(net::Connection& connection) override;
   std::size_t on_data(net::Connection& connection, std::span<char> bytes, std::size_t seen) override;
   void on_close(net::Connection& connection, net::CloseCause cause, int error) override;

@@ -16,8 +16,18 @@ std::uint64_t ms_until(std::int64_t have_milli, std::int64_t need_milli, std::ui
 void ClientRates::begin(std::uint32_t client, std::uint64_t now_ms) {
   if (!is_limited()) return;
   if (client >= buckets_.size()) buckets_.resize(std::max<std::size_t>(client + 1, buckets_.size() * 2));
-  buckets_[client] = {std::int64_t{settings_.messages_per_s} * 1000, static_cast<std::int64_t>(settings_.bytes_per_s) * 1000,
-                      now_ms};
+  buckets_[client] = full(now_ms);
+}
+
+ClientRates::Bucket ClientRates::full(std::uint64_t now_ms) const {
+  return {std::int64_t{settings_.messages_per_s} * 1000, static_cast<std::int64_t>(settings_.bytes_per_s) * 1000, now_ms};
+}
+
+void ClientRates::change(Settings settings, std::size_t places, std::uint64_t now_ms) {
+  if (settings.messages_per_s == settings_.messages_per_s && settings.bytes_per_s == settings_.bytes_per_s) return;
+  settings_ = settings;
+  buckets_ = {};
+  if (is_limited()) buckets_.assign(places, full(now_ms));
 }
 
 ClientRates::Bucket& ClientRates::fill(std::uint32_t client, std::uint64_t now_ms) {

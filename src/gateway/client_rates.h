@@ -18,6 +18,8 @@ class ClientRates {
   [[nodiscard]] bool is_limited() const { return settings_.messages_per_s != 0 || settings_.bytes_per_s != 0; }
   [[nodiscard]] bool limits_messages() const { return settings_.messages_per_s != 0; }
 
+  /// Other limits from now on, for clients at `places` places of the table.
+  void change(Settings settings, std::size_t places, std::uint64_t now_ms);
   /// A new client has this place in the table.
   void begin(std::uint32_t client, std::uint64_t now_ms);
   /// Milliseconds until it may say something more; 0: at once.
@@ -34,6 +36,7 @@ class ClientRates {
     std::int64_t bytes_milli = 0;
     std::uint64_t at_ms = 0;
   };
+  [[nodiscard]] Bucket full(std::uint64_t now_ms) const;
   Bucket& fill(std::uint32_t client, std::uint64_t now_ms);
 
   Settings settings_;

@@ -6,10 +6,10 @@
 
 namespace gatehouse::gateway {
 
-net::TlsResult<std::unique_ptr<net::TlsContext>> make_client_tls(const GatewayOptions& options,
-                                                                 std::shared_ptr<net::TlsTickets> tickets, bool may_be_over) {
-  const wire::Scheme scheme = wire::split_scheme(options.listen.substr(0, options.listen.find("://")));
-  if (!scheme.is_encrypted) return nullptr;
+namespace {
+
+net::TlsContext::Settings settings_for(const GatewayOptions& options, const wire::Scheme& scheme,
+                                       std::shared_ptr<net::TlsTickets> tickets, bool may_be_over) {
   net::TlsContext::Settings settings;
   for (std::size_t i = 0; i < options.tls_cert.size(); ++i)
     settings.certificates.push_back({options.tls_cert[i], options.tls_key[i]});
@@ -19,7 +19,25 @@ net::TlsResult<std::unique_ptr<net::TlsContext>> make_client_tls(const GatewayOp
   settings.handshake_timeout = options.handshake_timeout;
   settings.handshakes_per_s = static_cast<std::uint32_t>(options.max_tls_handshakes_per_second);
   settings.may_be_over = may_be_over;
-  return net::TlsContext::make(std::move(settings));
+  return settings;
+}
+
+wire::Scheme scheme_of(const GatewayOptions& options) {
+  return wire::split_scheme(options.listen.substr(0, options.listen.find("://")));
+}
+
+}  // namespace
+
+net::TlsResult<std::unique_ptr<net::TlsContext>> make_client_tls(const GatewayOptions& options,
+                                                                 std::shared_ptr<net::TlsTickets> tickets, bool may_be_over) {
+  const wire::Scheme scheme = scheme_of(options);
+  if (!scheme.is_encrypted) return nullptr;
+  return net::TlsContext::make(settings_for(options, scheme, std::move(tickets), may_be_over));
+}
+
+net::TlsResult<void> change_client_tls(net::TlsContext& context, const GatewayOptions& options) {
+  // Those that have run out were refused before it came to this; a process that starts again takes them.
+  return context.change(settings_for(options, scheme_of(options), context.settings().tickets, true));
 }
 
 }  // namespace gatehouse::gateway

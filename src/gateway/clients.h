@@ -46,6 +46,8 @@ class Clients {
         limits_(limits),
         settings_(settings) {}
 
+  /// For what is sent from now on. REQUIRES: the policy is the same as before.
+  void change(Settings settings) { settings_ = settings; }
   /// Told of clients with a heartbeat of their own that go. REQUIRES: before there is one.
   void set_heartbeat(Heartbeat& heartbeat) { heartbeat_ = &heartbeat; }
 

@@ -4,14 +4,21 @@
 
 namespace gatehouse::gateway {
 
+void Compression::change(Settings settings) {
+  if (settings.level != settings_.level) deflaters_ = {};
+  settings_ = settings;
+}
+
 wire::DeflateAnswer Compression::agree(ClientRecord& client, const wire::HttpHead& head) {
+  if (!settings_.offered) return {};
   wire::DeflateRules rules = settings_.rules;
   const auto reserve = [](const wire::DeflateAnswer& answer) {
     return (answer.server_keeps_context ? wire::Deflater::memory(answer.server_window_bits) : 0) +
            (answer.client_keeps_context ? wire::Inflater::memory(answer.client_window_bits) : 0);
   };
   wire::DeflateAnswer answer = wire::answer_deflate_offers(head, rules);
-  if (reserve(answer) > settings_.max_context_bytes - context_bytes_) {
+  // It may be less than what is reserved, after a change.
+  if (reserve(answer) > settings_.max_context_bytes - std::min(context_bytes_, settings_.max_context_bytes)) {
     ++counts_.without_context;
     rules.context_takeover = false;
     answer = wire::answer_deflate_offers(head, rules);

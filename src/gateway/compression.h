@@ -20,6 +20,7 @@ namespace gatehouse::gateway {
 class Compression {
  public:
   struct Settings {
+    bool offered = true;  // to clients that come; those that have agreed keep what they have
     int level = 1;
     std::size_t threshold_bytes = 256;  // messages below it are sent plain
     wire::DeflateRules rules;
@@ -29,6 +30,9 @@ class Compression {
   static constexpr std::uint64_t kIdleMs = 10'000;  // until what is shared is given back
 
   explicit Compression(Settings settings) : settings_(settings) {}
+
+  /// For clients that come and messages that are sent from now on.
+  void change(Settings settings);
 
   /// Answers a client's offers, and notes in its record what was agreed on.
   wire::DeflateAnswer agree(ClientRecord& client, const wire::HttpHead& head);

@@ -46,6 +46,9 @@ class EventForwarder {
 
   EventForwarder(net::Loop& loop, ClientTable& clients, WorkerTable& workers, EventRouter& router, Settings settings);
 
+  /// For events from now on. REQUIRES: addresses and ports are the same as before.
+  void change(Settings settings) { settings_ = settings; }
+
   struct Event {
     wire::Command command{};
     std::string_view body;                     // of on_websocket_connect: the client's request

@@ -26,6 +26,9 @@ class EventRouter {
   };
   EventRouter(net::Loop& loop, WorkerTable& workers, const Directory& directory, Settings settings);
 
+  /// For clients that are not bound yet.
+  void set_balancing(LoadBalancing balancing) { settings_.balancing = balancing; }
+
   /// The worker for an event of a client, which is counted as that worker's from now on. Null when there is no worker at all.
   WorkerLink* route(ClientRecord& record, const net::Address& peer, wire::Command command, std::string_view body) {
     const Among among = settings_.native_handshakes ? for_handshake(command) : Among::all;
@@ -50,7 +53,7 @@ class EventRouter {
   net::Loop& loop_;
   WorkerTable& workers_;
   const Directory& directory_;
-  const Settings settings_;
+  Settings settings_;
   // Kept between calls for their memory.
   std::vector<WorkerRef> refs_;
   std::vector<RoutedWorker> shown_;

@@ -33,21 +33,33 @@ std::uint64_t milliseconds(std::chrono::milliseconds duration) {
   return static_cast<std::uint64_t>(std::max<std::chrono::milliseconds::rep>(duration.count(), 0));
 }
 
-/// Null when it is off.
-std::unique_ptr<gateway::Compression> compression_for(const GatewayOptions& options) {
-  if (!options.deflate) return nullptr;
+gateway::Compression::Settings compression_settings_for(const GatewayOptions& options) {
   gateway::Compression::Settings settings;
+  settings.offered = options.deflate;
   settings.level = options.deflate_level;
   settings.threshold_bytes = options.deflate_threshold;
   settings.rules = {.context_takeover = options.deflate_context_takeover, .window_bits = options.deflate_window_bits};
   settings.max_message_bytes = options.max_package_size;
   settings.max_context_bytes = options.deflate_context_memory;
-  return std::make_unique<gateway::Compression>(settings);
+  return settings;
+}
+
+/// Null when it is off.
+std::unique_ptr<gateway::Compression> compression_for(const GatewayOptions& options) {
+  return options.deflate ? std::make_unique<gateway::Compression>(compression_settings_for(options)) : nullptr;
+}
+
+wire::WebSocketLimits websocket_limits_for(const GatewayOptions& options) {
+  return {.message = options.max_package_size, .fragments = static_cast<std::uint32_t>(options.max_fragments)};
 }
 
 /// Nobody is trusted when the list is wrong, which option_check has found before.
 net::AddressSet trusted_by(const GatewayOptions& options) {
   return net::AddressSet::parse(options.trusted_proxies).value_or(net::AddressSet());
+}
+
+gateway::Proxies::Settings proxies_for(const GatewayOptions& options) {
+  return {options.proxy_protocol, options.real_ip_header, trusted_by(options)};
 }
 
 gateway::Admission::Settings admission_for(const GatewayOptions& options) {
@@ -79,6 +91,38 @@ gateway::ClientPort::Settings client_settings_for(const GatewayOptions& options,
   return settings;
 }
 
+/// Without the addresses, which never change.
+gateway::EventForwarder::Settings forwarding_for(const GatewayOptions& options) {
+  gateway::EventForwarder::Settings settings;
+  settings.high_water_bytes = options.send_to_worker_buffer_size;
+  settings.held_bytes = options.no_worker_buffer_size;
+  settings.unfinished_bytes = options.unfinished_buffer_size;
+  settings.held_ms = milliseconds(options.no_worker_timeout);
+  return settings;
+}
+
+gateway::Clients::Settings sending_for(const GatewayOptions& options) {
+  return {options.send_to_client_buffer_size, options.send_buffer_policy};
+}
+
+gateway::Handshakes::Settings handshakes_for(const GatewayOptions& options) {
+  return {milliseconds(options.handshake_timeout), options.handshake_by_worker};
+}
+
+gateway::Heartbeat::Settings heartbeat_for(const GatewayOptions& options) {
+  return {milliseconds(options.ping_interval), options.ping_not_response_limit, options.ping_data};
+}
+
+gateway::InnerPort::Settings inner_settings_for(const GatewayOptions& options, net::TlsContext* tls) {
+  gateway::InnerPort::Settings settings;
+  settings.secret_keys = SecretKeys(options.secret_key);
+  settings.max_frame_bytes = std::max(kLeastInnerFrame, options.max_package_size + kSessionRoom);
+  settings.secret_ms = milliseconds(options.inner_connect_timeout);
+  settings.worker_silence_ms = milliseconds(options.worker_timeout);
+  settings.tls = tls;
+  return settings;
+}
+
 std::uint32_t lan_ip_number(const std::string& lan_ip) {
   const auto endpoint = net::Endpoint::resolve(lan_ip + ":0");
   return endpoint ? endpoint->to_address().ipv4() : 0;
@@ -93,6 +137,7 @@ class Gateway::State {
       : loop_(loop), options_(std::move(options)), tls_(tls), framing_(std::move(protocol), compression_for(options_)) {}
 
   void serve(net::Socket clients, net::Socket inner);
+  void configure(const GatewayOptions& options, const std::string& old_secret, std::uint64_t old_secret_ms);
   void stop(std::function<void()> stopped);
   void stop_gracefully(std::function<void()> stopped);
   [[nodiscard]] RoleStatus status() const;
@@ -106,15 +151,13 @@ class Gateway::State {
   GatewayOptions options_;
   const Tls tls_;
   gateway::ClientFraming framing_;
-  wire::WebSocketReader websockets_{
-      wire::WebSocketReader::Role::server,
-      {.message = options_.max_package_size, .fragments = static_cast<std::uint32_t>(options_.max_fragments)}};
+  wire::WebSocketReader websockets_{wire::WebSocketReader::Role::server, websocket_limits_for(options_)};
   gateway::ClientTable table_{std::random_device{}()};
   gateway::Directory directory_{table_};
   gateway::WorkerTable workers_;
   gateway::LimitLog limits_{loop_};
   gateway::Admission admission_{admission_for(options_)};
-  gateway::Proxies proxies_{{options_.proxy_protocol, options_.real_ip_header, trusted_by(options_)}};
+  gateway::Proxies proxies_{proxies_for(options_)};
   // Made when the ports are known.
   std::unique_ptr<gateway::EventRouter> router_;
   std::unique_ptr<gateway::EventForwarder> forwarder_;
@@ -131,13 +174,10 @@ class Gateway::State {
 };
 
 void Gateway::State::build(std::uint16_t port, std::uint16_t inner_port) {
-  const gateway::EventForwarder::Settings forwarding{.local_ip = lan_ip_number(options_.lan_ip),
-                                                     .local_port = inner_port,
-                                                     .gateway_port = port,
-                                                     .high_water_bytes = options_.send_to_worker_buffer_size,
-                                                     .held_bytes = options_.no_worker_buffer_size,
-                                                     .unfinished_bytes = options_.unfinished_buffer_size,
-                                                     .held_ms = milliseconds(options_.no_worker_timeout)};
+  gateway::EventForwarder::Settings forwarding = forwarding_for(options_);
+  forwarding.local_ip = lan_ip_number(options_.lan_ip);
+  forwarding.local_port = inner_port;
+  forwarding.gateway_port = port;
   router_ =
       std::make_unique<gateway::EventRouter>(loop_, workers_, directory_,
                                              gateway::EventRouter::Settings{.balancing = options_.select_load_balancing_mode,
@@ -146,28 +186,19 @@ void Gateway::State::build(std::uint16_t port, std::uint16_t inner_port) {
                                                                             .local_port = inner_port,
                                                                             .native_handshakes = options_.handshake_by_worker});
   forwarder_ = std::make_unique<gateway::EventForwarder>(loop_, table_, workers_, *router_, forwarding);
-  clients_ = std::make_unique<gateway::Clients>(
-      loop_, table_, directory_, workers_, *forwarder_, framing_, websockets_, limits_,
-      gateway::Clients::Settings{options_.send_to_client_buffer_size, options_.send_buffer_policy});
-  handshakes_ = std::make_unique<gateway::Handshakes>(
-      loop_, table_, *clients_, workers_, *forwarder_, limits_,
-      gateway::Handshakes::Settings{milliseconds(options_.handshake_timeout), options_.handshake_by_worker});
-  heartbeat_ = std::make_unique<gateway::Heartbeat>(
-      loop_, table_, *clients_,
-      gateway::Heartbeat::Settings{milliseconds(options_.ping_interval), options_.ping_not_response_limit, options_.ping_data});
+  clients_ = std::make_unique<gateway::Clients>(loop_, table_, directory_, workers_, *forwarder_, framing_, websockets_, limits_,
+                                                sending_for(options_));
+  handshakes_ =
+      std::make_unique<gateway::Handshakes>(loop_, table_, *clients_, workers_, *forwarder_, limits_, handshakes_for(options_));
+  heartbeat_ = std::make_unique<gateway::Heartbeat>(loop_, table_, *clients_, heartbeat_for(options_));
   clients_->set_heartbeat(*heartbeat_);
   commands_ = std::make_unique<gateway::Commands>(loop_, table_, directory_, *clients_, *heartbeat_, *handshakes_);
   questions_ = std::make_unique<gateway::Questions>(table_, directory_);
   client_port_ = std::make_unique<gateway::ClientPort>(
       gateway::ClientPort::Parts{loop_, table_, *clients_, *handshakes_, framing_, websockets_, admission_, proxies_, limits_},
       client_settings_for(options_, tls_.clients));
-  inner_port_ = std::make_unique<gateway::InnerPort>(
-      loop_, workers_, *forwarder_, *commands_, *questions_, limits_,
-      gateway::InnerPort::Settings{.secret_key = options_.secret_key,
-                                   .max_frame_bytes = std::max(kLeastInnerFrame, options_.max_package_size + kSessionRoom),
-                                   .secret_ms = milliseconds(options_.inner_connect_timeout),
-                                   .worker_silence_ms = milliseconds(options_.worker_timeout),
-                                   .tls = tls_.inner});
+  inner_port_ = std::make_unique<gateway::InnerPort>(loop_, workers_, *forwarder_, *commands_, *questions_, limits_,
+                                                     inner_settings_for(options_, tls_.inner));
 }
 
 void Gateway::State::serve(net::Socket clients, net::Socket inner) {
@@ -195,6 +226,28 @@ void Gateway::State::serve(net::Socket clients, net::Socket inner) {
   registering.tls = tls_.inner;
   registers_ = std::make_unique<link::RegisterLinks>(loop_, std::move(registering), [](const std::vector<std::string>&) {});
   registers_->start();
+}
+
+void Gateway::State::configure(const GatewayOptions& options, const std::string& old_secret, std::uint64_t old_secret_ms) {
+  options_ = options;
+  websockets_.set_limits(websocket_limits_for(options_));
+  admission_.change(admission_for(options_), client_port_->admitted());
+  proxies_.change(proxies_for(options_));
+  if (framing_.is_websocket()) framing_.set_compression(compression_settings_for(options_));
+  router_->set_balancing(options_.select_load_balancing_mode);
+  gateway::EventForwarder::Settings forwarding = forwarding_for(options_);
+  forwarding.local_ip = forwarder_->settings().local_ip;
+  forwarding.local_port = forwarder_->settings().local_port;
+  forwarding.gateway_port = forwarder_->settings().gateway_port;
+  forwarder_->change(forwarding);
+  clients_->change(sending_for(options_));
+  handshakes_->change(handshakes_for(options_));
+  heartbeat_->change(heartbeat_for(options_));
+  client_port_->change(client_settings_for(options_, tls_.clients));
+  gateway::InnerPort::Settings inner = inner_settings_for(options_, tls_.inner);
+  if (old_secret_ms != 0) inner.secret_keys.change(options_.secret_key, old_secret, loop_.now_ms() + old_secret_ms);
+  inner_port_->change(std::move(inner));
+  registers_->set_secret_key(options_.secret_key);
 }
 
 void Gateway::State::give_up_waiting() {
@@ -274,6 +327,10 @@ Gateway::Gateway(net::Loop& loop, const GatewayOptions& options, int /*index*/, 
 Gateway::~Gateway() = default;
 
 void Gateway::serve(net::Socket clients, net::Socket inner) { state_->serve(std::move(clients), std::move(inner)); }
+
+void Gateway::configure(const GatewayOptions& options, const std::string& old_secret, std::uint64_t old_secret_ms) {
+  state_->configure(options, old_secret, old_secret_ms);
+}
 
 void Gateway::stop(std::function<void()> stopped) { state_->stop(std::move(stopped)); }
 

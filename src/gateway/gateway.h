@@ -3,8 +3,10 @@
 #include <gatehouse/options.h>
 #include <gatehouse/protocol.h>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "base/role_status.h"
@@ -31,6 +33,9 @@ class Gateway {
 
   /// Serves clients and workers, and announces itself to the registers. REQUIRES: called once.
   void serve(net::Socket clients, net::Socket inner);
+  /// Goes on with other options, for what comes from now on; clients and links that are there stay. Those that take a restart are
+  /// to be as they were. `old_secret` is accepted for `old_secret_ms` beside the new one. REQUIRES: after serve().
+  void configure(const GatewayOptions& options, const std::string& old_secret, std::uint64_t old_secret_ms);
   /// Refuses new clients, says goodbye to those that are there (close code 1001), and calls `stopped` when what was queued has
   /// been written, or after 1 s.
   void stop(std::function<void()> stopped);

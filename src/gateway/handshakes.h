@@ -43,6 +43,8 @@ class Handshakes {
         limits_(limits),
         settings_(settings) {}
 
+  /// For handshakes that begin from now on.
+  void change(Settings settings) { settings_ = settings; }
   /// Its time begins.
   void begin(std::uint32_t client);
   /// Tells a worker and answers, or waits for what that worker says. `head` is that of the client's request, to its empty line.

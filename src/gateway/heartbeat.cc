@@ -18,7 +18,21 @@ void Heartbeat::start() {
   if (settings_.interval_ms == 0) return;
   const std::uint64_t tick = tick_ms(settings_.interval_ms);
   slices_ = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(tick / kSliceMs, 1, kMostSlices));
-  loop_.every(std::chrono::milliseconds(tick / slices_), [this] { visit_slice(); });
+  timer_ = loop_.every(std::chrono::milliseconds(tick / slices_), [this] { visit_slice(); });
+}
+
+void Heartbeat::change(Settings settings) {
+  const bool same_ticks =
+      settings.interval_ms == settings_.interval_ms && (settings.not_response_limit > 0) == (settings_.not_response_limit > 0);
+  settings_ = std::move(settings);
+  if (same_ticks) return;
+  loop_.cancel(timer_);
+  slice_ = 0;
+  // A silence that was counted in other ticks is not counted against anybody.
+  table_.for_each([](std::uint32_t, ClientRecord& record) {
+    if (!record.own_heartbeat) record.silent_ticks = -1;
+  });
+  start();
 }
 
 std::uint64_t Heartbeat::tick_ms(std::uint64_t interval_ms) const {

@@ -30,6 +30,8 @@ class Heartbeat {
   Heartbeat(net::Loop& loop, ClientTable& table, Clients& clients, Settings settings);
 
   void start();
+  /// Another one from now on. Clients with an interval of their own keep it.
+  void change(Settings settings);
 
   /// The client's own interval from now on; 0: none, nullopt: the gateway's again.
   void set_interval(std::uint32_t client, std::optional<std::uint64_t> interval_ms);
@@ -48,6 +50,7 @@ class Heartbeat {
   ClientTable& table_;
   Clients& clients_;
   Settings settings_;
+  net::TimerId timer_;
   std::uint32_t slices_ = 1;
   std::uint32_t slice_ = 0;
   tsl::robin_map<std::uint32_t, net::TimerId> own_;  // by connection id; an empty timer for no heartbeat

@@ -43,7 +43,7 @@ void InnerPort::on_open(net::Connection& connection) {
   }
   connection.tag = free_.back();
   free_.pop_back();
-  peers_[connection.tag] = Peer{.authenticated = settings_.secret_key.empty(),
+  peers_[connection.tag] = Peer{.authenticated = settings_.secret_keys.is_open(loop_.now_ms()),
                                 .connection = connection.id(),
                                 .since_ms = loop_.now_ms(),
                                 .worker = {},
@@ -126,7 +126,7 @@ bool InnerPort::connect(net::Connection& connection, const wire::GatewayFrame& f
   if (!wire::parse_connect_body(frame.body, body)) {
     return refuse(connection, "its connect is not the JSON that was expected (worker_key, secret_key)");
   }
-  if (!equal_constant_time(body.secret_key, settings_.secret_key)) {
+  if (!settings_.secret_keys.accepts(body.secret_key, loop_.now_ms())) {
     return refuse(connection, "wrong secret_key; set the same one in every role of the cluster");
   }
   peers_[connection.tag].authenticated = true;
@@ -266,7 +266,7 @@ void InnerPort::end_silent_workers() {
 }
 
 void InnerPort::end_strangers() {
-  if (settings_.secret_key.empty()) return;
+  if (settings_.secret_keys.is_open(loop_.now_ms())) return;
   for (const Peer& peer : peers_) {
     if (peer.authenticated || loop_.now_ms() - peer.since_ms < settings_.secret_ms) continue;
     net::Connection* connection = loop_.find(peer.connection);

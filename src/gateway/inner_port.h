@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/log_limit.h"
+#include "base/secret_keys.h"
 #include "gateway/client_table.h"
 #include "gateway/commands.h"
 #include "gateway/event_forwarder.h"
@@ -23,7 +24,7 @@ namespace gatehouse::gateway {
 class InnerPort : public net::ConnectionHandler {
  public:
   struct Settings {
-    std::string secret_key;
+    SecretKeys secret_keys{""};
     std::size_t max_frame_bytes = 16 * 1024 * 1024;
     std::uint64_t secret_ms = 10'000;          // to show the secret in, where there is one
     std::uint64_t worker_silence_ms = 60'000;  // of a worker that acknowledges, until it is given up; 0: never
@@ -32,6 +33,9 @@ class InnerPort : public net::ConnectionHandler {
 
   InnerPort(net::Loop& loop, WorkerTable& workers, EventForwarder& forwarder, Commands& commands, Questions& questions,
             LimitLog& limits, Settings settings);
+
+  /// For peers that connect from now on, and frames that come from now on.
+  void change(Settings settings) { settings_ = std::move(settings); }
 
   void on_open(net::Connection& connection) override;
   std::size_t on_data(net::Connection& connection, std::span<char> bytes, std::size_t seen) override;

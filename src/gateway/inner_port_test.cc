@@ -167,7 +167,7 @@ TEST(InnerPort, WhoDoesNotShowTheSecretInTimeIsEnded) {
   for (const bool secret : {true, false}) {
     Parts parts;
     InnerPort port(parts.loop, parts.workers, parts.forwarder, parts.commands, parts.questions, parts.limits,
-                   {.secret_key = secret ? "s" : "", .secret_ms = 300});
+                   {.secret_keys = SecretKeys(secret ? "s" : ""), .secret_ms = 300});
     net::Socket socket = net::listen_tcp(*net::Endpoint::parse_numeric("127.0.0.1:0")).value();
     const auto endpoint = *net::Endpoint::parse_numeric(net::local_address(socket.fd()).to_string());
     parts.loop.listen(std::move(socket), port);

@@ -18,6 +18,9 @@ class Proxies {
   };
   explicit Proxies(Settings settings) : settings_(std::move(settings)) {}
 
+  /// For connections and requests from now on.
+  void change(Settings settings) { settings_ = std::move(settings); }
+
   /// Whether a connection of `peer` begins with a PROXY header.
   [[nodiscard]] bool send_header(const net::Address& peer) const {
     return settings_.proxy_protocol && settings_.trusted.contains(peer);

@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "net/loop.h"
@@ -31,6 +32,9 @@ class RegisterLinks {
   RegisterLinks(const RegisterLinks&) = delete;
   RegisterLinks& operator=(const RegisterLinks&) = delete;
   ~RegisterLinks();
+
+  /// Shown to registers that are dialled from now on; connections that are there stay.
+  void set_secret_key(std::string secret_key) { settings_.secret_key = std::move(secret_key); }
 
   void start();
   /// Closes all and dials no more.

@@ -92,6 +92,8 @@ class Connection {
   /// False once closing has begun: what is sent then is dropped and counted.
   [[nodiscard]] bool is_open() const { return state_ == State::open; }
 
+  [[nodiscard]] bool belongs_to(const ConnectionHandler& handler) const { return handler_ == &handler; }
+
   /// The handler's own number for this connection, such as an index into its table.
   std::uint32_t tag = 0;
 

@@ -142,6 +142,15 @@ std::string TlsContext::fingerprint() const {
   return out;
 }
 
+TlsResult<void> TlsContext::change(Settings settings) {
+  auto generation = TlsGeneration::read(settings);
+  if (!generation) return tl::unexpected(generation.error());
+  settings_ = std::move(settings);
+  generation_ = std::move(*generation);
+  read_ = seen_ = fingerprint();
+  return {};
+}
+
 void TlsContext::reload(const Log& log) {
   read_ = seen_ = fingerprint();
   // A certificate that is over is no better than the one that is there.

@@ -52,6 +52,8 @@ class TlsContext {
   [[nodiscard]] const Settings& settings() const { return settings_; }
   [[nodiscard]] const std::shared_ptr<const TlsGeneration>& generation() const { return generation_; }
 
+  /// Has other settings from now on, for handshakes that begin later. When something is wrong with them nothing changes.
+  TlsResult<void> change(Settings settings);
   /// Reads the files again. When something is wrong with them, what was stays, and the log says why.
   void reload(const Log& log);
   /// The same when they have changed since they were read last, and have stood still since the last call, for they are written

@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "base/log_limit.h"
+#include "base/secret_keys.h"
 #include "link/retire.h"
 #include "wire/http_head.h"
 #include "wire/register_line.h"
@@ -36,7 +37,11 @@ bool is_printable(std::string_view text) {
 class Register::Peers final : public net::ConnectionHandler {
  public:
   Peers(net::Loop& loop, std::string secret_key, net::TlsContext* tls)
-      : loop_(loop), secret_key_(std::move(secret_key)), tls_(tls) {}
+      : loop_(loop), secret_keys_(std::move(secret_key)), tls_(tls) {}
+
+  void change_secret(std::string secret_key, std::string old, std::uint64_t old_ms) {
+    secret_keys_.change(std::move(secret_key), std::move(old), old_ms == 0 ? 0 : loop_.now_ms() + old_ms);
+  }
 
   void serve(net::Socket listener) {
     listening_ = "text://" + net::local_address(listener.fd()).to_string();
@@ -176,7 +181,7 @@ class Register::Peers final : public net::ConnectionHandler {
   }
 
   bool shows_key(net::Connection& connection, const Peer& peer, const wire::RegisterLine& line) {
-    if (!equal_constant_time(line.secret_key, secret_key_)) {
+    if (!secret_keys_.accepts(line.secret_key, loop_.now_ms())) {
       complain(connection, "showed a wrong secret_key");
       connection.close();
       return false;
@@ -259,7 +264,7 @@ class Register::Peers final : public net::ConnectionHandler {
   }
 
   net::Loop& loop_;
-  const std::string secret_key_;
+  SecretKeys secret_keys_;
   net::TlsContext* const tls_;
   LogLimit complaints_{kComplaintsPerSecond};
   std::uint64_t refused_ = 0;
@@ -284,6 +289,10 @@ Register::~Register() {
 }
 
 void Register::serve(net::Socket listener) { peers_->serve(std::move(listener)); }
+
+void Register::change_secret(std::string secret_key, std::string old, std::uint64_t old_ms) {
+  peers_->change_secret(std::move(secret_key), std::move(old), old_ms);
+}
 
 void Register::stop() { peers_->stop(); }
 

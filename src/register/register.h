@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -22,6 +23,8 @@ class Register {
   /// Serves on a listening socket. REQUIRES: called once.
   void serve(net::Socket listener);
   void stop();
+  /// For peers that come from now on; those that are there stay. The one of before, `old`, is accepted for `old_ms` longer.
+  void change_secret(std::string secret_key, std::string old, std::uint64_t old_ms);
   [[nodiscard]] RoleStatus status() const;
   [[nodiscard]] MessageCounts message_counts() const;
 

@@ -78,7 +78,11 @@ class WebSocketReader {
  public:
   enum class Role { server, client };
   /// A message is never longer than 3 GiB, whatever the limit: WebSocketState counts in 32 bits.
-  WebSocketReader(Role role, WebSocketLimits limits) : role_(role), limits_(limits) {
+  WebSocketReader(Role role, WebSocketLimits limits) : role_(role) { set_limits(limits); }
+
+  /// For what is read from now on.
+  void set_limits(WebSocketLimits limits) {
+    limits_ = limits;
     limits_.message = std::min(limits_.message, std::size_t{3} << 30);
   }
 
