@@ -37,14 +37,6 @@ gatehouse::Result<ConfigFile> load(gatehouse::Application& app, const std::strin
   return read(app, path).and_then([&path](const std::string& text) { return ConfigFile::parse(text, path); });
 }
 
-int check(gatehouse::Application& app, const std::string& path) {
-  const auto file = load(app, path);
-  if (!file) return complain(file.error().message);
-  if (const auto unknown = file->find_unknown_user()) return complain(*unknown);
-  std::fputs((path + " is fine: " + file->summary() + "\n").c_str(), stdout);
-  return 0;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -53,10 +45,11 @@ int main(int argc, char** argv) {
   gatehouse::Application app("gatehouse");
   std::string path = "gatehouse.toml";
   app.option("-c,--config", path, "The configuration file");
-  app.command("check", "Say whether the configuration file is fine, and what is wrong with it", [&] { return check(app, path); });
   app.command("call", "Command or ask a running cluster; \"gatehouse call --help\" lists the calls",
               [] { return complain("gatehouse: call stands before its options, as in \"gatehouse call client_count --json\""); });
+  std::string chosen;
   app.before_command([&](const std::string& command) {
+    chosen = command;
     const auto text = read(app, path);
     if (!text && text.error().os_error == ENOENT) return;
     const auto instance = text.and_then([&path](const std::string& whole) { return ConfigFile::parse_instance(whole, path); });
@@ -69,6 +62,9 @@ int main(int argc, char** argv) {
 
   const auto file = load(app, path);
   if (!file) return complain(file.error().message);
+  if (chosen == "check") {
+    if (const auto unknown = file->find_unknown_user()) return complain(*unknown);
+  }
   for (const auto& options : file->program().registers) app.add(options);
   for (const auto& options : file->program().gateways) app.add(options);
   return app.run(argc, argv);

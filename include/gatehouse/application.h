@@ -15,7 +15,7 @@ namespace gatehouse {
 class ApplicationState;
 
 /// A program made of roles: `app.add(...)` what it consists of, then `return app.run(argc, argv);` gives it the commands
-/// start, stop, restart, reload, status and connections.
+/// start, stop, restart, reload, check, status and connections.
 ///
 /// `start` runs a master, which executes this same program once per process of each role. So main() runs in every process:
 /// keep it to describing the program, and do the work in Events, which are made only in the worker processes.
@@ -37,8 +37,8 @@ class Application {
   /// May be given several times.
   void option(const std::string& name, std::vector<std::string>& variable, const std::string& help);
 
-  /// A command of your own beside start, stop, restart, reload, status and connections; `run` gives the exit status. Carried out
-  /// by parse().
+  /// A command of your own beside start, stop, restart, reload, check, status and connections; `run` gives the exit status.
+  /// Carried out by parse().
   void command(const std::string& name, const std::string& help, std::function<int()> run);
 
   /// Reads the command line. Only needed when options of your own decide what is added; run() does it otherwise. Gives the exit

@@ -107,7 +107,7 @@ struct GatewayOptions {
   LoadBalancing select_load_balancing_mode = LoadBalancing::least_connections;
   Router router = {};
 
-  /// The longest message taken from a client, in bytes.
+  /// The longest message taken from a client, in bytes; 33,488,896 (32 MB less 64 KB) at most, for no worker takes more.
   std::size_t max_package_size = 1024 * 1024;
   /// The most frames that one WebSocket message may come in; a client that sends more is closed with 1008.
   int max_fragments = 1024;

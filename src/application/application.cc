@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <stdexcept>
 
+#include "application/check_command.h"
 #include "application/child_runner.h"
 #include "application/command_line.h"
 #include "application/configuration_texts.h"
@@ -17,6 +18,7 @@
 #include "application/instance_commands.h"
 #include "application/instance_settings.h"
 #include "application/option_check.h"
+#include "application/option_table.h"
 #include "application/program.h"
 #include "application/settings.h"
 #include "application/start_command.h"
@@ -84,6 +86,11 @@ std::optional<int> ApplicationState::parse(int argc, char** argv) {
   if (child() && argc > 0) prctl(PR_SET_NAME, std::filesystem::path(argv[0]).filename().c_str());
   if (const auto status = command_line.parse(argc, argv)) return status;
   settings.graceful_timeout_given = command_line.was_given("--graceful-timeout");
+  for (const auto& row : instance_options()) {
+    std::string option = "--" + std::string(row.name);
+    std::replace(option.begin(), option.end(), '_', '-');
+    if (command_line.was_given(option)) settings.given.emplace_back(row.name);
+  }
   if (before_command) before_command(command_line.chosen());
   if (const auto problem = describe_problem(settings)) return complain(program.name, *problem);
   const bool plain = settings.instance.find('/') == std::string::npos && !settings.instance.empty();
@@ -99,7 +106,11 @@ std::optional<int> ApplicationState::parse(int argc, char** argv) {
 }
 
 int ApplicationState::run(const std::vector<std::string>& arguments) {
-  if (child()) return run_child(program, settings, *child());
+  if (child() && child()->kind == master::ChildEnvironment::kDescribe) {
+    return describe_to(child()->control_fd, program, settings, configuration.texts());
+  }
+  if (child()) return run_child(program, settings, *child(), configuration.settings());
+  if (command_line.chosen() == "check") return check_program(program, settings, configuration.texts());
   return command_line.chosen() == "restart" ? restart(arguments) : start(arguments);
 }
 

@@ -10,6 +10,7 @@
 
 #include "application/activity_meter.h"
 #include "application/heap_settings.h"
+#include "application/live_settings.h"
 #include "application/option_problem.h"
 #include "application/process_runner.h"
 #include "application/role_process.h"
@@ -46,8 +47,8 @@ int refuse_to_be(const master::ChildEnvironment& child, const Log& log, const st
 // How often the files of certificates are looked at.
 constexpr std::chrono::seconds kLookPeriod{1};
 
-int run_role(const Program& program, const Settings& settings, const master::ChildEnvironment& child, const Log& log,
-             const std::shared_ptr<net::TlsTickets>& tickets) {
+int run_role(const Program& program, Settings settings, const master::ChildEnvironment& child, const Log& log,
+             const std::shared_ptr<net::TlsTickets>& tickets, const std::optional<LiveSettings>& live) {
   keep_freed_memory();
   BlackBox box(child.black_box_fd);
   box.answer_signals();
@@ -60,6 +61,7 @@ int run_role(const Program& program, const Settings& settings, const master::Chi
                                     child.kind, child.name, child.listen_fds.size()));
   }
   role->record_in(box);
+  if (live) (void)role->configure(*live);
   ActivityMeter meter(loop, [&role] { return role->message_counts(); });
   int exit_status = 0;
   enum class Stage { running, leaving, stopping } stage = Stage::running;
@@ -95,6 +97,9 @@ int run_role(const Program& program, const Settings& settings, const master::Chi
         loop.after(settings.stop_timeout(), [] { _exit(1); });
         stop();
       });
+  control.answer("configure", [&](const nlohmann::json& message) -> nlohmann::ordered_json {
+    return take_over(message, settings, loop.log(), [&role](const LiveSettings& wanted) { return role->configure(wanted); });
+  });
   control.on_serve([&] { role->serve([&control] { control.announce_serving(); }); });
   loop.post([&] {
     const RoleProcess::Callbacks callbacks{.failed =
@@ -113,7 +118,14 @@ int run_role(const Program& program, const Settings& settings, const master::Chi
 
 }  // namespace
 
-int run_child(const Program& program, const Settings& settings, master::ChildEnvironment child) {
+int run_child(const Program& described, const Settings& given, master::ChildEnvironment child, const std::string& live_settings) {
+  Program program = described;
+  Settings settings = given;
+  std::optional<LiveSettings> live;
+  if (!live_settings.empty()) {
+    live = LiveSettings::from_json(nlohmann::ordered_json::parse(live_settings));
+    live->apply_to(settings);
+  }
   const Log log = make_log(settings, fmt::format("{} {}:{}", child.kind, child.name, child.index));
   const std::shared_ptr<net::TlsTickets> tickets = take_tickets();  // by all: others must not find them in the environment
   const std::optional<int> number = number_of(program, child);
@@ -122,12 +134,15 @@ int run_child(const Program& program, const Settings& settings, master::ChildEnv
                         fmt::format("this program has no {} of the name \"{}\" any more; restart it", child.kind, child.name));
   }
   child.number = *number;
+  for (const RoleKind kind : {RoleKind::register_server, RoleKind::gateway}) {
+    if (live && child.kind == to_string(kind)) live->apply_to(program, kind, static_cast<std::size_t>(*number));
+  }
   if (child.kind == to_string(RoleKind::process)) {
     BlackBox box(child.black_box_fd);
     box.answer_signals();
     return run_process(program.processes[static_cast<std::size_t>(child.number)], child.control_fd, settings, log);
   }
-  return run_role(program, settings, child, log, tickets);
+  return run_role(program, settings, child, log, tickets, live);
 }
 
 }  // namespace gatehouse

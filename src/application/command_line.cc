@@ -74,8 +74,11 @@ CommandLine::CommandLine(const std::string& program, Settings& settings)
   CLI::App& stop = add_command(*app_, "stop", "Stop the running instance, in order");
   stop.add_flag("-g,--graceful", settings.graceful, "Refuse new clients, and wait until those that are there have gone");
   CLI::App& reload =
-      add_command(*app_, "reload", "Replace the workers by such of the program file as it is now; no client notices");
+      add_command(*app_, "reload", "Take over the configuration and the program file as they are now; no client notices");
   reload.add_flag("-g,--graceful", settings.graceful, "Wait for the old workers for as long as their handlers take");
+  CLI::App& check = add_command(*app_, "check", "Say whether the configuration is fine, and what is wrong with it");
+  check.add_flag("--against-running", settings.against_running,
+                 "Also what reload would take over of it, and what takes a restart");
   CLI::App& restart = add_command(*app_, "restart", "Stop the running instance, if any, and start");
   restart.add_flag("-d,--daemon", settings.daemon, "In the background; returns when all processes are ready");
   restart.add_flag("-g,--graceful", settings.graceful, "Before it is stopped, wait until its clients have gone");
@@ -120,6 +123,8 @@ template void CommandLine::option(const std::string&, std::vector<std::string>&,
 
 void CommandLine::command(const std::string& name, const std::string& help, std::function<int()> run) {
   try {
+    // The only one of ours that a program may have in another way.
+    if (name == "check") app_->remove_subcommand(app_->get_subcommand(name));
     add_command(*app_, name, help);
   } catch (const CLI::Error& error) {
     throw std::invalid_argument(fmt::format("Application::command(\"{}\"): {}", name, error.what()));

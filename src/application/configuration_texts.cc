@@ -43,7 +43,13 @@ void ConfigurationTexts::inherit(int fd) {
   const net::Socket inherited(fd);
   auto read = master::read_configuration(inherited.fd());
   if (!read) throw std::runtime_error(read.error().message);
-  for (master::ConfigurationText& each : *read) texts_.push_back(std::move(each));
+  for (master::ConfigurationText& each : *read) {
+    if (each.path.empty()) {
+      settings_ = std::move(each.text);
+    } else {
+      texts_.push_back(std::move(each));
+    }
+  }
 }
 
 const std::string& ConfigurationTexts::read(const std::string& path) {

@@ -16,11 +16,14 @@ class ConfigurationTexts {
   void inherit(int fd);
   /// Throws as Application::read_configuration(). The reference stays valid.
   const std::string& read(const std::string& path);
+  /// What the master has taken over since this process's configuration was read (LiveSettings), in a child; empty for nothing.
+  [[nodiscard]] const std::string& settings() const { return settings_; }
   /// Those that have been read so far.
   [[nodiscard]] std::vector<master::ConfigurationText> texts() const { return {texts_.begin(), texts_.end()}; }
 
  private:
   std::deque<master::ConfigurationText> texts_;
+  std::string settings_;
 };
 
 }  // namespace gatehouse

@@ -34,11 +34,13 @@ TEST_F(ConfigurationTextsTest, AFileIsReadOnce) {
 
 TEST_F(ConfigurationTextsTest, AChildReadsWhatItsMasterRead) {
   const std::string path = write("g.toml", "now");
-  auto inherited = master::write_configuration({{path, "then"}});
+  auto inherited = master::write_configuration({{path, "then"}, {"", "settings"}});
   ASSERT_TRUE(inherited);
   ConfigurationTexts texts;
   texts.inherit(inherited->release());
   EXPECT_EQ(texts.read(path), "then");
+  EXPECT_EQ(texts.settings(), "settings");
+  EXPECT_EQ(texts.texts().size(), 1U);
   const std::string other = write("other", "more");
   EXPECT_EQ(texts.read(other), "more") << "one that the master did not know of";
 }

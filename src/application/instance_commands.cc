@@ -55,15 +55,25 @@ int reload_instance(const Settings& settings) {
                                          static_cast<int>(std::min<milliseconds::rep>(timeout.count(), 86'400'000)));
   if (!answer) return complain(fmt::format("{} is running, but cannot be asked: {}", settings.instance, answer.error().message));
   if (const std::string error = answer->value("error", ""); !error.empty()) {
-    return complain(fmt::format("{} has not been reloaded: {}; its workers are as they were", settings.instance, error));
+    return complain(fmt::format("{} has not been reloaded, and everything is as it was: {}", settings.instance, error));
   }
   const auto count = [&answer](const char* key) { return answer->value(key, std::uint64_t{0}); };
-  std::string text = count("replaced") == 0
-                         ? fmt::format("{} has no workers to reload", settings.instance)
-                         : fmt::format("{} has been reloaded: {} workers replaced", settings.instance, count("replaced"));
+  std::string text = fmt::format("{} has been reloaded: {} workers replaced", settings.instance, count("replaced"));
+  if (count("added") > 0) text += fmt::format(", {} processes added", count("added"));
   if (count("leaving") > 0) text += fmt::format(", {} old ones are still finishing", count("leaving"));
   if (count("cut_short") > 0) text += fmt::format(", {} old ones were not done in time", count("cut_short"));
-  if (!settings.quiet) std::fputs((text + "\n").c_str(), stdout);
+  text += "\n";
+  std::string wrong;
+  for (const auto& change : answer->value("changes", nlohmann::ordered_json::array())) {
+    const bool later = change.value("effect", "") == "restart";
+    (later ? wrong : text) +=
+        fmt::format("{}: {}\n", later ? "not taken over, since it takes a restart" : "taken over", change.value("what", ""));
+  }
+  for (const auto& who : answer->value("silent", std::vector<std::string>())) {
+    wrong += fmt::format("{} has not answered yet; it takes the settings over when it does\n", who);
+  }
+  if (!settings.quiet) std::fputs(text.c_str(), stdout);
+  std::fputs(wrong.c_str(), stderr);
   return 0;
 }
 

@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "application/live_settings.h"
 #include "master/child_control.h"
 #include "net/loop.h"
 
@@ -45,8 +46,7 @@ class StopCallbacks {
 };
 
 /// The second thread.
-void serve_control(net::Loop& loop, const ProcessOptions& options, int control_fd, const Settings& settings,
-                   StopCallbacks& stop) {
+void serve_control(net::Loop& loop, const ProcessOptions& options, int control_fd, Settings settings, StopCallbacks& stop) {
   const auto call_all = [&] {
     try {
       stop.call_all();
@@ -63,6 +63,9 @@ void serve_control(net::Loop& loop, const ProcessOptions& options, int control_f
         loop.after(settings.stop_timeout(), [] { _exit(1); });
         call_all();
       });
+  control.answer("configure", [&](const nlohmann::json& message) {
+    return take_over(message, settings, loop.log(), [](const LiveSettings&) { return std::string(); });
+  });
   control.announce_ready();
   loop.run();
 }

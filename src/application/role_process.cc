@@ -5,7 +5,9 @@
 
 #include "application/listen_plan.h"
 #include "application/option_problem.h"
+#include "application/option_table.h"
 #include "application/role_tls.h"
+#include "gateway/client_tls.h"
 #include "gateway/gateway.h"
 #include "register/register.h"
 #include "wire/stream_protocols.h"
@@ -31,6 +33,11 @@ class RegisterProcess : public RoleProcess {
         listening_(options.listen),
         listener_(std::move(listener)),
         register_(loop, options.secret_key, tls_.inner.get()) {}
+
+  [[nodiscard]] std::string configure(const LiveSettings& live) override {
+    register_.change_secret(live.options.value("secret_key", ""), live.old_secret, live.old_secret_ms());
+    return {};
+  }
 
   void start(Callbacks callbacks) override {
     if (!has_tls(tls_, loop_, callbacks)) return;
@@ -81,7 +88,20 @@ class GatewayProcess : public RoleProcess {
     options_.lan_ip = *ip;
     gateway_.emplace(loop_, options_, index_, std::move(protocol_), Gateway::Tls{tls_.clients.get(), tls_.inner.get()});
     gateway_->serve(std::move(clients_), std::move(inner_));
+    if (live_) hand_on(*live_);
     callbacks.ready();
+  }
+  [[nodiscard]] std::string configure(const LiveSettings& live) override {
+    GatewayOptions next = options_;
+    from_json(live.options, next, gateway_options());
+    if (tls_.clients) {
+      const auto changed = gateway::change_client_tls(*tls_.clients, next);
+      if (!changed) return std::string(client_option(changed.error())) + ": " + changed.error().message;
+    }
+    options_ = std::move(next);
+    live_ = live;
+    if (gateway_) hand_on(live);
+    return {};
   }
   void stop(std::function<void()> stopped) override {
     if (!gateway_) return stopped();
@@ -100,6 +120,8 @@ class GatewayProcess : public RoleProcess {
   [[nodiscard]] std::vector<net::TlsContext*> tls_contexts() const override { return tls_.all(); }
 
  private:
+  void hand_on(const LiveSettings& live) { gateway_->configure(options_, live.old_secret, live.old_secret_ms()); }
+
   net::Loop& loop_;
   GatewayOptions options_;
   RoleTls tls_;
@@ -108,6 +130,7 @@ class GatewayProcess : public RoleProcess {
   net::Socket clients_;
   net::Socket inner_;
   std::optional<Gateway> gateway_;
+  std::optional<LiveSettings> live_;  // taken over since the configuration was read
 };
 
 class WorkerProcess : public RoleProcess {

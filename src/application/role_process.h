@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "application/live_settings.h"
 #include "application/program.h"
 #include "base/black_box.h"
 #include "base/role_status.h"
@@ -34,6 +35,9 @@ class RoleProcess {
   /// The same in two steps, for one that is to replace another: first everything that can fail, then, with serve(), the rest.
   virtual void prepare(Callbacks callbacks) { start(std::move(callbacks)); }
   virtual void serve(std::function<void()> serving) { serving(); }
+  /// Takes over settings, for what comes from now on; says what is wrong with them, and then nothing has changed. May be called
+  /// before start().
+  [[nodiscard]] virtual std::string configure(const LiveSettings& /*live*/) { return {}; }
   /// From now on user code is noted in `box`, which outlives this. To be called before start().
   virtual void record_in(BlackBox& /*box*/) {}
   /// What its connections are encrypted with; their files are to be watched.

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <csignal>
 #include <string>
+#include <vector>
 
 #include "base/connection_row.h"
 #include "base/log.h"
@@ -25,11 +26,13 @@ struct Settings {
   double graceful_timeout_seconds = 60;  // of `stop -g`, for clients to go
   double reload_timeout_seconds = 30;    // of `reload`, for the old workers to finish
   bool graceful_timeout_given = false;   // on this command line
+  std::vector<std::string> given = {};   // of InstanceOptions, those that the command line has
   bool graceful = false;                 // -g
   bool daemon = false;
   bool quiet = false;  // nothing on standard output
   bool json = false;
-  double live_seconds = 0;  // of `status`: between one and the next; 0 for one only
+  bool against_running = false;  // of `check`
+  double live_seconds = 0;       // of `status`: between one and the next; 0 for one only
   ConnectionFilter filter = {};
 
   [[nodiscard]] std::string pid_path() const { return pid_file.empty() ? run_dir + "/" + instance + ".pid" : pid_file; }
@@ -50,6 +53,9 @@ struct Settings {
 /// The log of one process, as these settings want it. A daemon's is its standard error, which daemonize() has made the log file.
 /// Throws std::runtime_error when the log file cannot be opened.
 Log make_log(const Settings& settings, const std::string& process);
+
+/// Gives the log the level and format of these settings, also all copies of it.
+void set_log(const Settings& settings, Log log);
 
 /// Goes on in the file that now has the log's name: for whoever has moved the old one away. In a daemon standard output and error
 /// follow. A file that cannot be opened is logged, into the old one.

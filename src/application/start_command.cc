@@ -4,16 +4,21 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
+#include <functional>
+#include <memory>
 #include <optional>
 
 #include "application/descriptor_limit.h"
 #include "application/listen_plan.h"
 #include "application/option_check.h"
 #include "application/process_specs.h"
+#include "application/program_description.h"
+#include "application/running_configuration.h"
 #include "application/ticket_seed.h"
 #include "master/control_socket.h"
 #include "master/daemon.h"
@@ -75,6 +80,7 @@ class Instance {
            const std::vector<std::string>& arguments, std::shared_ptr<const master::ProgramImage> image,
            master::ServiceNotifier notifier)
       : settings_(settings),
+        configuration_(describe(program, settings, image->configuration())),
         prepared_(prepared),
         identity_(prepared.identity),
         report_(std::move(report)),
@@ -124,7 +130,7 @@ class Instance {
     // As upstream's: reload, and the same two with patience.
     loop_.on_signal(SIGQUIT, [this] { stop_gracefully(); });
     for (const int signal : {SIGUSR1, SIGUSR2}) {
-      loop_.on_signal(signal, [this, signal] { reload(signal == SIGUSR2, [](const nlohmann::ordered_json&) {}); });
+      loop_.on_signal(signal, [this, signal] { reload(signal == SIGUSR2, [](const Json&) {}); });
     }
     struct sigaction hangup{};
     if (sigaction(SIGHUP, nullptr, &hangup) == 0 && hangup.sa_handler != SIG_IGN) loop_.on_signal(SIGHUP, [this] { stop(); });
@@ -164,16 +170,119 @@ class Instance {
     master_.stop_gracefully(settings_.graceful_timeout());
   }
 
+  using Json = nlohmann::ordered_json;
+
   void reload(bool gracefully, master::ControlSocket::Answer answer) {
     notifier_.reloading();
-    // Those that are not replaced read their certificates again.
-    master_.signal_all(kReopenLogSignal);
-    master_.reload(gracefully, [this, answer = std::move(answer)](const master::ReloadOutcome& outcome) {
-      notifier_.ready(getpid(), fmt::format("{} processes{}", master_.processes().size(),
-                                            outcome.failure.empty() ? "" : "; the last reload failed: " + outcome.failure));
-      if (!outcome.failure.empty()) return answer({{"error", outcome.failure}});
-      answer({{"replaced", outcome.replaced}, {"leaving", outcome.leaving}, {"cut_short", outcome.cut_short}});
+    const auto refuse = [this, answer](const std::string& why) {
+      loop_.log().error("the reload failed, and everything stays as it was: {}", why);
+      notifier_.ready(getpid(), fmt::format("{} processes; the last reload failed: {}", processes(), why));
+      answer({{"error", why}});
+    };
+    if (const std::string why = master_.cannot_reload(); !why.empty()) return refuse(why);
+    master_.describe([this, gracefully, answer, refuse](Result<master::Described> described) {
+      if (!described) return refuse(described.error().message);
+      try {
+        take_over(*described, gracefully, answer, refuse);
+      } catch (const Json::exception& error) {
+        refuse(std::string("what the program says of itself is not understood: ") + error.what());
+      }
     });
+  }
+
+  void take_over(const master::Described& described, bool gracefully, const master::ControlSocket::Answer& answer,
+                 const std::function<void(const std::string& why)>& refuse) {
+    const auto step =
+        std::make_shared<const RunningConfiguration::Step>(configuration_.prepare(Json::parse(described.description)));
+    const std::size_t planned = prepared_.plan.size();
+    const Program effective = to_program(step->plan.effective);
+    if (const auto problem = open_more(effective)) return refuse(to_line(*problem, effective));
+    master::Master::ReloadRequest request{.gracefully = gracefully,
+                                          .image = described.image,
+                                          .specs = make_process_specs(effective, prepared_.plan, prepared_.sockets)};
+    for (master::ProcessSpec& spec : request.specs) spec.settings = step->settings.at(spec.role + ":" + spec.name);
+    Settings next = settings_;
+    from_json(step->plan.effective["instance"], next, instance_options());
+    request.stop_timeout = next.stop_timeout();
+    request.on_decided = [this, step, next] {
+      configuration_.commit(*step);
+      settings_ = next;
+      set_log(settings_, loop_.log());
+      // Certificates are read again by all.
+      master_.signal_all(kReopenLogSignal);
+      log_changes(step->plan.changes);
+    };
+    master_.reload(std::move(request), [this, step, planned, answer, refuse](const master::ReloadOutcome& outcome) {
+      if (!outcome.failure.empty()) {
+        close_more(planned);
+        return refuse(outcome.failure);
+      }
+      notifier_.ready(getpid(), fmt::format("{} processes", processes()));
+      Json changes = Json::array();
+      for (const DescriptionChange& change : step->plan.changes) changes.push_back(to_json(change));
+      answer({{"replaced", outcome.replaced},
+              {"leaving", outcome.leaving},
+              {"cut_short", outcome.cut_short},
+              {"added", outcome.added},
+              {"silent", outcome.silent},
+              {"changes", std::move(changes)}});
+    });
+  }
+
+  /// Opens the sockets that `effective` needs and that are not there yet, or none of them.
+  std::optional<OptionProblem> open_more(const Program& effective) {
+    const auto plan = plan_listeners(effective);
+    if (!plan) return plan.error();
+    std::vector<PlannedListener> missing;
+    for (const PlannedListener& wanted : *plan) {
+      const bool is_there = std::any_of(prepared_.plan.begin(), prepared_.plan.end(), [&](const PlannedListener& each) {
+        return each.kind == wanted.kind && each.number == wanted.number && each.index == wanted.index;
+      });
+      if (!is_there) missing.push_back(wanted);
+    }
+    auto sockets = open_listeners(missing);
+    if (!sockets) return sockets.error();
+    prepared_.plan.insert(prepared_.plan.end(), missing.begin(), missing.end());
+    for (net::Socket& socket : *sockets) prepared_.sockets.push_back(std::move(socket));
+    return std::nullopt;
+  }
+
+  /// Those behind the first `planned` ones.
+  void close_more(std::size_t planned) {
+    prepared_.plan.erase(prepared_.plan.begin() + static_cast<std::ptrdiff_t>(planned), prepared_.plan.end());
+    prepared_.sockets.resize(planned);
+  }
+
+  void log_changes(const std::vector<DescriptionChange>& changes) {
+    for (const DescriptionChange& change : changes) {
+      if (change.effect == TakesEffect::restart) {
+        loop_.log().warning("not taken over, since it takes a restart: {}", change.what);
+      } else {
+        loop_.log().info("taken over: {}", change.what);
+      }
+    }
+  }
+
+  static Json to_json(const DescriptionChange& change) { return {{"effect", to_string(change.effect)}, {"what", change.what}}; }
+
+  /// What `check --against-running` shows.
+  void answer_compare(const Json& message, const master::ControlSocket::Answer& answer) {
+    try {
+      Json changes = Json::array();
+      for (const DescriptionChange& change : compare(configuration_.description(), message.at("description")).changes) {
+        changes.push_back(to_json(change));
+      }
+      answer({{"changes", std::move(changes)}, {"hash", configuration_.description()["hash"]}});
+    } catch (const Json::exception& error) {
+      answer({{"error", std::string("the description is not understood: ") + error.what()}});
+    }
+  }
+
+  /// Those that are to be there.
+  [[nodiscard]] std::size_t processes() const {
+    const auto& all = master_.processes();
+    return static_cast<std::size_t>(
+        std::count_if(all.begin(), all.end(), [](const auto& process) { return !process.temporary; }));
   }
 
   void on_started(const master::StartOutcome& outcome) {
@@ -184,7 +293,7 @@ class Instance {
       return master_.stop();
     }
     notifier_.ready(getpid(),
-                    fmt::format("{} processes{}", master_.processes().size(),
+                    fmt::format("{} processes{}", processes(),
                                 outcome.not_ready.empty() ? "" : fmt::format(", {} not ready", outcome.not_ready.size())));
     std::string text = master::format_start_table(specs_) + "\n";
     if (!outcome.not_ready.empty()) text += fmt::format("not ready yet: {}\n", fmt::join(outcome.not_ready, ", "));
@@ -200,14 +309,22 @@ class Instance {
   }
 
   void on_question(const std::string& question, const nlohmann::json& message, master::ControlSocket::Answer answer) {
-    if (question == "status") return master_.status(std::move(answer));
+    if (question == "status") {
+      return master_.status([this, answer = std::move(answer)](const Json& status) {
+        Json whole = status;
+        whole["configuration"] = configuration_.status();
+        answer(whole);
+      });
+    }
+    if (question == "compare") return answer_compare(message, answer);
     if (question == "reload" || question == "reload -g") return reload(question == "reload -g", std::move(answer));
     if (question == "graceful timeout") return answer({{"milliseconds", settings_.graceful_timeout().count()}});
     if (question == "connections") return master_.connections(message, std::move(answer));
     answer({{"error", "this master does not know the question \"" + question + "\""}});
   }
 
-  const Settings& settings_;
+  Settings settings_;
+  RunningConfiguration configuration_;
   Prepared& prepared_;
   const std::optional<master::Identity> identity_;
   master::StartReport report_;

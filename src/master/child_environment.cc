@@ -83,6 +83,7 @@ Result<std::optional<ChildEnvironment>> ChildEnvironment::take() {
   const std::optional<int> control = to_descriptor(control_fd);
   if (!control) return malformed(kControlFd, control_fd);
   result.control_fd = *control;
+  if (result.kind == kDescribe) return result;
   const std::optional<int> black_box = to_descriptor(black_box_fd);
   if (!black_box) return malformed(kBlackBoxFd, black_box_fd);
   result.black_box_fd = *black_box;

@@ -19,7 +19,12 @@ namespace gatehouse::master {
 ///   GATEHOUSE_CONFIGURATION_FD=7     the texts of the program's configuration (program_image.h); missing where it has none
 ///   GATEHOUSE_GENERATION=2:prepare   how many reloads there have been before it; with ":prepare" it is started by one, and does
 ///                                    not serve before it is told to. Missing for 0
+///
+/// One that is only to say what the program consists of, and to end (Describer), is told GATEHOUSE_CHILD=describe:0:0, and in
+/// GATEHOUSE_CONTROL_FD where to write it.
 struct ChildEnvironment {
+  static constexpr const char* kDescribe = "describe";
+
   std::string kind;
   std::string name;
   int number = 0;

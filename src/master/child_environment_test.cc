@@ -96,6 +96,17 @@ TEST(ChildEnvironment, RefusesDescriptorsThatAreNotOpen) {
   EXPECT_FALSE(ChildEnvironment::take().has_value()) << "the black box is missing";
 }
 
+TEST(ChildEnvironment, OneThatDescribesNeedsOnlyToKnowWhereTo) {
+  ChildEnvironment told;
+  told.kind = ChildEnvironment::kDescribe;
+  told.control_fd = 2;
+  for (const std::string& variable : told.variables()) set(variable);
+  const auto taken = ChildEnvironment::take();
+  ASSERT_TRUE(taken.has_value() && taken->has_value()) << taken.error().message;
+  EXPECT_EQ((*taken)->kind, "describe");
+  EXPECT_EQ((*taken)->control_fd, 2);
+}
+
 TEST(Reference, IsKindAndNumber) {
   EXPECT_EQ(parse_reference("worker:3").kind, "worker");
   EXPECT_EQ(parse_reference("worker:3").number, 3);

@@ -22,6 +22,7 @@ struct Prepared {
   int null_input = -1;
   int report = -1;
   int program_fd = -1;
+  int error_fd = -1;
   const Identity* identity = nullptr;
 };
 
@@ -48,6 +49,10 @@ int place_descriptors(Prepared& prepared) {
   const int above = kFirstDescriptor + count;
   prepared.report = fcntl(prepared.report, F_DUPFD_CLOEXEC, above);
   if (prepared.report < 0) return errno;
+  if (prepared.error_fd >= 0) {
+    prepared.error_fd = fcntl(prepared.error_fd, F_DUPFD_CLOEXEC, above);
+    if (prepared.error_fd < 0) return errno;
+  }
   if (prepared.program_fd >= 0) {
     prepared.program_fd = fcntl(prepared.program_fd, F_DUPFD_CLOEXEC, above);
     if (prepared.program_fd < 0) return errno;
@@ -60,6 +65,7 @@ int place_descriptors(Prepared& prepared) {
     if (dup2(prepared.descriptors[static_cast<std::size_t>(i)], kFirstDescriptor + i) < 0) return errno;
   }
   if (dup2(prepared.null_input, STDIN_FILENO) < 0) return errno;
+  if (prepared.error_fd >= 0 && dup2(prepared.error_fd, STDERR_FILENO) < 0) return errno;
   // What the master itself inherited without close-on-exec must not pass on either.
   if (close_range(static_cast<unsigned>(above), ~0U, CLOSE_RANGE_CLOEXEC) != 0) return errno;
   return 0;
@@ -108,6 +114,7 @@ Result<pid_t> spawn(const SpawnRequest& request) {
                     .null_input = null_input.fd(),
                     .report = writing.fd(),
                     .program_fd = request.program_fd,
+                    .error_fd = request.error_fd,
                     .identity = request.identity ? &*request.identity : nullptr};
 
   const pid_t pid = fork();

@@ -22,6 +22,8 @@ struct SpawnRequest {
   std::optional<Identity> identity = {};
   /// The file to execute, open; -1: the one that stands at `program` now.
   int program_fd = -1;
+  /// Its standard error; -1: this process's.
+  int error_fd = -1;
 };
 
 /// The number that the first of SpawnRequest::descriptors has in the child.

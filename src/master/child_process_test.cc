@@ -48,6 +48,21 @@ TEST(Spawn, ExecutesAnOpenFileWhateverStandsAtItsPath) {
   EXPECT_EQ(run(request), "exit status 9");
 }
 
+TEST(Spawn, GivesAStandardErrorOfItsOwn) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(pipe2(ends.data(), O_CLOEXEC), 0);
+  const net::Socket reading(ends[0]);
+  net::Socket writing(ends[1]);
+  SpawnRequest request = shell("printf said >&2; printf seen >&3");
+  request.error_fd = writing.fd();
+  request.descriptors = {STDERR_FILENO};
+  EXPECT_EQ(run(request), "exit status 0");
+  writing = net::Socket();
+  std::array<char, 16> text{};
+  ASSERT_EQ(read(reading.fd(), text.data(), text.size()), 4);
+  EXPECT_EQ(std::string(text.data(), 4), "said");
+}
+
 TEST(Spawn, GivesTheEnvironmentAndNothingElse) {
   EXPECT_EQ(run(shell("test \"$WORD\" = heron -a -z \"$HOME\"")), "exit status 0");
 }

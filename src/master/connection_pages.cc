@@ -12,7 +12,7 @@ namespace {
 constexpr std::uint32_t kMostSlots = 4096;
 // Half of a line. What is over it by the last row (a client id, a uid, ConnectionRow::kMaxGroupBytes of groups, each byte of
 // them six as \u0000) still fits.
-constexpr std::size_t kMostBytes = JsonLines::kMaxLineSize / 2;
+constexpr std::size_t kMostBytes = 128 * 1024;
 
 /// "127.0.0.1:8282" without its port, "[::1]:8282" without that and the brackets.
 std::string_view ip_of(std::string_view address) {

@@ -22,7 +22,7 @@ class JsonLines : public net::ConnectionHandler {
   /// A no-op when the connection is gone.
   static void send(net::Connection* connection, const nlohmann::ordered_json& message);
 
-  static constexpr std::size_t kMaxLineSize = 256 * 1024;
+  static constexpr std::size_t kMaxLineSize = 4 * 1024 * 1024;
 
  private:
   void on_open(net::Connection& /*connection*/) override {}

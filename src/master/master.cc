@@ -81,6 +81,7 @@ Master::Master(net::Loop& loop, Options options, Callbacks callbacks)
       callbacks_(std::move(callbacks)),
       started_(std::chrono::system_clock::now()),
       symbolizer_(loop, options_.arguments.empty() ? options_.program : options_.arguments.front()),
+      describer_(loop),
       questions_(loop),
       control_lines_(
           [this](net::Connection& connection, const nlohmann::json& message) { on_child_message(connection, message); },
@@ -90,13 +91,8 @@ Master::Master(net::Loop& loop, Options options, Callbacks callbacks)
     if (auto opened = ProgramImage::open(options_.program, {})) options_.image = std::move(*opened);
   }
   for (const ProcessSpec& spec : options_.processes) {
-    for (int index = 0; index < spec.count; ++index) {
-      SupervisedProcess process;
-      process.spec = &spec;
-      process.index = index;
-      process.image = options_.image;
-      processes_.push_back(std::move(process));
-    }
+    const ProcessSpec& kept = specs_.emplace_back(spec);
+    for (int index = 0; index < spec.count; ++index) add_process(kept, index, options_.image);
   }
 }
 
@@ -143,8 +139,10 @@ Result<pid_t> Master::spawn_child(SupervisedProcess& process, int control_fd) {
   if (!box) return tl::unexpected(box.error());
   process.box = *box;
   net::Socket configuration;
-  if (!process.image->configuration().empty()) {
-    auto written = write_configuration(process.image->configuration());
+  std::vector<ConfigurationText> texts = process.image->configuration();
+  if (!process.spec->settings.empty()) texts.push_back({"", process.spec->settings});
+  if (!texts.empty()) {
+    auto written = write_configuration(texts);
     if (!written) return tl::unexpected(written.error());
     configuration = std::move(*written);
   }
@@ -182,6 +180,7 @@ void Master::reap() {
     if (pid != 0 && waitpid(pid, &status, WNOHANG) == pid) on_exit(place, describe_exit(status));
   }
   symbolizer_.reap();
+  describer_.reap();
   if (getpid() == 1) reap_adopted();
   sweep_reloads();
   if (stopping_) {
@@ -196,7 +195,7 @@ void Master::reap_adopted() {
   // Looked at first: the exit of a child of our own that has just ended must be left for the next time.
   while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0) {
     const bool ours =
-        symbolizer_.owns(info.si_pid) ||
+        symbolizer_.owns(info.si_pid) || describer_.owns(info.si_pid) ||
         std::any_of(processes_.begin(), processes_.end(), [&](const auto& process) { return process.pid == info.si_pid; });
     if (ours) return;
     (void)waitpid(info.si_pid, nullptr, WNOHANG);
@@ -285,47 +284,9 @@ void Master::send_signal(SupervisedProcess& process, int signal) {
   kill(process.pid, signal);
 }
 
-void Master::reload(bool gracefully, std::function<void(const ReloadOutcome& outcome)> done) {
-  const auto refuse = [&](const char* why) { done({.failure = why}); };
-  if (stopping_ || leaving_) return refuse("it is being stopped");
-  if (!settled_) return refuse("it is just starting");
-  if (!reloads_.empty() && reloads_.back()->is_undecided()) return refuse("another reload is under way");
-  const bool something = std::any_of(processes_.begin(), processes_.end(),
-                                     [](const SupervisedProcess& process) { return process.spec->reloadable; });
-  if (!something) {
-    loop_.log().info("there are no workers to reload");
-    return done({});
-  }
-  auto image = ProgramImage::open(options_.program, {});
-  if (!image) return refuse(image.error().message.c_str());
-  loop_.log().info("reloading from {}", options_.program);
-  const auto report = [this, done = std::move(done)](const ReloadOutcome& outcome) {
-    if (!outcome.failure.empty()) {
-      loop_.log().error("the reload failed, and the old processes stay: {}", outcome.failure);
-    } else {
-      loop_.log().info("reloaded: {} processes replaced, {} of the old ones are still leaving, {} were not done in time",
-                       outcome.replaced, outcome.leaving, outcome.cut_short);
-    }
-    done(outcome);
-  };
-  reloads_.push_back(std::make_unique<Reload>(
-      loop_, processes_,
-      Reload::Settings{.image = std::move(*image),
-                       .gracefully = gracefully,
-                       .leave_timeout = options_.reload_timeout,
-                       .stop_timeout = options_.stop_timeout},
-      Reload::Actions{
-          .launch = [this](std::size_t place) { launch(place); },
-          .let_serve = [this](std::size_t place) { JsonLines::send(loop_.find(processes_[place].control), {{"serve", true}}); },
-          .send_signal = [this](SupervisedProcess& process, int signal) { send_signal(process, signal); },
-          .exchange = [this](std::size_t a, std::size_t b) { exchange(a, b); }},
-      report));
-  reloads_.back()->start();
-  sweep_reloads();
-}
-
 void Master::sweep_reloads() {
   std::erase_if(reloads_, [](const auto& reload) { return reload->is_over(); });
+  forget_specs();
 }
 
 void Master::stop_gracefully(std::chrono::milliseconds timeout) {

@@ -2,19 +2,23 @@
 
 #include <chrono>
 #include <functional>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/log.h"
 #include "master/block_watch.h"
 #include "master/child_questions.h"
+#include "master/describer.h"
 #include "master/graceful_stop.h"
 #include "master/identity.h"
 #include "master/json_lines.h"
 #include "master/program_image.h"
 #include "master/reload.h"
+#include "master/settings_takeover.h"
 #include "master/status_report.h"
 #include "master/stop_sequence.h"
 #include "master/supervised_process.h"
@@ -67,8 +71,22 @@ class Master {
   /// Tells those processes that can to finish what they have and take nothing new; stops all when they have ended, or after
   /// `timeout`.
   void stop_gracefully(std::chrono::milliseconds timeout);
-  /// Replaces the reloadable processes by such of the program file as it is now; see Reload. `done` is called in any case.
-  void reload(bool gracefully, std::function<void(const ReloadOutcome& outcome)> done);
+  /// Why there can be no reload at the moment; empty when there can.
+  [[nodiscard]] std::string cannot_reload() const;
+  /// Asks the program file, as it is now, what it consists of; see Describer. REQUIRES: cannot_reload() is empty.
+  void describe(Describer::Done done);
+  struct ReloadRequest {
+    bool gracefully = false;
+    std::shared_ptr<const ProgramImage> image;  // of all processes that are new
+    /// What is to run: those that run and are not named here go on as they are, unless they are reloadable.
+    std::vector<ProcessSpec> specs;
+    std::chrono::milliseconds stop_timeout{5000};
+    /// Called when nothing can fail any more: all of it is in force, though old processes may still be leaving.
+    std::function<void()> on_decided = [] {};
+  };
+  /// Gives the processes that stay their new settings (ProcessSpec::settings), then replaces the reloadable ones (Reload), then
+  /// starts what is new. When one of the first two fails everything is as it was. `done` is called in any case.
+  void reload(ReloadRequest request, std::function<void(const ReloadOutcome& outcome)> done);
   /// Looks for children that ended: to be called at SIGCHLD.
   void reap();
   /// Sends a signal to every process that runs.
@@ -92,6 +110,16 @@ class Master {
   void launch(std::size_t place);
   Result<pid_t> spawn_child(SupervisedProcess& process, int control_fd);
   void exchange(std::size_t a, std::size_t b);
+  using ReloadDone = std::function<void(const ReloadOutcome& outcome)>;
+  using Settings = std::vector<std::pair<ProcessSpec*, std::string>>;
+  [[nodiscard]] ProcessSpec* find_spec(const ProcessSpec& like);
+  SupervisedProcess& add_process(const ProcessSpec& spec, int index, std::shared_ptr<const ProgramImage> image);
+  /// Gives each its settings, and gives back those of before.
+  Settings exchange_settings(const Settings& settings);
+  void replace_workers(const ReloadRequest& request, const std::function<void()>& decided, const ReloadDone& done);
+  /// Starts those that there were not; returns how many.
+  std::size_t start_new(const ReloadRequest& request);
+  void forget_specs();
   void send_signal(SupervisedProcess& process, int signal);
   void sweep_reloads();
   void on_exit(std::size_t place, const std::string& how);
@@ -106,10 +134,14 @@ class Master {
   Options options_;
   Callbacks callbacks_;
   const std::chrono::system_clock::time_point started_;
+  std::list<ProcessSpec> specs_;  // of all processes, also of those that are still leaving
   std::vector<SupervisedProcess> processes_;
   Symbolizer symbolizer_;
+  Describer describer_;
   std::optional<BlockWatch> block_watch_;  // while nothing is being stopped
   ChildQuestions questions_;
+  SettingsTakeover takeover_{processes_, questions_};
+  bool reloading_ = false;  // something is being decided
   JsonLines control_lines_;
   net::TimerId start_timer_;
   bool settled_ = false;

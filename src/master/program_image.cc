@@ -43,11 +43,16 @@ Result<std::shared_ptr<const ProgramImage>> ProgramImage::of_this_process(std::v
   return open_image(kOwnFile, std::move(configuration));
 }
 
-Result<net::Socket> write_configuration(const std::vector<ConfigurationText>& configuration) {
+std::string encode_configuration(const std::vector<ConfigurationText>& configuration) {
   std::string all;
   for (const ConfigurationText& each : configuration) {
     all += std::to_string(each.path.size()) + " " + std::to_string(each.text.size()) + " " + each.path + each.text;
   }
+  return all;
+}
+
+Result<net::Socket> write_configuration(const std::vector<ConfigurationText>& configuration) {
+  const std::string all = encode_configuration(configuration);
   net::Socket file(memfd_create("gatehouse-configuration", MFD_CLOEXEC));
   if (!file.valid()) return os_failure("cannot make a file in memory", errno);
   for (std::string_view left = all; !left.empty();) {
@@ -69,12 +74,16 @@ Result<std::vector<ConfigurationText>> read_configuration(int fd) {
     if (got <= 0) return failure("the inherited configuration is cut off");
     at += static_cast<std::size_t>(got);
   }
+  return decode_configuration(all);
+}
+
+Result<std::vector<ConfigurationText>> decode_configuration(std::string_view bytes) {
   std::vector<ConfigurationText> configuration;
-  for (std::string_view left = all; !left.empty();) {
+  for (std::string_view left = bytes; !left.empty();) {
     const auto path_size = take_number(left);
     const auto text_size = path_size ? take_number(left) : std::nullopt;
     if (!text_size || *path_size > left.size() || *text_size > left.size() - *path_size) {
-      return failure("the inherited configuration makes no sense");
+      return failure("the configuration that was handed on makes no sense");
     }
     configuration.push_back({std::string(left.substr(0, *path_size)), std::string(left.substr(*path_size, *text_size))});
     left.remove_prefix(*path_size + *text_size);

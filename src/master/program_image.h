@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -36,6 +37,10 @@ class ProgramImage {
   net::Socket program_;
   std::vector<ConfigurationText> configuration_;
 };
+
+/// The texts in one, and back.
+std::string encode_configuration(const std::vector<ConfigurationText>& configuration);
+Result<std::vector<ConfigurationText>> decode_configuration(std::string_view bytes);
 
 /// A file in memory with these texts, for a child to inherit: nobody else finds it, unlike the environment.
 Result<net::Socket> write_configuration(const std::vector<ConfigurationText>& configuration);

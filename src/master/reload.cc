@@ -22,20 +22,36 @@ void Reload::start() {
   });
   const std::size_t count = processes_.size();
   for (std::size_t place = 0; place < count; ++place) {
-    if (!processes_[place].temporary && processes_[place].spec->reloadable) {
-      newcomers_.push_back({place, make_place(processes_[place])});
+    if (!processes_[place].temporary && processes_[place].spec->reloadable) superfluous_.push_back(place);
+  }
+  for (const ProcessSpec* spec : settings_.specs) {
+    for (int index = 0; index < spec->count; ++index) {
+      const auto old = std::find_if(superfluous_.begin(), superfluous_.end(), [&](std::size_t place) {
+        return processes_[place].spec->role == spec->role && processes_[place].spec->name == spec->name &&
+               processes_[place].index == index;
+      });
+      Newcomer newcomer;
+      int generation = 0;
+      if (old != superfluous_.end()) {
+        newcomer.old_place = *old;
+        generation = processes_[*old].generation + 1;
+        superfluous_.erase(old);
+      }
+      newcomer.place = make_place(*spec, index, generation);
+      newcomers_.push_back(newcomer);
     }
   }
   // One that cannot even be executed ends the whole, in here.
   for (std::size_t i = 0; i < newcomers_.size() && phase_ == Phase::preparing; ++i) actions_.launch(newcomers_[i].place);
+  if (newcomers_.empty() && phase_ == Phase::preparing) take_over();
 }
 
-std::size_t Reload::make_place(const SupervisedProcess& beside) {
+std::size_t Reload::make_place(const ProcessSpec& spec, int index, int generation) {
   SupervisedProcess process;
-  process.spec = beside.spec;
+  process.spec = &spec;
   process.image = settings_.image;
-  process.index = beside.index;
-  process.generation = beside.generation + 1;
+  process.index = index;
+  process.generation = generation;
   process.temporary = true;
   const auto is_free = [&](const SupervisedProcess& each) {
     const auto place = static_cast<std::size_t>(&each - processes_.data());
@@ -43,7 +59,7 @@ std::size_t Reload::make_place(const SupervisedProcess& beside) {
   };
   auto free = std::find_if(processes_.begin(), processes_.end(), is_free);
   if (free == processes_.end()) {
-    processes_.push_back(std::move(process));  // `beside` is gone
+    processes_.push_back(std::move(process));
     return processes_.size() - 1;
   }
   *free = std::move(process);
@@ -77,8 +93,18 @@ void Reload::take_over() {
   outcome_.replaced = newcomers_.size();
   // From now on the old one is where the new one was.
   for (const Newcomer& each : std::exchange(newcomers_, {})) {
-    actions_.exchange(each.old_place, each.place);
+    if (!each.old_place) {
+      processes_[each.place].temporary = false;
+      continue;
+    }
+    actions_.exchange(*each.old_place, each.place);
     let_leave(each.place);
+  }
+  actions_.decided();
+  for (const std::size_t place : std::exchange(superfluous_, {})) {
+    processes_[place].temporary = true;
+    actions_.forget(place);
+    let_leave(place);
   }
   if (!settings_.gracefully && !leaving_.empty()) hurry(SIGTERM, settings_.leave_timeout);
   if (settings_.gracefully || leaving_.empty()) report();

@@ -2,6 +2,8 @@
 
 #include <chrono>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,21 +14,25 @@ namespace gatehouse::master {
 
 /// How a reload went.
 struct ReloadOutcome {
-  std::string failure;        // why everything is as it was before; empty when it went well
-  std::size_t replaced = 0;   // processes
-  std::size_t leaving = 0;    // of the old ones, those that have not ended yet
-  std::size_t cut_short = 0;  // of the old ones, those that were not done in time
+  std::string failure;                   // why everything is as it was before; empty when it went well
+  std::size_t replaced = 0;              // processes
+  std::size_t leaving = 0;               // of the old ones, those that have not ended yet
+  std::size_t cut_short = 0;             // of the old ones, those that were not done in time
+  std::size_t added = 0;                 // processes that there were not before, of those that no reload replaces
+  std::vector<std::string> silent = {};  // who has been given the new settings and has not said yet that it has them
 };
 
-/// One reload of a master's reloadable processes: starts a new one beside each, and waits until all of them are ready; lets them
-/// serve, and waits until they do; then gives them the places of the old ones, which are told to leave. When one of the new
-/// ones cannot do its part, they all end, and the old ones have noticed nothing.
+/// One reload of a master's reloadable processes: starts the new ones, beside the old ones of the same name and index if there
+/// are such, and waits until all of them are ready; lets them serve, and waits until they do; then gives them the places of the
+/// old ones, which are told to leave. When one of the new ones cannot do its part, they all end, and the old ones have noticed
+/// nothing.
 ///
 /// Thread rule: the loop's thread.
 class Reload {
  public:
   struct Settings {
     std::shared_ptr<const ProgramImage> image = {};  // of the new ones
+    std::vector<const ProcessSpec*> specs = {};      // and what they are; whoever is reloadable and of no other leaves
     /// The old ones are waited for without limit; otherwise for `leave_timeout`, after which they are stopped, and `stop_timeout`
     /// later killed.
     bool gracefully = false;
@@ -38,6 +44,10 @@ class Reload {
     std::function<void(std::size_t place)> launch;
     std::function<void(std::size_t place)> let_serve;
     std::function<void(SupervisedProcess& process, int signal)> send_signal;
+    /// Nothing can fail any more.
+    std::function<void()> decided;
+    /// The process at `place` is not started again.
+    std::function<void(std::size_t place)> forget;
     /// Exchanges the processes of two places.
     std::function<void(std::size_t a, std::size_t b)> exchange;
   };
@@ -50,7 +60,7 @@ class Reload {
   Reload(const Reload&) = delete;
   Reload& operator=(const Reload&) = delete;
 
-  /// REQUIRES: called once, and there is something to be reloaded.
+  /// REQUIRES: called once, and there is something to be started.
   void start();
   void on_ready(std::size_t place);
   void on_serving(std::size_t place);
@@ -67,12 +77,12 @@ class Reload {
  private:
   enum class Phase { preparing, serving, leaving };
   struct Newcomer {
-    std::size_t old_place = 0;
+    std::optional<std::size_t> old_place;  // none: there are more than before
     std::size_t place = 0;
     bool done = false;  // with the phase
   };
   Newcomer* find(std::size_t place);
-  std::size_t make_place(const SupervisedProcess& beside);
+  std::size_t make_place(const ProcessSpec& spec, int index, int generation);
   /// The newcomer at `place` has done its part of `phase`.
   void advance(std::size_t place, Phase phase);
   void take_over();
@@ -87,7 +97,8 @@ class Reload {
   std::function<void(const ReloadOutcome& outcome)> done_;
   Phase phase_ = Phase::preparing;
   std::vector<Newcomer> newcomers_;
-  std::vector<std::size_t> leaving_;  // places
+  std::vector<std::size_t> superfluous_;  // places of processes that nobody follows
+  std::vector<std::size_t> leaving_;      // places
   ReloadOutcome outcome_;
   net::TimerId timer_;
 };

@@ -21,7 +21,8 @@ class ReloadTest : public testing::Test {
     for (int index = 0; index < workers; ++index) processes_.push_back(running(worker_, index, 20 + index));
     reload_ = std::make_unique<Reload>(
         loop_, processes_,
-        Reload::Settings{.gracefully = gracefully,
+        Reload::Settings{.specs = specs_.empty() ? std::vector<const ProcessSpec*>{&worker_} : specs_,
+                         .gracefully = gracefully,
                          .ready_timeout = milliseconds(1000),
                          .leave_timeout = milliseconds(50),
                          .stop_timeout = milliseconds(50)},
@@ -29,6 +30,8 @@ class ReloadTest : public testing::Test {
             .launch = [this](std::size_t place) { launch(place); },
             .let_serve = [this](std::size_t place) { let_serve_.push_back(place); },
             .send_signal = [this](SupervisedProcess& process, int signal) { signals_.emplace_back(process.pid, signal); },
+            .decided = [this] { ++decided_; },
+            .forget = [this](std::size_t place) { forgotten_.push_back(place); },
             .exchange =
                 [this](std::size_t a, std::size_t b) {
                   std::swap(processes_[a], processes_[b]);
@@ -74,11 +77,48 @@ class ReloadTest : public testing::Test {
   std::vector<std::size_t> let_serve_;
   std::vector<std::pair<pid_t, int>> signals_;
   std::optional<ReloadOutcome> outcome_;
+  std::vector<const ProcessSpec*> specs_;
+  std::vector<std::size_t> forgotten_;
+  int decided_ = 0;
   bool executable_ = true;
 };
 
 using Places = std::vector<std::size_t>;
 using Signals = std::vector<std::pair<pid_t, int>>;
+
+TEST_F(ReloadTest, MoreAndFewerAndOtherOnes) {
+  ProcessSpec more{.role = "worker", .name = "w", .listening = "", .reference = "worker:0", .count = 1, .reloadable = true};
+  ProcessSpec other{.role = "worker", .name = "o", .listening = "", .reference = "worker:1", .count = 1, .reloadable = true};
+  specs_ = {&more, &other};
+  make(2);
+  reload_->start();
+  EXPECT_EQ(launched_, (Places{3, 4}));
+  EXPECT_EQ(processes_[3].generation, 1);
+  EXPECT_EQ(processes_[4].generation, 0) << "there was none before it";
+  for (const std::size_t place : {3, 4}) reload_->on_ready(place);
+  EXPECT_EQ(decided_, 0);
+  for (const std::size_t place : {3, 4}) reload_->on_serving(place);
+  EXPECT_EQ(decided_, 1);
+  EXPECT_EQ(forgotten_, Places{2}) << "nobody follows it";
+  EXPECT_EQ(signals_, (Signals{{20, SIGQUIT}, {21, SIGQUIT}}));
+  EXPECT_FALSE(processes_[4].temporary);
+  EXPECT_TRUE(processes_[2].temporary);
+  EXPECT_TRUE(exit(3));
+  EXPECT_TRUE(exit(2));
+  EXPECT_FALSE(exit(4)) << "it is watched like any other";
+  ASSERT_TRUE(outcome_.has_value());
+  EXPECT_EQ(outcome_->replaced, 2U);
+}
+
+TEST_F(ReloadTest, NoneAtAllAnyMore) {
+  ProcessSpec gone{.role = "worker", .name = "gone", .listening = "", .reference = "worker:0", .count = 0, .reloadable = true};
+  specs_ = {&gone};
+  make(2);
+  reload_->start();
+  EXPECT_EQ(launched_, Places{});
+  EXPECT_EQ(decided_, 1);
+  EXPECT_EQ(signals_, (Signals{{20, SIGQUIT}, {21, SIGQUIT}}));
+}
 
 TEST_F(ReloadTest, TheOldLeaveWhenAllOfTheNewServe) {
   make(2);

@@ -167,6 +167,17 @@ std::string format_notes(const Json& processes) {
   return notes;
 }
 
+/// "configuration 9f86d081884c of /etc/gatehouse/gatehouse.toml, taken over 2026-11-21T10:00:00Z (3d 4h ago)"
+std::string format_configuration(const Json& configuration) {
+  std::string files;
+  for (const Json& file : configuration["files"]) files += (files.empty() ? " of " : ", ") + text_of(file);
+  std::string out =
+      fmt::format("configuration {}{}, taken over {} ({} ago)", text_of(configuration["hash"]).substr(0, 12), files,
+                  text_of(configuration["taken_over"]), short_duration(configuration["age_seconds"].get<std::uint64_t>()));
+  for (const Json& what : configuration["needs_restart"]) out += "\nnot taken over, since it takes a restart: " + text_of(what);
+  return out;
+}
+
 }  // namespace
 
 nlohmann::ordered_json identity(const SupervisedProcess& process) {
@@ -199,6 +210,9 @@ std::string format_status(const nlohmann::ordered_json& status) {
   std::string out = fmt::format("{}, pid {}, gatehouse {}, started {} ({} ago)", text_of(status["name"]),
                                 status["pid"].get<int>(), text_of(status["version"]), text_of(status["started"]),
                                 short_duration(status["uptime_seconds"].get<std::uint64_t>()));
+  if (const auto configuration = status.find("configuration"); configuration != status.end()) {
+    out += "\n" + format_configuration(*configuration);
+  }
   const Json& load = status["load_average"];
   if (load.is_array()) {
     out +=

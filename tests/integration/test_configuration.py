@@ -1,6 +1,8 @@
 """What processes are made of: the configuration and the program file that the master was started with, whatever becomes of both on
-disk, until a command says otherwise."""
+disk, until a command says otherwise; and what `reload` gives to those that run."""
 import contextlib
+import hashlib
+import json
 import os
 import pathlib
 import shutil
@@ -200,6 +202,214 @@ class ReplacedProgramTest(ConfiguredTest):
         self.kill_gateway(program, "web")
         with socket.create_connection(("127.0.0.1", self.ports[1]), timeout=20) as raw, self.trusting().wrap_socket(raw, server_hostname="localhost"):
             pass
+
+
+class ReloadTest(ConfiguredTest):
+    """Settings that the running processes take over; pids tell that they are the same ones."""
+
+    def web(self, *lines, port=1, start=2, scheme="text", name="web"):
+        return self.gateway(name, f"{scheme}://127.0.0.1:{self.ports[port]}", self.ports[start], *lines)
+
+    def running(self, *blocks, instance=()):
+        program = self.prepare()
+        self.configure(*blocks, instance=instance)
+        return self.launch(program)
+
+    def reload(self, program, *blocks, instance=()):
+        self.configure(*blocks, instance=instance)
+        result = program.run("reload")
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+        return result
+
+    def pids_of(self, program):
+        return {process["name"]: process["pid"] for process in program.status()["processes"]}
+
+    def test_a_wrong_file_changes_nothing(self):
+        program = self.running(self.web())
+        before, status = self.pids_of(program), program.status()["configuration"]
+        for lines, words in ((["max_connections = 1", "colour = 1"], r'gatehouse.toml:\d+: unknown key "colour"'),
+                             (["max_connections = 1", "count = 0"], r'gatehouse.toml:\d+: gateway "web": count: 0 processes cannot be'),
+                             (["max_connections = ["], r"gatehouse.toml:\d+: ")):
+            self.configure(self.web(*lines))
+            result = program.run("reload")
+            self.assertEqual(result.returncode, 1, result.stdout)
+            self.assertRegex(result.stderr, "gatehouse has not been reloaded, and everything is as it was: .*" + words)
+            self.assertEqual(len(result.stderr.splitlines()), 1, result.stderr)
+        os.kill(program.process.pid, signal.SIGUSR1)
+        wait_until(lambda: program.log().count("the reload failed") == 4, what="the line for the signal")
+        with LineClient(self.ports[1]), LineClient(self.ports[1]):
+            pass
+        self.assertEqual(self.pids_of(program), before)
+        self.assertEqual(program.status()["configuration"]["hash"], status["hash"])
+
+    def test_limits_and_log_level_of_running_processes(self):
+        program = self.running(self.web())
+        before = self.pids_of(program)
+        with LineClient(self.ports[1]) as one, LineClient(self.ports[1]) as two:
+            wait_until(lambda: self.row(program, "web")["connections"] == 2, what="both are in")
+            result = self.reload(program, self.web("max_connections = 2", "max_connections_per_address = 2"), instance=['log_level = "debug"'])
+            self.assertIn('taken over: gateway "web": max_connections: 2, was 0', result.stdout)
+            self.assertIn('taken over: log_level: "debug", was "info"', result.stdout)
+            with LineClient(self.ports[1]) as three:
+                self.assertTrue(three.is_closed())
+            self.assertEqual(self.pids_of(program), before)
+            for client in (one, two):  # nobody noticed
+                client.socket.settimeout(0.05)
+                self.assertRaises(TimeoutError, client.socket.recv, 1)
+        wait_until(lambda: self.row(program, "web")["connections"] == 0, what="they have gone")
+        with LineClient(self.ports[1]) as one, LineClient(self.ports[1]) as two:
+            wait_until(lambda: self.row(program, "web")["connections"] == 2, what="as many as may be")
+        self.kill_gateway(program, "web")
+        wait_until(lambda: " debug   master" in program.log(), what="a line that nobody wanted before")
+
+    def test_one_that_is_started_again_has_what_was_taken_over(self):
+        program = self.running(self.web())
+        self.reload(program, self.web("max_connections = 1"))
+        self.configure(self.web("max_connections = 7"))  # of which nobody has been told
+        self.kill_gateway(program, "web")
+        with LineClient(self.ports[1]):
+            wait_until(lambda: self.row(program, "web")["connections"] == 1, what="it is in")
+            with LineClient(self.ports[1]) as two:
+                self.assertTrue(two.is_closed())
+
+    def test_what_takes_a_restart_is_named_and_left(self):
+        program = self.running(self.web(), self.web(name="more", port=3, start=4))
+        listening = self.row(program, "web")["listening"]
+        result = self.reload(program, self.web("max_connections = 1", port=5, start=2))
+        self.assertIn('taken over: gateway "web": max_connections: 1, was 0', result.stdout)
+        for words in (r'restart: gateway "web": listen: ', r'restart: gateway "more" is not there any more'):
+            self.assertRegex(result.stderr, words)
+        self.kill_gateway(program, "web")
+        self.assertEqual(self.row(program, "web")["listening"], listening)
+        with LineClient(self.ports[1]), LineClient(self.ports[3]):
+            pass
+        needed = program.status()["configuration"]["needs_restart"]
+        self.assertEqual(len(needed), 2, needed)
+        self.assertIn("since it takes a restart: " + needed[0], program.run("status").stdout)
+
+    def test_check_shows_the_difference_beforehand(self):
+        program = self.running(self.web())
+        same = program.run("check", "--against-running")
+        self.assertEqual(same.returncode, 0, same.stderr)
+        self.assertIn("runs with just these settings", same.stdout)
+        self.configure(self.web("max_connections = 1", port=5, start=2))
+        shown = program.run("check", "--against-running")
+        self.assertEqual(shown.returncode, 0, shown.stderr)
+        self.assertIn('reload takes over: gateway "web": max_connections: 1, was 0', shown.stdout)
+        self.assertIn('takes a restart: gateway "web": listen: ', shown.stdout)
+        with LineClient(self.ports[1]), LineClient(self.ports[1]):
+            wait_until(lambda: self.row(program, "web")["connections"] == 2, what="nothing has been taken over")
+
+    def test_more_gateways_and_processes(self):
+        program = self.running(self.web())
+        before = self.pids_of(program)
+        result = self.reload(program, self.web(name="more", port=3, start=6), self.web("count = 2"))
+        self.assertIn("2 processes added", result.stdout)
+        rows = wait_until(lambda: [r for r in [program.processes("gateway")] if all(p["state"] == "running" for p in r)], what="they run")[0]
+        self.assertEqual(sorted((row["name"], row["index"]) for row in rows), [("more", 0), ("web", 0), ("web", 1)])
+        for name, pid in before.items():
+            self.assertIn((name, pid), [(p["name"], p["pid"]) for p in program.status()["processes"]])
+        with LineClient(self.ports[3]):
+            wait_until(lambda: self.row(program, "more")["connections"] == 1, what="the new one has it")
+        self.kill_gateway(program, "more")
+        result = self.reload(program, self.web("count = 3"))
+        self.assertIn("1 processes added", result.stdout)
+        self.assertIn('"more" is not there any more', result.stderr)
+
+    def test_a_port_that_is_taken_changes_nothing(self):
+        program = self.running(self.web())
+        with socket.create_server(("127.0.0.1", self.ports[3])):
+            self.configure(self.web("max_connections = 1"), self.web(name="more", port=3, start=4))
+            result = program.run("reload")
+        self.assertEqual(result.returncode, 1)
+        self.assertRegex(result.stderr, r'gateway "more": listen: 127.0.0.1:\d+ is in use by another program')
+        with LineClient(self.ports[1]), LineClient(self.ports[1]):
+            wait_until(lambda: self.row(program, "web")["connections"] == 2, what="no limit")
+        self.assertIn("1 processes added", self.reload(program, self.web(), self.web(name="more", port=3, start=4)).stdout)
+
+    def test_certificates_and_origins(self):
+        certificate, key = self.own
+        other = make_self_signed(self.certificates, "second", "localhost")
+        lines = [f'tls_cert = "{certificate}"', f'tls_key = "{key}"']
+        program = self.running(self.web(*lines, scheme="wss"))
+        pid = self.row(program, "web")["pid"]
+        request = HANDSHAKE.format("Origin: https://evil\r\n")
+        with self.assertRaises(ssl.SSLError):
+            self.ask(self.ports[1], request, self.trusting(other[0]))
+        self.reload(program, self.web(f'tls_cert = "{other[0]}"', f'tls_key = "{other[1]}"', 'allowed_origins = ["https://mine"]', scheme="wss"))
+        self.assertTrue(self.ask(self.ports[1], request, self.trusting(other[0])).startswith(b"HTTP/1.1 403"))
+        with self.assertRaises(ssl.SSLError):
+            self.ask(self.ports[1], request, self.trusting())
+        self.assertEqual(self.row(program, "web")["pid"], pid)
+
+    def register_says(self, secret):
+        with LineClient(self.ports[0]) as worker:
+            worker.socket.sendall(json.dumps({"event": "worker_connect", "secret_key": secret}).encode() + b"\n")
+            try:
+                return worker.receive()
+            except ConnectionError:
+                return ""
+
+    def test_the_old_secret_is_accepted_for_a_time(self):
+        def config(secret):
+            self.config.write_text("\n".join(["[register]", f'listen = "text://127.0.0.1:{self.ports[0]}"', f'secret_key = "{secret}"',
+                                              *self.web(f'secret_key = "{secret}"')]) + "\n")
+
+        program = self.prepare()
+        config("first")
+        self.launch(program)
+        announced = wait_until(lambda: [line for line in [self.register_says("first")] if str(self.ports[2]) in line], what="the gateway is known")
+        config("second-heron")
+        result = program.run("reload")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("secret_key: changed", result.stdout)
+        for secret in ("first", "second-heron"):
+            self.assertEqual(self.register_says(secret), announced[0], "the gateway's link has stayed")
+        self.assertEqual(self.register_says("third"), "")
+        self.kill_gateway(program, "web")
+        self.kill_gateway(program, "Register")
+        wait_until(lambda: self.register_says("second-heron") == announced[0], what="it is known again")
+        self.assertEqual(self.register_says("first"), announced[0], "also after a death")
+        everything = program.log() + result.stdout + program.run("status", "--json").stdout + program.run("status").stdout
+        self.assertNotIn("heron", everything)
+
+    def test_status_names_the_configuration(self):
+        program = self.running(self.web())
+        told = program.status()["configuration"]
+        self.assertEqual(told["hash"], hashlib.sha256(self.config.read_bytes()).hexdigest())
+        self.assertEqual(told["files"], [str(self.config)])
+        self.assertLess(told["age_seconds"], 60)
+        self.assertIn(f"configuration {told['hash'][:12]} of {self.config}, taken over ", program.run("status").stdout)
+        self.reload(program, self.web("max_connections = 9"))
+        self.assertEqual(program.status()["configuration"]["hash"], hashlib.sha256(self.config.read_bytes()).hexdigest())
+
+
+class WorkersTest(ConfiguredTest):
+    def test_counts_of_workers(self):
+        program = self.prepare()
+        program.name = "reloadable"
+        program.arguments = ["--register", f"127.0.0.1:{self.ports[0]}", "--listen", f"text://127.0.0.1:{self.ports[1]}", "--start-port", self.ports[2],
+                             "--workers-file", self.config]
+        program.arguments = [str(argument) for argument in program.arguments]
+        self.config.write_text("1")
+        self.launch(program)
+        for count in (3, 2, 0, 1):
+            self.config.write_text(str(count))
+            with LineClient(self.ports[1]) as client:
+                result = program.run("reload")
+                self.assertEqual(result.returncode, 0, result.stderr)
+                self.assertRegex(result.stdout, f"{count} workers replaced")
+                wait_until(lambda n=count: len(program.processes("worker")) == n, what=f"{count} workers")
+                if count > 0:
+                    client.send("hello")
+                    self.assertIn("hello", client.receive())
+        self.config.write_text("many")
+        result = program.run("reload")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("stoi", result.stderr)
+        self.assertEqual([p["state"] for p in program.processes("worker")], ["running"])
+        program.kill("worker")
+        self.assertEqual(len(program.processes("worker")), 1, "of the last reload that went well")
 
 
 class CheckTest(ConfiguredTest):

@@ -224,9 +224,9 @@ class ReloadTest(ReloadableTest):
 
     def test_reload_without_workers_and_without_an_instance(self):
         program, _ = self.start_reloadable("text", workers=0)
-        self.assertIn("no workers", self.reload(program))
+        self.assertIn("0 workers replaced", self.reload(program))
         program.process.send_signal(signal.SIGUSR1)  # a signal has only the log to say it
-        wait_until(lambda: program.log().count("there are no workers to reload") == 2, what="a line for each")
+        wait_until(lambda: program.log().count("reloaded: 0 processes replaced") == 2, what="a line for each")
         program.stop()
         failed = program.run("reload")
         self.assertEqual(failed.returncode, 1)

@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include <charconv>
+#include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <filesystem>
 #include <fstream>
 #include <stdexcept>
@@ -74,6 +76,7 @@ int main(int argc, char** argv) {
   std::string register_address = "127.0.0.1:1336";
   int start_port = 2900;
   int workers = 2;
+  std::string workers_file;
   int worker_timeout_ms = 60'000;
   int ping_interval_ms = 0;
   bool deflate = false;
@@ -81,12 +84,21 @@ int main(int argc, char** argv) {
   gh::Application app("reloadable");
   app.option("--listen", listen, "where clients connect, as in text://127.0.0.1:9001; may be given several times");
   app.option("--workers", workers, "worker processes; 0 for gateways and register alone");
+  app.option("--workers-file", workers_file, "a file that holds the number of worker processes instead");
   app.option("--register", register_address, "IP:PORT of the register");
   app.option("--start-port", start_port, "inner port of the first gateway process");
   app.option("--worker-timeout-ms", worker_timeout_ms, "how long a worker may be silent");
   app.option("--ping-interval-ms", ping_interval_ms, "clients that are silent for two of these are closed");
   app.option("--deflate", deflate, "compress messages for clients that offer permessage-deflate");
   if (const auto status = app.parse(argc, argv)) return *status;
+  if (!workers_file.empty()) {
+    try {
+      workers = std::stoi(app.read_configuration(workers_file));
+    } catch (const std::exception& error) {
+      std::fprintf(stderr, "%s\n", error.what());
+      return 1;
+    }
+  }
 
   app.add(gh::RegisterOptions{.listen = "text://" + register_address});
   for (std::size_t i = 0; i < listen.size(); ++i) {
