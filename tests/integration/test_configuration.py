@@ -30,6 +30,10 @@ class ConfiguredTest(ProgramTest):
         cls.certificates = pathlib.Path(cls.made.name)
         cls.own = make_self_signed(cls.certificates, "own", "localhost")
 
+    async def asyncSetUp(self):
+        await super().asyncSetUp()
+        self.ports = free_ports(12)
+
     def configure(self, *blocks, instance=()):
         """Writes the file as an editor does that truncates it and writes it anew."""
         head = ["[instance]", *instance, "[register]", f'listen = "text://127.0.0.1:{self.ports[0]}"']
@@ -40,7 +44,6 @@ class ConfiguredTest(ProgramTest):
                 f'register = ["127.0.0.1:{self.ports[0]}"]', *lines]
 
     def prepare(self):
-        self.ports = free_ports(12)
         program = self.program("gatehouse")
         self.config = program.directory / "gatehouse.toml"
         program.arguments = ["-c", str(self.config)]
@@ -233,8 +236,10 @@ class ReloadTest(ConfiguredTest):
             self.configure(self.web(*lines))
             result = program.run("reload")
             self.assertEqual(result.returncode, 1, result.stdout)
-            self.assertRegex(result.stderr, "gatehouse has not been reloaded, and everything is as it was: .*" + words)
-            self.assertEqual(len(result.stderr.splitlines()), 1, result.stderr)
+            # The command itself looks for the run directory in the file, and says so when it cannot.
+            said = [line for line in result.stderr.splitlines() if "going on without its [instance]" not in line]
+            self.assertEqual(len(said), 1, result.stderr)
+            self.assertRegex(said[0], "gatehouse has not been reloaded, and everything is as it was: .*" + words)
         os.kill(program.process.pid, signal.SIGUSR1)
         wait_until(lambda: program.log().count("the reload failed") == 4, what="the line for the signal")
         with LineClient(self.ports[1]), LineClient(self.ports[1]):
@@ -256,9 +261,6 @@ class ReloadTest(ConfiguredTest):
             for client in (one, two):  # nobody noticed
                 client.socket.settimeout(0.05)
                 self.assertRaises(TimeoutError, client.socket.recv, 1)
-        wait_until(lambda: self.row(program, "web")["connections"] == 0, what="they have gone")
-        with LineClient(self.ports[1]) as one, LineClient(self.ports[1]) as two:
-            wait_until(lambda: self.row(program, "web")["connections"] == 2, what="as many as may be")
         self.kill_gateway(program, "web")
         wait_until(lambda: " debug   master" in program.log(), what="a line that nobody wanted before")
 
@@ -301,9 +303,9 @@ class ReloadTest(ConfiguredTest):
             wait_until(lambda: self.row(program, "web")["connections"] == 2, what="nothing has been taken over")
 
     def test_more_gateways_and_processes(self):
-        program = self.running(self.web())
+        program = self.running(self.web(start=6))
         before = self.pids_of(program)
-        result = self.reload(program, self.web(name="more", port=3, start=6), self.web("count = 2"))
+        result = self.reload(program, self.web(name="more", port=3, start=4), self.web("count = 2", start=6))
         self.assertIn("2 processes added", result.stdout)
         rows = wait_until(lambda: [r for r in [program.processes("gateway")] if all(p["state"] == "running" for p in r)], what="they run")[0]
         self.assertEqual(sorted((row["name"], row["index"]) for row in rows), [("more", 0), ("web", 0), ("web", 1)])
@@ -312,7 +314,7 @@ class ReloadTest(ConfiguredTest):
         with LineClient(self.ports[3]):
             wait_until(lambda: self.row(program, "more")["connections"] == 1, what="the new one has it")
         self.kill_gateway(program, "more")
-        result = self.reload(program, self.web("count = 3"))
+        result = self.reload(program, self.web("count = 3", start=6))
         self.assertIn("1 processes added", result.stdout)
         self.assertIn('"more" is not there any more', result.stderr)
 
