@@ -129,9 +129,11 @@ class WebSocketPeer : public Peer {
     for (const Message& message : messages) out.push_back(message.text);
     return out;
   }
+  /// With all that came before the end decoded.
   [[nodiscard]] bool ended() {
+    const bool has_ended = Peer::ended();
     poll();
-    return Peer::ended();
+    return has_ended;
   }
 
   std::string head;  // of the HTTP answer

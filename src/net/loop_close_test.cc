@@ -76,6 +76,18 @@ TEST(LoopClose, AReaderThatTakesLongerThanTheLingerTimeStillGetsAll) {
   EXPECT_TRUE(pair.client().received == sent) << pair.client().received.size();
 }
 
+TEST(LoopClose, AReaderSoSlowThatTheKernelAsksForNothingIsNotCutOff) {
+  AcceptedPair pair(8 * 1024);
+  pair.connection()->send(pattern(20'000'000));
+  pair.connection()->close();
+  // Far less than what makes room for another write in time.
+  const TimerId reading = pair.loop.every(milliseconds(20), [&] { pair.client().read(2000); });
+  run_for(pair.loop, milliseconds(Connection::kLingerMs * 5 / 2));
+  pair.loop.cancel(reading);
+  EXPECT_TRUE(pair.server.closed.empty());
+  EXPECT_LT(pair.client().received.size(), 1'000'000U);
+}
+
 TEST(LoopClose, CloseLosesNothingWhenThePeerGoesOnTalking) {
   AcceptedPair pair;
   // Bytes unread at close(2) would turn the FIN into a reset, which may overtake the last words.

@@ -1,5 +1,7 @@
 // The part of Loop that moves bytes: reading within a budget, keeping what is incomplete, writing what is queued, ending.
+#include <linux/sockios.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -33,6 +35,12 @@ ssize_t send_pieces(int fd, const OutQueue& queue) {
 }
 
 bool is_transient(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
+
+/// What the kernel has taken from us and the peer has not acknowledged yet.
+std::uint64_t unacknowledged_bytes(int fd) {
+  int bytes = 0;
+  return ::ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > 0 ? static_cast<std::uint64_t>(bytes) : 0;  // NOLINT: ioctl is variadic
+}
 
 }  // namespace
 
@@ -334,12 +342,15 @@ void Loop::after_flush(Connection& connection) {
   }
 }
 
-/// A peer that neither reads nor closes must not hold the connection for ever. One that reads slowly gets its last words.
+/// A peer that neither reads nor closes must not hold the connection for ever. One that reads slowly gets its last words: what it
+/// has taken counts, not what the kernel has, which asks for more only when a third of some megabytes is gone.
 void Loop::limit_closing(Connection& connection, std::uint64_t last_ms) {
-  after(std::chrono::milliseconds(Connection::kLingerMs), [this, id = connection.id(), sent = connection.bytes_sent_, last_ms] {
+  const std::uint64_t taken = connection.bytes_sent_ - unacknowledged_bytes(connection.fd_);
+  after(std::chrono::milliseconds(Connection::kLingerMs), [this, id = connection.id(), taken, last_ms] {
     Connection* closing = find(id);
     if (closing == nullptr) return;
-    const bool goes_on = closing->state_ == Connection::State::flushing && closing->bytes_sent_ != sent && now_ms_ < last_ms;
+    const bool reads_on = closing->bytes_sent_ - unacknowledged_bytes(closing->fd_) != taken;
+    const bool goes_on = closing->state_ == Connection::State::flushing && reads_on && now_ms_ < last_ms;
     if (goes_on) return limit_closing(*closing, last_ms);
     end(*closing, CloseCause::closed_here, 0);
   });
