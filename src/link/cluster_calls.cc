@@ -20,6 +20,7 @@ link::GatewayLink::Settings link_settings(const ClusterCalls::Settings& settings
   out.worker_key = settings.worker_key;
   out.delivery = settings.delivery;
   out.reconnect_ms = settings.reconnect_ms;
+  out.settled_ms = settings.settled_ms;
   out.max_held_bytes = settings.max_held_bytes;
   out.tls = settings.tls;
   return out;
@@ -30,6 +31,7 @@ link::RegisterLinks::Settings register_settings(const ClusterCalls::Settings& se
   out.addresses = settings.register_addresses;
   out.secret_key = settings.secret_key;
   out.reconnect_ms = settings.reconnect_ms;
+  out.settled_ms = settings.settled_ms;
   out.tls = settings.tls;
   return out;
 }

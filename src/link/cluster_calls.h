@@ -37,6 +37,7 @@ class ClusterCalls final : private link::GatewayLink::Owner {
     std::string worker_key;  // "name:index"; only for those that take events
     wire::Delivery delivery = wire::Delivery::at_least_once;
     int reconnect_ms = 1000;
+    int settled_ms = link::Outage::kSettledMs;
     int question_timeout_ms = 5000;
     /// Of a question that is asked before any register has told its list, until one has; 0 is question_timeout_ms.
     int connect_timeout_ms = 0;

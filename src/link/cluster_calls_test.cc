@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "link/answers.h"
@@ -30,6 +31,7 @@ class ClusterCallsTest : public ::testing::Test, public ClusterCalls::EventHandl
     settings.secret_key = "s3";
     settings.worker_key = "ChatWorker:0";
     settings.reconnect_ms = 30;
+    settings.settled_ms = 60;
     settings.question_timeout_ms = 200;
     if (change) change(settings);
     calls_.emplace(loop_, settings);
@@ -58,7 +60,8 @@ class ClusterCallsTest : public ::testing::Test, public ClusterCalls::EventHandl
   }
   void on_events_lost(link::GatewayKey gateway) override { lost_.push_back(gateway.address()); }
 
-  net::Loop loop_{Log("cluster calls test")};
+  std::vector<std::string> log_;
+  net::Loop loop_{Log::to_function([this](LogLevel, std::string_view line) { log_.emplace_back(line); })};
   FakeRegister register_{loop_};
   FakeGateway gateway_{loop_};
   FakeGateway second_{loop_};
@@ -430,6 +433,23 @@ TEST_F(ClusterCallsTest, AGatewayThatLeavesTheListKeepsItsConnectionsButIsNotDia
   register_.list = {gateway_.address()};
   register_.tell_all();
   EXPECT_TRUE(run_until(loop_, [&] { return calls_->connected() == 1; }));
+}
+
+TEST_F(ClusterCallsTest, AGatewayThatIsBackIsLoggedOnce) {
+  start_and_connect();
+  const auto lines_with = [this](const std::string& words) {
+    return std::count_if(log_.begin(), log_.end(),
+                         [&](const std::string& line) { return line.find(words) != std::string::npos; });
+  };
+  EXPECT_EQ(lines_with("connected to the gateway " + gateway_.address()), 1);
+  const std::uint16_t port = gateway_.port();
+  gateway_.close();
+  ASSERT_TRUE(run_until(loop_, [&] { return calls_->connected() == 0; }));
+  gateway_.listen(port);
+  ASSERT_TRUE(run_until(loop_, [&] { return lines_with(" again after ") == 1; }));
+  run_for(loop_, 100);
+  EXPECT_EQ(lines_with("connected to the gateway " + gateway_.address()), 2);
+  EXPECT_EQ(lines_with("lost the connection to the gateway"), 1);
 }
 
 TEST_F(ClusterCallsTest, AddressesThatCannotBePartOfAClientIdArePassedOver) {

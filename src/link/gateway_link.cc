@@ -10,7 +10,6 @@
 
 #include "base/bytes.h"
 #include "link/loss.h"
-#include "link/settled.h"
 #include "wire/command_ext.h"
 
 namespace gatehouse::link {
@@ -132,6 +131,7 @@ void GatewayLink::close() {
   wants_events_ = false;
   loop_.cancel(keep_alive_);
   loop_.cancel(show_life_);
+  loop_.cancel(settled_);
   for (Side* each : {&commands_, &events_}) {
     loop_.cancel(each->redial);
     net::Connection* connection = loop_.find(each->connection);
@@ -146,6 +146,7 @@ void GatewayLink::abandon() {
   owner_ = nullptr;
   loop_.cancel(keep_alive_);
   loop_.cancel(show_life_);
+  loop_.cancel(settled_);
   for (Side* each : {&commands_, &events_}) {
     loop_.cancel(each->redial);
     if (net::Connection* connection = loop_.find(each->connection)) connection->destroy();
@@ -168,12 +169,12 @@ void GatewayLink::on_open(net::Connection& connection) {
   if (owner_ == nullptr) return;
   Side& which = side(connection.tag);
   which.up = true;
-  which.opened_ms = loop_.now_ms();
   if (connection.tag == kEvents) {
     which.ready = true;
     send_frame(connection, wire::Command::worker_connect,
                wire::worker_connect_body(settings_.worker_key, settings_.secret_key, true, settings_.delivery));
     if (events_paused_) connection.pause();
+    be_up();
   } else {
     // Upstream's GatewayClient shows the key only when there is one; showing an empty one does no harm.
     send_frame(connection, wire::Command::gateway_client_connect, wire::gateway_client_connect_body(settings_.secret_key));
@@ -261,7 +262,22 @@ void GatewayLink::on_extension(net::Connection& connection, std::string_view ans
   commands_.native = answer == "a:1:{s:9:\"gatehouse\";i:1;}";
   send_held(connection, commands_.native || events_.native);
   tell_finished();
-  if (!commands_.complained) loop_.log().info("connected to the gateway {}", key_.address());
+  be_up();
+}
+
+/// Says so when both connections are, or the one that is wanted.
+void GatewayLink::be_up() {
+  if (!commands_.ready || (wants_events_ && !events_.ready)) return;
+  if (!outage_.lasts()) {
+    if (outage_.was_up()) return;
+    outage_.note_up();
+    return loop_.log().info("connected to the gateway {}", key_.address());
+  }
+  loop_.cancel(settled_);
+  settled_ = loop_.after(std::chrono::milliseconds(settings_.settled_ms), [this, up_ms = loop_.now_ms()] {
+    commands_.complained = events_.complained = false;
+    loop_.log().info("connected to the gateway {} {}", key_.address(), outage_.end(up_ms));
+  });
 }
 
 void GatewayLink::send_held(net::Connection& connection, bool native) {
@@ -327,8 +343,8 @@ void GatewayLink::on_close(net::Connection& connection, net::CloseCause cause, i
     next_event_ = 0;
     if (++events_epoch_ == 0) events_epoch_ = 1;  // 0 names nothing
   }
+  loop_.cancel(settled_);
   if (owner_ == nullptr) return;
-  if (was_up && loop_.now_ms() - which.opened_ms >= kSettledMs) which.complained = false;
   const bool again = listed_ && (tag == kCommands || wants_events_);
   if (cause != net::CloseCause::closed_here && again) {
     complain(which, tag == kEvents ? "events" : "commands", cause, describe_loss(connection, error, "the gateway"));
@@ -421,6 +437,7 @@ void GatewayLink::keep_alive() {
 }
 
 void GatewayLink::complain(Side& which, const char* name, net::CloseCause cause, const std::string& reason) {
+  outage_.begin(loop_.now_ms());
   const char* what = cause == net::CloseCause::connect_failed ? "cannot connect to" : "lost the connection to";
   if (std::exchange(which.complained, true)) {
     loop_.log().debug("{} the gateway {} ({}): {}", what, key_.address(), name, reason);

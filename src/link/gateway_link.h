@@ -9,6 +9,7 @@
 
 #include "link/finished_events.h"
 #include "link/gateway_key.h"
+#include "link/outage.h"
 #include "net/loop.h"
 #include "wire/gateway_protocol.h"
 
@@ -35,6 +36,7 @@ class GatewayLink final : private net::ConnectionHandler {
     wire::Delivery delivery = wire::Delivery::at_least_once;
     int reconnect_ms = 1000;
     int ping_ms = 25'000;  // when the gateway is not on loopback
+    int settled_ms = Outage::kSettledMs;
     /// Of an event. Upstream's gateways send messages of up to 10 MB, with the client's session before them.
     std::size_t max_frame_size = wire::GatewayHeader::kSize + 32 * 1024 * 1024;
     std::size_t max_answer_size = 256 * 1024 * 1024;  // the sessions of all clients of a gateway come in one
@@ -112,12 +114,11 @@ class GatewayLink final : private net::ConnectionHandler {
   struct Side {
     net::ConnectionId connection;
     net::TimerId redial;
-    std::uint64_t opened_ms = 0;
     bool busy = false;  // dialled and not yet reported as closed
     bool up = false;
-    bool ready = false;   // up, and of the commands: what the gateway knows has been asked and answered
-    bool native = false;  // the gateway knows our extension
-    bool complained = false;
+    bool ready = false;       // up, and of the commands: what the gateway knows has been asked and answered
+    bool native = false;      // the gateway knows our extension
+    bool complained = false;  // in this outage
   };
   struct Asked {
     std::uint64_t question = 0;
@@ -149,6 +150,7 @@ class GatewayLink final : private net::ConnectionHandler {
   void send_ranges(wire::Command command, std::string_view ranges);
   void show_life();
   void keep_alive();
+  void be_up();
   void complain(Side& which, const char* name, net::CloseCause cause, const std::string& reason);
   void refuse(net::Connection& connection, const std::string& why);
 
@@ -161,6 +163,8 @@ class GatewayLink final : private net::ConnectionHandler {
   Side events_;
   net::TimerId keep_alive_;
   net::TimerId show_life_;
+  net::TimerId settled_;
+  Outage outage_;                   // of either connection
   wire::Hello hello_;               // link 0: nothing is to be acknowledged
   std::uint32_t events_epoch_ = 1;  // of the event connection, in tickets
   std::uint64_t next_event_ = 0;

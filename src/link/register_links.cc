@@ -8,7 +8,6 @@
 #include "link/loss.h"
 #include "link/name_lookup.h"
 #include "link/retire.h"
-#include "link/settled.h"
 #include "wire/register_line.h"
 
 namespace gatehouse::link {
@@ -46,6 +45,7 @@ class RegisterLinks::Line final : public net::ConnectionHandler {
     owner_ = nullptr;
     loop_.cancel(redial_);
     loop_.cancel(ping_);
+    loop_.cancel(settled_);
     up_ = false;
     if (net::Connection* connection = loop_.find(connection_)) connection->destroy();
   }
@@ -70,11 +70,12 @@ class RegisterLinks::Line final : public net::ConnectionHandler {
         if (net::Connection* open = loop_.find(connection_)) open->send(wire::ping_line());
       });
     }
-    if (complained_) {
-      loop_.log().debug("connected to the register {}", address_);
-    } else {
-      loop_.log().info("connected to the register {}", address_);
+    if (!outage_.lasts()) {
+      outage_.note_up();
+      return loop_.log().info("connected to the register {}", address_);
     }
+    settled_ = loop_.after(std::chrono::milliseconds(settings.settled_ms),
+                           [this] { loop_.log().info("connected to the register {} {}", address_, outage_.end(opened_ms_)); });
   }
 
   std::size_t on_data(net::Connection& connection, std::span<char> bytes, std::size_t seen) override {
@@ -108,9 +109,9 @@ class RegisterLinks::Line final : public net::ConnectionHandler {
 
   void on_close(net::Connection& connection, net::CloseCause cause, int error) override {
     loop_.cancel(ping_);
+    loop_.cancel(settled_);
     const bool was_up = std::exchange(up_, false);
     if (owner_ == nullptr) return;
-    if (was_up && loop_.now_ms() - opened_ms_ >= kSettledMs) complained_ = false;
     std::string reason = describe_loss(connection, error, "the register");
     // That is all a register does about a wrong key, and it does it at once.
     if (was_up && !has_list_ && loop_.now_ms() - opened_ms_ < kAtOnceMs) reason += " (does it have the same secret_key?)";
@@ -126,10 +127,10 @@ class RegisterLinks::Line final : public net::ConnectionHandler {
   /// A register that stays away is worth one line, not one a second.
   void complain(const std::string& what) {
     problem_ = what;
-    if (std::exchange(complained_, true)) {
-      loop_.log().debug("{}", what);
-    } else {
+    if (outage_.begin(loop_.now_ms())) {
       loop_.log().warning("{}; trying again every {} ms", what, owner_->settings_.reconnect_ms);
+    } else {
+      loop_.log().debug("{}", what);
     }
   }
 
@@ -141,12 +142,13 @@ class RegisterLinks::Line final : public net::ConnectionHandler {
   net::ConnectionId connection_;
   net::TimerId redial_;
   net::TimerId ping_;
+  net::TimerId settled_;
   std::vector<std::string> addresses_;
   std::string problem_;
   std::uint64_t opened_ms_ = 0;
   bool up_ = false;
   bool has_list_ = false;
-  bool complained_ = false;
+  Outage outage_;
 };
 
 RegisterLinks::RegisterLinks(net::Loop& loop, Settings settings, OnAddresses on_addresses)

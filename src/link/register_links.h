@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "link/outage.h"
 #include "net/loop.h"
 
 namespace gatehouse::link {
@@ -21,6 +22,7 @@ class RegisterLinks {
     std::string announce;
     int reconnect_ms = 1000;
     int ping_ms = 25'000;  // sent when the register is not on loopback
+    int settled_ms = Outage::kSettledMs;
     /// Null: not encrypted. Must outlive the links.
     net::TlsContext* tls = nullptr;
   };

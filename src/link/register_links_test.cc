@@ -24,6 +24,7 @@ class RegisterLinksTest : public ::testing::Test {
     settings.secret_key = "k";
     settings.announce = std::move(announce);
     settings.reconnect_ms = 30;
+    settings.settled_ms = 60;
     links_.emplace(loop_, settings, [this](const std::vector<std::string>& list) { told_.push_back(list); });
     links_->start();
   }
@@ -31,7 +32,8 @@ class RegisterLinksTest : public ::testing::Test {
     return run_until(loop_, [&] { return told_.size() >= times; });
   }
 
-  net::Loop loop_{Log("register links test")};
+  std::vector<std::string> log_;
+  net::Loop loop_{Log::to_function([this](LogLevel, std::string_view line) { log_.emplace_back(line); })};
   FakeRegister first_{loop_};
   FakeRegister second_{loop_};
   std::vector<std::vector<std::string>> told_;
@@ -64,6 +66,26 @@ TEST_F(RegisterLinksTest, AGatewayAnnouncesItselfAndDoesSoAgainAfterALoss) {
   first_.listen(port);
   ASSERT_TRUE(run_until(loop_, [&] { return first_.lines.size() == 2; }));
   EXPECT_THAT(first_.lines, ElementsAre(line, line));
+}
+
+// An operator who exchanges the register looks for this line.
+TEST_F(RegisterLinksTest, ARegisterThatIsBackIsLoggedOnce) {
+  start({first_.address()}, "10.0.0.1:2300");
+  ASSERT_TRUE(run_until(loop_, [&] { return first_.lines.size() == 1; }));
+  const std::uint16_t port = first_.port();
+  first_.close();
+  ASSERT_TRUE(run_until(loop_, [&] { return log_.size() == 2; }));
+  // Comes and goes, as one that knows another secret_key.
+  first_.listen(port);
+  ASSERT_TRUE(run_until(loop_, [&] { return first_.lines.size() == 2; }));
+  first_.close();
+  ASSERT_TRUE(run_until(loop_, [&] { return links_->connected() == 0; }));
+  first_.listen(port);
+  ASSERT_TRUE(run_until(loop_, [&] { return log_.size() == 3; }));
+  run_for(loop_, 100);
+  EXPECT_THAT(log_, ElementsAre("connected to the register " + first_.address(),
+                                ::testing::StartsWith("lost the register " + first_.address()),
+                                ::testing::MatchesRegex("connected to the register .* again after [0-9]+ s")));
 }
 
 TEST_F(RegisterLinksTest, TheUnionOfSeveralRegistersKeepsWhatALostOneSaid) {
