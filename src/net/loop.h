@@ -17,6 +17,7 @@
 #include "net/endpoint.h"
 #include "net/handshake_queue.h"
 #include "net/out_queue.h"
+#include "net/refusal_log.h"
 #include "net/socket.h"
 #include "net/timer_wheel.h"
 
@@ -203,6 +204,7 @@ class Loop {
   void accept_from(std::uint32_t index);
   void out_of_descriptors(Listener& listener, std::uint32_t index);
   bool refuse_one(Listener& listener);
+  void log_refusals();
   [[nodiscard]] bool set_accepting(Listener& listener, std::uint32_t index, bool accepting);
 
   void run_posted();
@@ -238,10 +240,9 @@ class Loop {
   std::uint64_t iterations_ = 0;
   std::uint64_t busy_ns_ = 0;
   std::atomic<std::uint64_t>* progress_ = nullptr;
-  std::uint64_t last_shortage_log_ms_ = 0;
-  std::uint64_t refused_ = 0;         // connections, for want of descriptors
-  std::uint64_t refused_logged_ = 0;  // of them, those in log lines
-  bool trimming_ = false;             // a timer for it runs
+  std::uint64_t refused_ = 0;  // connections, for want of descriptors
+  RefusalLog refusal_log_;
+  bool trimming_ = false;  // a timer for it runs
   bool stopping_ = false;
 };
 

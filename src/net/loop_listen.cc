@@ -86,18 +86,27 @@ void Loop::out_of_descriptors(Listener& listener, std::uint32_t index) {
   // A connection that waits in the backlog would keep a level-triggered listener ready for ever. The spare descriptor lets it be
   // accepted and closed at once, so its client hears a refusal; then accepting rests, so that the CPU stays calm.
   spare_ = Socket();
-  for (int refused = 0; refused < kAcceptBatch && refuse_one(listener); ++refused) continue;
+  int refused = 0;
+  while (refused < kAcceptBatch && refuse_one(listener)) ++refused;
+  const bool is_helpless = refused == 0 && is_shortage(errno);
   spare_ = Socket(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   (void)set_accepting(listener, index, false);
   after(std::chrono::milliseconds(kListenerPauseMs), [this, index] {
     if (listeners_[index].wanted && !set_accepting(listeners_[index], index, true)) out_of_descriptors(listeners_[index], index);
   });
-  if (now_ms_ - last_shortage_log_ms_ >= 10'000 || last_shortage_log_ms_ == 0) {
-    log_.warning("out of file descriptors or memory with {} connections: {} new ones refused; raise the limit (ulimit -n)",
-                 connections_.size(), refused_ - refused_logged_);
-    last_shortage_log_ms_ = now_ms_;
-    refused_logged_ = refused_;
+  log_refusals();
+  if (is_helpless && refusal_log_.take_helpless(now_ms_)) {
+    log_.warning("out of file descriptors or memory with {} connections: new ones wait, as there is not even room to refuse them",
+                 connections_.size());
   }
+}
+
+void Loop::log_refusals() {
+  const std::uint64_t refused = refusal_log_.take(now_ms_, refused_);
+  if (refused == 0) return;
+  log_.warning("out of file descriptors or memory with {} connections: {} new ones refused; raise the limit (ulimit -n)",
+               connections_.size(), refused);
+  after(std::chrono::milliseconds(RefusalLog::kPeriodMs), [this] { log_refusals(); });
 }
 
 /// False when nobody waits, or there is not even room for that.

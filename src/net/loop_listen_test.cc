@@ -338,6 +338,28 @@ TEST(LoopListen, ThoseForWhomThereIsNoDescriptorHearWhy) {
   }
 }
 
+TEST(LoopListen, NoLineSaysThatNobodyWasRefused) {
+  std::vector<std::string> lines;
+  LocalListener listener;
+  Recorder server;
+  Loop loop(Log::to_function([&](LogLevel, std::string_view line) { lines.emplace_back(line); }));
+  loop.listen(std::move(listener.socket), server);
+  std::vector<RawPeer> peers;
+  peers.reserve(3);
+  for (int i = 0; i < 2; ++i) peers.emplace_back(listener.endpoint);
+  const int held = ::dup(0);  // for the third peer
+  const FewDescriptors few(2);
+  // The last descriptor goes to the last one who waits; the kernel says EMFILE before it looks whether there is another.
+  ASSERT_TRUE(run_until(loop, [&] { return server.opened.size() == 2; }));
+  run_for(loop, milliseconds(20));
+  EXPECT_TRUE(lines.empty()) << lines[0];
+  ::close(held);
+  peers.emplace_back(listener.endpoint);
+  ASSERT_TRUE(run_until(loop, [&] { return loop.refused_connections() == 1; }));
+  ASSERT_EQ(lines.size(), 1U);
+  EXPECT_NE(lines[0].find("with 2 connections: 1 new ones refused"), std::string::npos) << lines[0];
+}
+
 TEST(LoopListen, ListenersPausedOrClosedDuringAShortageStayIt) {
   for (const bool close : {false, true}) {
     LocalListener listener;
