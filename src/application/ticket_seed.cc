@@ -2,7 +2,6 @@
 
 #include <cstdlib>
 #include <cstring>
-#include <ctime>
 #include <string>
 
 namespace gatehouse {
@@ -10,7 +9,7 @@ namespace {
 
 constexpr const char* kVariable = "GATEHOUSE_TICKET_SEED";
 
-std::string draw() { return net::TlsTickets::draw(static_cast<std::uint64_t>(std::time(nullptr))); }
+std::string draw() { return net::TlsTickets::draw(net::TlsTickets::now_s()); }
 
 }  // namespace
 

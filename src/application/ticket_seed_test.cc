@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
-#include <ctime>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -12,7 +11,7 @@ namespace gatehouse {
 namespace {
 
 TEST(TicketSeed, IsTheSameInAllProcessesAndLeavesTheEnvironment) {
-  const auto now = static_cast<std::uint64_t>(std::time(nullptr));
+  const auto now = net::TlsTickets::now_s();
   draw_ticket_seed();
   const std::string told = std::getenv("GATEHOUSE_TICKET_SEED");
   const auto first = take_tickets();

@@ -13,14 +13,11 @@
 #include <cctype>
 #include <charconv>
 #include <cstring>
-#include <ctime>
 #include <stdexcept>
 #include <vector>
 
 namespace gatehouse::net {
 namespace {
-
-std::uint64_t unix_seconds() { return static_cast<std::uint64_t>(std::time(nullptr)); }
 
 struct FreeKdf {
   void operator()(EVP_KDF* kdf) const { EVP_KDF_free(kdf); }
@@ -228,8 +225,8 @@ void TlsHandshake::note_secret(const SSL* ssl, const char* line) {
 int TlsHandshake::ticket_key(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac,
                              int encrypt) {
   TlsTickets& tickets = *of(ssl).generation_->tickets();
-  const TlsTickets::Keys& current = tickets.current(unix_seconds());
-  const TlsTickets::Keys* keys = encrypt == 1 ? &current : tickets.find(name, unix_seconds());
+  const TlsTickets::Keys& current = tickets.current(TlsTickets::now_s());
+  const TlsTickets::Keys* keys = encrypt == 1 ? &current : tickets.find(name, TlsTickets::now_s());
   if (keys == nullptr) return 0;
   if (encrypt == 1) {
     std::copy(keys->name.begin(), keys->name.end(), name);

@@ -163,7 +163,7 @@ TEST_F(TlsHandshakes, OnlyTheProtocolThatIsSpokenIsAgreedOn) {
 
 TEST_F(TlsHandshakes, SessionsAreResumedByAnyProcessWithTheSameSeed) {
   const TlsTickets::Seed seed{1, 2, 3};
-  const auto now = static_cast<std::uint64_t>(std::time(nullptr));
+  const auto now = TlsTickets::now_s();
   for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
     const auto with = [&](const TlsTickets::Seed& own) {
       TlsContext::Settings resuming = settings();
@@ -198,7 +198,7 @@ TEST_F(TlsHandshakes, SessionsAreResumedByAnyProcessWithTheSameSeed) {
 // 0-RTT: what is said before the handshake may be said again by anybody who has heard it (RFC 8446, 8).
 TEST_F(TlsHandshakes, WhatIsSaidBeforeTheHandshakeIsNotTaken) {
   TlsContext::Settings resuming = settings();
-  resuming.tickets = std::make_shared<TlsTickets>(TlsTickets::Seed{1, 2, 3}, static_cast<std::uint64_t>(std::time(nullptr)));
+  resuming.tickets = std::make_shared<TlsTickets>(TlsTickets::Seed{1, 2, 3}, TlsTickets::now_s());
   const auto context = make(resuming);
   TlsHandshake first(context->generation(), Role::server);
   OpenSslEnd client(OpenSslEnd::Wish{});

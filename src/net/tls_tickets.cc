@@ -8,6 +8,7 @@
 
 #include <charconv>
 #include <cstring>
+#include <ctime>
 #include <stdexcept>
 
 namespace gatehouse::net {
@@ -23,6 +24,12 @@ void hash(const TlsTickets::Seed& seed, std::string_view what, std::uint8_t* out
 }
 
 }  // namespace
+
+std::uint64_t TlsTickets::now_s() {
+  timespec now{};
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  return static_cast<std::uint64_t>(now.tv_sec);
+}
 
 TlsTickets::TlsTickets(const Seed& seed, std::uint64_t since_s) : seed_(seed), period_(since_s / kPeriodS), current_(derive()) {}
 
@@ -44,7 +51,6 @@ TlsTickets::Keys TlsTickets::derive() const {
 }
 
 void TlsTickets::advance(std::uint64_t period) {
-  // A clock that was set back leaves the keys as they are.
   for (; period_ < period; ++period_) {
     Seed next{};
     hash(seed_, "gatehouse next seed", next.data(), next.size());

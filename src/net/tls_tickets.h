@@ -31,7 +31,10 @@ class TlsTickets {
     ~Keys();
   };
 
-  /// `since_s` is the time (Unix) for which the seed was drawn.
+  /// The time that is meant below, in seconds: of a clock that all processes of the machine have in common and that nobody sets.
+  static std::uint64_t now_s();
+
+  /// `since_s` is the time for which the seed was drawn.
   TlsTickets(const Seed& seed, std::uint64_t since_s);
   TlsTickets(const TlsTickets&) = delete;
   TlsTickets& operator=(const TlsTickets&) = delete;
