@@ -10,6 +10,7 @@
 #include <utility>
 
 #include <stdexcept>
+#include <system_error>
 
 #include "base/log_file.h"
 
@@ -50,7 +51,7 @@ class FunctionSink final : public spdlog::sinks::base_sink<spdlog::details::null
 };
 
 /// Each line in one write(), so that the lines of several processes in one file stay whole. What cannot be written (a full disk)
-/// is lost: there is nobody to tell.
+/// is lost and counted; the next line that can be written stands behind one that says how many they were.
 class DescriptorSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
  public:
   /// Standard error, which may be another file tomorrow.
@@ -68,25 +69,52 @@ class DescriptorSink final : public spdlog::sinks::base_sink<spdlog::details::nu
     const Result<int> fd = open_log_file(path_);
     if (!fd) return tl::unexpected(fd.error());
     close(std::exchange(fd_, *fd));
+    torn_ = false;
     return {};
   }
 
+  [[nodiscard]] const Log::Lost& lost() const { return lost_; }
+
  private:
   void sink_it_(const spdlog::details::log_msg& message) override {
+    if ((untold_ == 0 || tell()) && put(message)) return;
+    ++lost_.lines;
+    ++untold_;
+  }
+  void flush_() override {}
+
+  bool tell() {
+    const std::string text = fmt::format("{} lines of the log before this one could not be written: {}", untold_,
+                                         std::generic_category().message(lost_.error));
+    if (!put(spdlog::details::log_msg("", spdlog::level::warn, text))) return false;
+    untold_ = 0;
+    return true;
+  }
+
+  bool put(const spdlog::details::log_msg& message) {
     spdlog::memory_buf_t line;
+    if (torn_) line.push_back('\n');
     formatter_->format(message, line);
     std::size_t done = 0;
     while (done < line.size()) {
       const ssize_t written = ::write(fd_, line.data() + done, line.size() - done);
       if (written < 0 && errno == EINTR) continue;
-      if (written <= 0) return;
+      if (written <= 0) {
+        lost_.error = written < 0 ? errno : ENOSPC;
+        torn_ = torn_ || done > 0;
+        return false;
+      }
       done += static_cast<std::size_t>(written);
     }
+    torn_ = false;
+    return true;
   }
-  void flush_() override {}
 
   int fd_;
   const std::string path_;
+  Log::Lost lost_;
+  std::uint64_t untold_ = 0;  // of the lost ones, those that no line has told of
+  bool torn_ = false;         // the file ends in the middle of a line
 };
 
 void append_escaped(std::string& out, unsigned char c) { out += fmt::format("\\x{:02x}", c); }
@@ -166,11 +194,17 @@ void apply_pattern(spdlog::logger& logger, LogFormat format, const std::string& 
 }  // namespace
 
 struct Log::Shared {
+  static std::shared_ptr<Shared> over(std::shared_ptr<DescriptorSink> sink, std::string_view name) {
+    auto shared = std::make_shared<Shared>(sink, name);
+    shared->file = std::move(sink);
+    return shared;
+  }
+
   Shared(spdlog::sink_ptr sink, std::string_view name) : logger("gatehouse", std::move(sink)), process(name) {}
 
   spdlog::logger logger;
   std::string process;
-  std::shared_ptr<DescriptorSink> file = {};  // of to_file()
+  std::shared_ptr<DescriptorSink> file = {};  // null for a log that goes to a function
   bool json = false;
 };
 
@@ -179,16 +213,15 @@ Log::Log(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {
   set_format(LogFormat::text);
 }
 
-Log::Log(std::string_view process) : Log(std::make_shared<Shared>(std::make_shared<DescriptorSink>(), process)) {}
+Log::Log(std::string_view process) : Log(Shared::over(std::make_shared<DescriptorSink>(), process)) {}
 
 Log Log::to_file(const std::string& path, std::string_view process) {
   const Result<int> fd = open_log_file(path);
   if (!fd) throw std::runtime_error(fd.error().message);
-  auto sink = std::make_shared<DescriptorSink>(*fd, path);
-  auto shared = std::make_shared<Shared>(sink, process);
-  shared->file = std::move(sink);
-  return Log(std::move(shared));
+  return Log(Shared::over(std::make_shared<DescriptorSink>(*fd, path), process));
 }
+
+Log::Lost Log::lost() const { return shared_->file == nullptr ? Lost{} : shared_->file->lost(); }
 
 Result<void> Log::reopen() const { return shared_->file == nullptr ? Result<void>() : shared_->file->reopen(); }
 

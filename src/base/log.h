@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -32,6 +33,14 @@ class Log {
   /// Hands each message, from `info` up and escaped as above, to `write`.
   static Log to_function(std::function<void(LogLevel level, std::string_view message)> write);
   static Log silent();
+
+  /// How many lines could not be written, since the process began, and the errno of the last of them (a full disk, a reader that
+  /// is gone). When writing works again a line says how many they were.
+  struct Lost {
+    std::uint64_t lines = 0;
+    int error = 0;
+  };
+  [[nodiscard]] Lost lost() const;
 
   /// Opens the file of to_file() again by its name, for whoever moved it away. When it cannot be opened the old one is used on.
   /// Nothing for other logs.

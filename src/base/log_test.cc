@@ -1,8 +1,11 @@
 #include "base/log.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -158,6 +161,38 @@ TEST_F(LogTest, CopiesFollowTheFormOfTheOriginal) {
   log.set_format(LogFormat::text);
   earlier.info("a \"quoted\" word");
   EXPECT_NE(lines()[1].find("] a \"quoted\" word"), std::string::npos);
+}
+
+TEST_F(LogTest, LinesThatAreLostAreCountedAndToldOfWhenWritingWorksAgain) {
+  rlimit before{};
+  getrlimit(RLIMIT_FSIZE, &before);
+  const auto ignored = ::signal(SIGXFSZ, SIG_IGN);
+  for (const LogFormat format : {LogFormat::text, LogFormat::json}) {
+    std::filesystem::remove(path());
+    Log log = Log::to_file(path(), "p");
+    log.set_format(format);
+    log.info("first");
+    rlimit full = before;
+    full.rlim_cur = std::filesystem::file_size(path()) + 10;  // the next line is cut
+    setrlimit(RLIMIT_FSIZE, &full);
+    for (int i = 0; i < 5; ++i) log.info("lost {}", i);
+    EXPECT_EQ(log.lost().lines, 5U);
+    EXPECT_EQ(log.lost().error, EFBIG);
+    setrlimit(RLIMIT_FSIZE, &before);
+    log.info("last");
+    log.info("very last");
+    const auto all = lines();
+    ASSERT_EQ(all.size(), 5U) << text();
+    EXPECT_EQ(all[1].size(), 10U) << "what there was room for";
+    EXPECT_NE(all[2].find("5 lines of the log before this one could not be written: File too large"), std::string::npos);
+    EXPECT_NE(all[3].find("last"), std::string::npos);
+    EXPECT_NE(all[4].find("very last"), std::string::npos);
+    if (format == LogFormat::json) {
+      EXPECT_EQ(nlohmann::json::parse(all[2])["level"], "warning");
+    }
+    EXPECT_EQ(log.lost().lines, 5U);
+  }
+  ::signal(SIGXFSZ, ignored);
 }
 
 TEST(Printable, ShowsBytesSafelyAndCutsThem) {

@@ -23,6 +23,7 @@ struct RoleStatus {
   std::uint64_t queued_bytes = 0;       // waiting to be written, all connections together
   std::uint64_t unread_bytes = 0;       // received, and parts of messages that are not complete
   std::uint64_t handler_errors = 0;     // exceptions that left user code
+  std::uint64_t log_lines_lost = 0;     // that could not be written
   // Over the last few seconds.
   std::uint64_t messages_in_per_second = 0;
   std::uint64_t messages_out_per_second = 0;

@@ -12,6 +12,7 @@ nlohmann::ordered_json to_json(const RoleStatus& status) {
           {"queued_bytes", status.queued_bytes},
           {"unread_bytes", status.unread_bytes},
           {"handler_errors", status.handler_errors},
+          {"log_lines_lost", status.log_lines_lost},
           {"messages_in_per_second", status.messages_in_per_second},
           {"messages_out_per_second", status.messages_out_per_second},
           {"busy_percent", status.busy_percent},
