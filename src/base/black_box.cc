@@ -17,7 +17,7 @@ constexpr int kMostFrames = 64;
 constexpr std::size_t kSignalStackSize = 64 * 1024;
 // A crash inside the dynamic linker may hold a lock that the backtrace needs.
 constexpr unsigned kCrashSeconds = 10;
-constexpr std::array kCrashes = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
+constexpr std::array kCrashes = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS, SIGTRAP};
 
 // A signal handler is given nothing: these two are all that it can know. Set once, by answer_signals().
 BlackBoxPage* volatile signal_page = nullptr;
@@ -56,10 +56,16 @@ void write_backtrace(void* context) {
   backtrace_symbols_fd(frames.data() + first, count - first, fd);
   const off_t end = lseek(fd, 0, SEEK_CUR);
   page->report_bytes = end > static_cast<off_t>(BlackBoxPage::kSize) ? static_cast<std::uint64_t>(end) - BlackBoxPage::kSize : 0;
+  page->report_handler = page->handler.load();
   ++page->reports;
 }
 
 void on_crash(int signal, siginfo_t* /*info*/, void* context) {
+  (void)::signal(SIGALRM, SIG_DFL);  // which ends the process
+  sigset_t alarms;
+  sigemptyset(&alarms);
+  sigaddset(&alarms, SIGALRM);
+  (void)pthread_sigmask(SIG_UNBLOCK, &alarms, nullptr);
   alarm(kCrashSeconds);
   if (BlackBoxPage* page = signal_page) page->signal = static_cast<std::uint32_t>(signal);
   write_backtrace(context);

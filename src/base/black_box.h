@@ -42,6 +42,7 @@ struct BlackBoxPage {
   std::atomic<std::uint32_t> answers_dump_signal;  // 1 once the process does
   std::atomic<std::uint32_t> signal;               // that ended it, or 0
   std::atomic<std::uint64_t> report_bytes;         // of the last backtrace, set when it is complete
+  std::atomic<std::uint64_t> report_handler;       // `handler` when it was written
   std::atomic<std::uint64_t> reports;              // backtraces written so far
 
   [[nodiscard]] RecordedClient client() const {
@@ -81,9 +82,9 @@ class BlackBox {
     page_->activity.store(Activity::none, std::memory_order_relaxed);
   }
 
-  /// From now on a crash (SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT) leaves its backtrace here, and then ends the process as it
-  /// would have; and dump_signal() has the main thread leave one and go on. To be called by the main thread, for one object in a
-  /// process: signals belong to the process. Under AddressSanitizer crashes are left to it.
+  /// From now on a crash (SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS, SIGTRAP) leaves its backtrace here, and then ends the
+  /// process as it would have; and dump_signal() has the main thread leave one and go on. To be called by the main thread, for
+  /// one object in a process: signals belong to the process. Under AddressSanitizer crashes are left to it.
   void answer_signals();
 
   /// The signal that the master sends to a process that is stuck.

@@ -33,7 +33,10 @@ BlockWatch::BlockWatch(net::Loop& loop, std::vector<SupervisedProcess>& processe
   timer_ = loop_.every(std::clamp(shortest / 4, kShortestPeriod, kLongestPeriod), [this] { look(); });
 }
 
-BlockWatch::~BlockWatch() { loop_.cancel(timer_); }
+BlockWatch::~BlockWatch() {
+  loop_.cancel(timer_);
+  loop_.cancel(report_timer_);
+}
 
 void BlockWatch::look() {
   seen_.resize(processes_.size());
@@ -53,7 +56,7 @@ void BlockWatch::look_at(SupervisedProcess& process, Seen& seen) {
   const std::uint64_t handler = page.handler;
   const auto now = Clock::now();
   if (process.pid != seen.pid || iteration == 0 || iteration != seen.iteration || handler != seen.handler) {
-    if (seen.told && seen.pid == process.pid) {
+    if (seen.counted && seen.pid == process.pid) {
       loop_.log().info("{} (pid {}) goes on after {:.1f} s", process.label(), process.pid, in_seconds(now - seen.since));
     }
     seen = {.pid = process.pid, .iteration = iteration, .handler = handler, .since = now};
@@ -61,35 +64,47 @@ void BlockWatch::look_at(SupervisedProcess& process, Seen& seen) {
   }
   const auto held = now - seen.since;
   const ProcessSpec& spec = *process.spec;
-  if (spec.blocked_after.count() > 0 && held >= spec.blocked_after && !seen.counted) {
-    seen.counted = true;
-    ++process.blocked;
-    seen.reports = page.reports;
-    if (page.answers_dump_signal == 1) kill(process.pid, BlackBox::dump_signal());
-  }
-  if (seen.counted && !seen.told) look_for_report(process, seen, held);
-  if (spec.kill_blocked_after.count() > 0 && held >= spec.kill_blocked_after && !seen.killed) {
+  const bool kills = spec.kill_blocked_after.count() > 0 && held >= spec.kill_blocked_after && !seen.killed;
+  const bool asks = spec.blocked_after.count() > 0 && held >= spec.blocked_after && !seen.counted;
+  if (!kills && !asks) return;
+  const std::string who = fmt::format("{} (pid {}) has been held for {:.1f} s by {}", process.label(), process.pid,
+                                      in_seconds(held), who_holds(*process.box));
+  if (page.handler != handler || page.iteration != iteration) return;  // it went on while that was read
+  if (!std::exchange(seen.counted, true)) ++process.blocked;
+  if (kills) {
     seen.killed = true;
-    if (!std::exchange(seen.counted, true)) ++process.blocked;
-    seen.told = true;
-    loop_.log().error("{} (pid {}) has been held for {:.1f} s by {} and is killed", process.label(), process.pid,
-                      in_seconds(held), who_holds(*process.box));
+    loop_.log().error("{} and is killed", who);
     kill(process.pid, SIGKILL);
+  } else {
+    ask(process, handler, who);
   }
 }
 
-void BlockWatch::look_for_report(const SupervisedProcess& process, Seen& seen, Clock::duration held) {
+void BlockWatch::ask(const SupervisedProcess& process, std::uint64_t handler, const std::string& who) {
   const BlackBoxPage& page = process.box->page();
-  const bool reported = page.reports > seen.reports;
-  const bool waits = page.answers_dump_signal == 1 && held <= process.spec->blocked_after + kDumpTime;
-  if (!reported && waits) return;
-  seen.told = true;
-  // Told with what runs now: when the backtrace has been read it may be something else.
-  const std::string what = fmt::format("{} (pid {}) has been held for {:.1f} s by {}", process.label(), process.pid,
-                                       in_seconds(held), who_holds(*process.box));
-  if (!reported) return loop_.log().warning("{}; it does not say where it is", what);
-  symbolizer_.symbolize(*process.box,
-                        [&loop = loop_, what](const std::string& text) { loop.log().warning("{}; it is at\n{}", what, text); });
+  asked_.push_back({.who = who, .handler = handler, .reports = page.reports, .box = process.box, .when = Clock::now()});
+  if (page.answers_dump_signal == 1) kill(process.pid, BlackBox::dump_signal());
+  if (asked_.size() == 1) report_timer_ = loop_.every(kReportPeriod, [this] { look_for_reports(); });
+}
+
+void BlockWatch::look_for_reports() {
+  std::erase_if(asked_, [this](const Asked& asked) { return look_for_report(asked); });
+  if (asked_.empty()) loop_.cancel(report_timer_);
+}
+
+bool BlockWatch::look_for_report(const Asked& asked) {
+  const BlackBoxPage& page = asked.box->page();
+  const bool reported = page.reports > asked.reports;
+  if (!reported && page.answers_dump_signal == 1 && Clock::now() - asked.when < kDumpTime) return false;
+  if (!reported || page.report_handler != asked.handler) {
+    loop_.log().warning("{}; it {}", asked.who,
+                        reported ? "went on before it could say where it was" : "does not say where it is");
+    return true;
+  }
+  symbolizer_.symbolize(*asked.box, [&loop = loop_, who = asked.who](const std::string& text) {
+    loop.log().warning("{}; it is at\n{}", who, text);
+  });
+  return true;
 }
 
 }  // namespace gatehouse::master

@@ -2,6 +2,8 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
+#include <string>
 #include <vector>
 
 #include "master/supervised_process.h"
@@ -15,7 +17,9 @@ namespace gatehouse::master {
 /// ProcessSpec::kill_blocked_after the process is killed, and the master starts another.
 ///
 /// It looks at the black boxes from outside, a few times within that duration, so that being watched costs a process nothing.
-/// Time in which it could not look itself does not count: everything was stopped and continued, or the machine it runs on.
+/// What runs, and for whom, is read before the process is asked where it is, for the question interrupts a call that waits, and
+/// with it the handler may end. Time in which it could not look itself does not count: everything was stopped and continued, or
+/// the machine it runs on.
 ///
 /// Thread rule: the loop's thread.
 class BlockWatch {
@@ -30,8 +34,9 @@ class BlockWatch {
   static constexpr std::chrono::milliseconds kShortestPeriod{20};
   /// Between two looks: longer than a busy machine makes it.
   static constexpr std::chrono::milliseconds kSurelyStopped{2 * kLongestPeriod};
-  /// That a process has to answer the signal which asks where it is.
-  static constexpr std::chrono::milliseconds kDumpTime{1000};
+  /// That a process has to answer the signal which asks where it is. It is looked for every kReportPeriod.
+  static constexpr std::chrono::milliseconds kDumpTime{5000};
+  static constexpr std::chrono::milliseconds kReportPeriod{10};
 
  private:
   using Clock = SupervisedProcess::Clock;
@@ -41,22 +46,33 @@ class BlockWatch {
     std::uint64_t iteration = 0;
     std::uint64_t handler = 0;
     Clock::time_point since = {};
-    std::uint64_t reports = 0;  // in its black box before it was asked for one more
     bool counted = false;
-    bool told = false;
     bool killed = false;
+  };
+  /// A process that was asked where it is.
+  struct Asked {
+    std::string who;            // the beginning of the line
+    std::uint64_t handler = 0;  // that was found holding it
+    std::uint64_t reports = 0;  // in its black box before
+    std::shared_ptr<BlackBoxReader> box = {};
+    Clock::time_point when = {};
   };
 
   void look();
   void look_at(SupervisedProcess& process, Seen& seen);
-  void look_for_report(const SupervisedProcess& process, Seen& seen, Clock::duration held);
+  void ask(const SupervisedProcess& process, std::uint64_t handler, const std::string& who);
+  void look_for_reports();
+  /// True when there is nothing more to wait for.
+  bool look_for_report(const Asked& asked);
 
   net::Loop& loop_;
   std::vector<SupervisedProcess>& processes_;
   Symbolizer& symbolizer_;
-  std::vector<Seen> seen_;    // by place
+  std::vector<Seen> seen_;  // by place
+  std::vector<Asked> asked_;
   Clock::time_point looked_;  // last
   net::TimerId timer_;
+  net::TimerId report_timer_;  // while somebody is asked
 };
 
 }  // namespace gatehouse::master

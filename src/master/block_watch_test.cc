@@ -40,7 +40,13 @@ class BlockWatchTest : public testing::Test {
       if (answers) box.answer_signals();
       box.page().iteration = 7;
       box.begin(Activity::on_message, {0x7f000001, 2300, 5});
-      while (true) pause();
+      while (true) {
+        pause();
+        if (ends_when_interrupted_) {
+          box.end();
+          box.begin(Activity::on_close, {0x7f000001, 2300, 6});
+        }
+      }
     }
     while (box_->page().handler == 0) usleep(1000);
     spec_.blocked_after = blocked_after;
@@ -76,6 +82,7 @@ class BlockWatchTest : public testing::Test {
   std::vector<SupervisedProcess> processes_;
   std::unique_ptr<BlockWatch> watch_;
   pid_t pid_ = 0;
+  bool ends_when_interrupted_ = false;
 };
 
 TEST_F(BlockWatchTest, OneThatIsHeldIsToldOfOnceWithWhereItIs) {
@@ -90,6 +97,15 @@ TEST_F(BlockWatchTest, OneThatIsHeldIsToldOfOnceWithWhereItIs) {
   EXPECT_EQ(processes_[0].blocked, 1U);
   EXPECT_EQ(lines_.size(), 1U);
   EXPECT_EQ(kill(pid_, 0), 0);
+}
+
+// The signal that asks where it is interrupts calls that wait, such as this one.
+TEST_F(BlockWatchTest, AHandlerThatTheQuestionEndsIsToldOfAllTheSame) {
+  ends_when_interrupted_ = true;
+  watch(milliseconds(100), milliseconds(0), true);
+  const std::string line = line_with("it is at");
+  EXPECT_NE(line.find("by on_message of client 7f00000108fc00000005"), std::string::npos) << line;
+  EXPECT_NE(line.find("#0 "), std::string::npos) << line;
 }
 
 TEST_F(BlockWatchTest, OneThatGoesOnIsLeftAlone) {

@@ -1,5 +1,6 @@
 // A program for tests: its worker fails as its clients say, one word in a message.
 #include <gatehouse/gatehouse.h>
+#include <poll.h>
 
 #include <chrono>
 #include <cstdio>
@@ -20,6 +21,11 @@ namespace {
   while (std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(std::chrono::milliseconds(5));
 }
 
+// Ends early when a signal comes, as many a library does.
+[[gnu::noinline, gnu::noclone]] void wait_for_a_reply(std::chrono::milliseconds duration) {
+  (void)poll(nullptr, 0, static_cast<int>(duration.count()));
+}
+
 class Failing : public gh::Events {
  public:
   explicit Failing(bool at_start) : at_start_(at_start) {}
@@ -36,6 +42,7 @@ class Failing : public gh::Events {
     if (word == "exit") std::_Exit(7);
     if (word == "print") std::puts("printed by the worker"), std::fflush(stdout);
     if (word.starts_with("block ")) work_for_long(std::chrono::milliseconds(std::atoi(message.text().data() + 6)));
+    if (word.starts_with("wait ")) wait_for_a_reply(std::chrono::milliseconds(std::atoi(message.text().data() + 5)));
     client.send("did " + std::string(word));
     return {};
   }

@@ -421,6 +421,24 @@ class FailuresTest(OperationsTest):
         self.assertEqual((worker["blocked"], worker["restarts"]), (1, 0))
         self.assertIn("1 times blocked", program.run("status").stdout)
 
+    def test_every_handler_that_waits_for_too_long_is_told_of_completely(self):
+        program, port = self.failing("--blocked-after-ms", "500")
+        names = []
+        for count in range(1, 11):
+            with LineClient(port) as client:
+                client.send("print")
+                client.receive()
+                names.append(next(row["client_id"] for row in json.loads(program.run("connections", "--json").stdout) if row["kind"] == "client"))
+                client.send("wait 60000")  # until the question where it is ends it
+                client.socket.settimeout(60)
+                self.assertEqual(client.receive(), "did wait 60000")
+            wait_until(lambda n=count: program.processes("worker")[0]["blocked"] == n, 30, "it is counted")
+        pattern = r"has been held for \d\.\d s by on_message of client ([0-9a-f]{20}); it is at\n((?:    .*\n)+)"
+        wait_until(lambda: len(re.findall(pattern, self.log_of(program))) == 10, 60, self.log_of(program))
+        for name, (told, trace) in zip(names, re.findall(pattern, self.log_of(program))):
+            self.assertEqual(told, name)
+            self.assertRegex(trace, r"wait_for_a_reply\(.*main\.cc:\d+")
+
     def test_a_blocked_worker_is_replaced_when_that_is_wanted(self):
         program, port = self.failing("--kill-blocked-after-ms", "1500")
         with LineClient(port) as client:
