@@ -4,6 +4,7 @@
     packaging/test_package.py build/package
 """
 import grp
+import json
 import pathlib
 import pwd
 import stat
@@ -75,7 +76,13 @@ class PackageTest(unittest.TestCase):
         self.assertIn("# changed", CONFIG.read_text())
         self.check_rights()
 
+        master = None
+        if not pathlib.Path("/run/systemd/system").is_dir():
+            # In a run directory that the package knows nothing of.
+            run("gatehouse", "start", "-d", "--user", "gatehouse", *there, *OPTIONS)
+            master = json.loads(run("gatehouse", "status", "--json", *there, *OPTIONS).stdout)["pid"]
         run("dpkg", "--remove", "gatehouse")
+        self.assertFalse(pathlib.Path(f"/proc/{master}").exists(), "it is stopped before its files go")
         self.assertEqual(run("pgrep", "-u", uid, check=False).stdout, "")
         self.assertFalse(pathlib.Path("/usr/bin/gatehouse").exists())
         self.assertTrue(CONFIG.exists())
