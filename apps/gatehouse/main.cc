@@ -40,9 +40,9 @@ gatehouse::Result<ConfigFile> load(gatehouse::Application& app, const std::strin
 }  // namespace
 
 int main(int argc, char** argv) {
+  gatehouse::Application app("gatehouse");  // first: it sees to standard input, output and error
   const std::vector<std::string> call = gatehouse::call::words_of_call(argc, argv);
   if (!call.empty()) return gatehouse::call::run_call(call);
-  gatehouse::Application app("gatehouse");
   std::string path = "gatehouse.toml";
   app.option("-c,--config", path, "The configuration file");
   app.command("call", "Command or ask a running cluster; \"gatehouse call --help\" lists the calls",

@@ -24,6 +24,7 @@ class ApplicationState;
 class Application {
  public:
   /// `name` is shown in the status and names the pid and log files: letters, digits, '-' and '_'.
+  /// Opens /dev/null where standard input, output or error is closed; so it is to be the first thing in main().
   explicit Application(std::string name);
   Application(const Application&) = delete;
   Application& operator=(const Application&) = delete;

@@ -21,12 +21,14 @@
 #include "application/option_table.h"
 #include "application/program.h"
 #include "application/settings.h"
+#include "application/standard_descriptors.h"
 #include "application/start_command.h"
 #include "application/status_command.h"
 #include "master/child_environment.h"
 #include "master/identity.h"
 #include "master/program_image.h"
 #include "master/run_directory.h"
+#include "master/signals.h"
 
 namespace gatehouse {
 namespace {
@@ -97,6 +99,8 @@ std::optional<int> ApplicationState::parse(int argc, char** argv) {
   if (!plain)
     return complain(program.name,
                     fmt::format("--instance: \"{}\" cannot name files; use letters, digits, '-' and '_'", settings.instance));
+  const bool becomes_master = command_line.chosen() == "start" || command_line.chosen() == "restart";  // or a child
+  if (!becomes_master) master::set_command_signals();
   // Neither needs to know what the program consists of, which may come from a file that is broken at the moment.
   if (command_line.chosen() == "stop") return stop_instance(settings);
   if (command_line.chosen() == "reload") return reload_instance(settings);
@@ -115,6 +119,7 @@ int ApplicationState::run(const std::vector<std::string>& arguments) {
 }
 
 int ApplicationState::restart(const std::vector<std::string>& arguments) {
+  master::set_command_signals();
   // A mistake in the options must not cost the instance that runs.
   if (const auto problem = check_options(program)) return complain(program.name, to_line(*problem, program));
   if (const auto identity = master::find_identity(settings.user, settings.group); !identity) {
@@ -132,7 +137,10 @@ int ApplicationState::start(const std::vector<std::string>& arguments) {
   return start_instance(program, settings, arguments, std::move(*image));
 }
 
-Application::Application(std::string name) : state_(std::make_unique<ApplicationState>(std::move(name))) {}
+Application::Application(std::string name) {
+  open_standard_descriptors();
+  state_ = std::make_unique<ApplicationState>(std::move(name));
+}
 Application::~Application() = default;
 
 void Application::option(const std::string& name, std::string& variable, const std::string& help) {

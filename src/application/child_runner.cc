@@ -17,6 +17,7 @@
 #include "application/ticket_seed.h"
 #include "base/black_box.h"
 #include "master/child_control.h"
+#include "master/signals.h"
 #include "net/loop.h"
 
 namespace gatehouse {
@@ -86,9 +87,10 @@ int run_role(const Program& program, Settings settings, const master::ChildEnvir
   }
   master::ChildControl control(
       loop, child.control_fd,
-      [&role, &meter] {
+      [&role, &meter, &log] {
         RoleStatus status = role->status();
         meter.add_rates(status);
+        status.log_lines_lost = log.lost().lines;
         return status;
       },
       [&] {
@@ -119,6 +121,7 @@ int run_role(const Program& program, Settings settings, const master::ChildEnvir
 }  // namespace
 
 int run_child(const Program& described, const Settings& given, master::ChildEnvironment child, const std::string& live_settings) {
+  master::set_child_signals();
   Program program = described;
   Settings settings = given;
   std::optional<LiveSettings> live;

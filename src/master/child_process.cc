@@ -7,8 +7,8 @@
 
 #include <array>
 #include <cerrno>
-#include <csignal>
 
+#include "master/signals.h"
 #include "net/socket.h"
 
 namespace gatehouse::master {
@@ -32,14 +32,6 @@ std::vector<char*> pointers(const std::vector<std::string>& strings) {
   for (const std::string& text : strings) result.push_back(const_cast<char*>(text.c_str()));
   result.push_back(nullptr);
   return result;
-}
-
-void reset_signals() {
-  for (int signal = 1; signal < NSIG; ++signal) ::signal(signal, SIG_DFL);
-  for (const int signal : {SIGINT, SIGTSTP, SIGHUP, SIGQUIT, SIGPIPE}) ::signal(signal, SIG_IGN);
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
 /// Returns 0, or the errno.
@@ -76,7 +68,7 @@ int place_descriptors(Prepared& prepared) {
   int error = place_descriptors(prepared);
   if (error == 0 && prepared.identity != nullptr) error = become_identity(*prepared.identity);
   if (error == 0) {
-    reset_signals();
+    set_signals_for_exec();
     if (prepared.program_fd >= 0) {
       fexecve(prepared.program_fd, prepared.argv.data(), prepared.envp.data());
     } else {

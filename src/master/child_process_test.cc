@@ -95,6 +95,28 @@ TEST(Spawn, LeavesNoOtherDescriptorOpen) {
   EXPECT_EQ(run(shell("test \"$(readlink /proc/$$/fd/0)\" = /dev/null")), "exit status 0");
 }
 
+// A graceful stop that begins while a child is starting: it would stay until the time for it is over.
+TEST(Spawn, AQuitThatComesBeforeTheChildListensIsKept) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);
+  const net::Socket ours(ends[0]);
+  const net::Socket theirs(ends[1]);
+  for (const int signal : {SIGQUIT, SIGURG}) {
+    SpawnRequest request =
+        shell("read -r line <&3; while read -r key mask; do test $key = ShdPnd: && echo $mask; done </proc/$$/status >&3");
+    request.descriptors = {theirs.fd()};
+    const Result<pid_t> pid = spawn(request);
+    ASSERT_TRUE(pid.has_value());
+    ASSERT_EQ(kill(*pid, signal), 0);
+    ASSERT_EQ(write(ours.fd(), "go\n", 3), 3);
+    std::array<char, 64> answer{};
+    ASSERT_GT(read(ours.fd(), answer.data(), answer.size() - 1), 0);
+    EXPECT_NE(std::stoull(answer.data(), nullptr, 16) & (1ULL << (signal - 1)), 0U) << signal << ": " << answer.data();
+    int status = 0;
+    EXPECT_EQ(waitpid(*pid, &status, 0), *pid);
+  }
+}
+
 TEST(Spawn, ResetsSignals) {
   sigset_t blocked;
   sigset_t before;
