@@ -14,16 +14,12 @@
 #include "application/report_problem.h"
 #include "base/log.h"
 #include "master/connection_json.h"
-#include "master/control_socket.h"
 #include "master/text_table.h"
 
 namespace gatehouse {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-// A child has a second to answer the master.
-constexpr int kConnectionsTimeoutMs = 5000;
 
 struct Column {
   const char* title;
@@ -120,9 +116,8 @@ int print_all(const Settings& settings, const ConnectionFilter& wanted) {
   while (from.is_object()) {
     Json details = from;
     details["filter"] = filter;
-    const auto piece = master::ask_master(settings.socket_path(), "connections", kConnectionsTimeoutMs, details);
-    if (!piece)
-      return report_problem(fmt::format("{} is running, but cannot be asked: {}", settings.instance, piece.error().message));
+    const auto piece = ask_instance(settings, "connections", kAnswerTimeout, details);
+    if (!piece) return report_problem(piece.error().message);
     if (!piece->contains("rows") || !piece->contains("next")) {
       return report_problem(
           fmt::format("{} answered: {}", settings.instance, piece->value("error", "nothing that is understood")));
@@ -134,7 +129,7 @@ int print_all(const Settings& settings, const ConnectionFilter& wanted) {
     from = (*piece)["next"];
   }
   printer->finish();
-  std::fflush(stdout);
+  if (finish_output(0) != 0) return 1;
   return silent.empty() ? 0 : report_problem(fmt::format("not in the list, as they did not answer: {}", silent));
 }
 

@@ -6,7 +6,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <fstream>
+#include <iterator>
 #include <optional>
+#include <system_error>
 #include <thread>
 
 #include "master/control_socket.h"
@@ -25,35 +28,70 @@ int complain(const std::string& line) {
   return 1;
 }
 
-/// The pid of the running instance; waits a moment for one that is just starting to write it.
+/// The pid of the running instance, 0 when that is not known; waits a moment for one that is just starting to write it.
 std::optional<pid_t> running_pid(const Settings& settings) {
   std::optional<pid_t> pid;
   for (int i = 0; i < 50; ++i) {
     pid = master::PidFile::locked_by(settings.pid_path());
-    if (!pid || *pid > 0) break;
+    if (!pid) return master::ControlSocket::owner(settings.socket_path());
+    if (*pid > 0) break;
     std::this_thread::sleep_for(kPoll);
   }
   return pid;
 }
 
-/// What the master gives its clients to go; the settings here are those of the command only.
+/// By SIGSTOP, a debugger or a frozen terminal: it does nothing, and signals wait. proc(5), /proc/PID/stat.
+bool is_suspended(pid_t pid) {
+  std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
+  std::string text((std::istreambuf_iterator<char>(stat)), {});
+  const std::size_t name_end = text.rfind(')');
+  if (name_end == std::string::npos || name_end + 2 >= text.size()) return false;
+  return text[name_end + 2] == 'T' || text[name_end + 2] == 't';
+}
+
+std::string describe_suspended(pid_t pid) {
+  return fmt::format("its master (pid {0}) is suspended; \"kill -CONT {0}\" lets it go on", pid);
+}
+
+/// The master's own limits; the settings here are those of the command only. Nothing from one of an older version.
+std::optional<milliseconds> limit_of(const Result<nlohmann::ordered_json>& answer) {
+  const auto limit = answer->find("milliseconds");
+  if (limit == answer->end() || !limit->is_number_integer()) return std::nullopt;
+  return milliseconds(limit->get<milliseconds::rep>());
+}
+
 milliseconds graceful_timeout_of(const Settings& settings) {
-  const auto answer = master::ask_master(settings.socket_path(), "graceful timeout", 5000);
-  if (!answer) return settings.graceful_timeout();
-  return milliseconds(answer->value("milliseconds", settings.graceful_timeout().count()));
+  const auto answer = ask_instance(settings, "graceful timeout", kAnswerTimeout);
+  return answer ? limit_of(answer).value_or(settings.graceful_timeout()) : settings.graceful_timeout();
 }
 
 int not_running(const Settings& settings) { return complain(settings.instance + " is not running"); }
 
 }  // namespace
 
+Result<nlohmann::ordered_json> ask_instance(const Settings& settings, const std::string& question, milliseconds timeout,
+                                            const nlohmann::ordered_json& details) {
+  const auto most = static_cast<int>(std::min<milliseconds::rep>(timeout.count(), 86'400'000));
+  auto answer = master::ask_master(settings.socket_path(), question, most, details);
+  if (answer) return answer;
+  const auto pid = running_pid(settings).value_or(0);
+  return failure(fmt::format("{} is running, but cannot be asked: {}", settings.instance,
+                             is_suspended(pid) ? describe_suspended(pid) : answer.error().message));
+}
+
+int finish_output(int status) {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
+  return complain("cannot write the output: " + std::generic_category().message(errno));
+}
+
 int reload_instance(const Settings& settings) {
   if (!is_running(settings)) return not_running(settings);
-  // The master always answers: new workers have a minute to be ready, old ones --reload-timeout to leave.
-  const auto timeout = std::chrono::duration_cast<milliseconds>(std::chrono::minutes(10)) + settings.reload_timeout();
-  const auto answer = master::ask_master(settings.socket_path(), settings.graceful ? "reload -g" : "reload",
-                                         static_cast<int>(std::min<milliseconds::rep>(timeout.count(), 86'400'000)));
-  if (!answer) return complain(fmt::format("{} is running, but cannot be asked: {}", settings.instance, answer.error().message));
+  // First whether it answers at all: nothing has begun then.
+  const auto limit = ask_instance(settings, "reload timeout", kAnswerTimeout);
+  if (!limit) return complain(limit.error().message + "; it has not been reloaded");
+  const milliseconds timeout = limit_of(limit).value_or(std::chrono::minutes(10) + settings.reload_timeout());
+  const auto answer = ask_instance(settings, settings.graceful ? "reload -g" : "reload", timeout);
+  if (!answer) return complain(answer.error().message + "; its log says how far the reload has come");
   if (const std::string error = answer->value("error", ""); !error.empty()) {
     return complain(fmt::format("{} has not been reloaded, and everything is as it was: {}", settings.instance, error));
   }
@@ -77,12 +115,19 @@ int reload_instance(const Settings& settings) {
   return 0;
 }
 
-bool is_running(const Settings& settings) { return master::PidFile::locked_by(settings.pid_path()).has_value(); }
+bool is_running(const Settings& settings) {
+  return master::PidFile::locked_by(settings.pid_path()).has_value() ||
+         master::ControlSocket::owner(settings.socket_path()).has_value();
+}
 
 int stop_instance(const Settings& settings) {
   const std::optional<pid_t> pid = running_pid(settings);
   if (!pid) return not_running(settings);
   if (*pid <= 0) return complain(fmt::format("{} is just starting; try again", settings.instance));
+  // The signal would be obeyed whenever it goes on, long after whoever sent it has given up.
+  if (is_suspended(*pid)) {
+    return complain(fmt::format("{} has not been told to stop: {}", settings.instance, describe_suspended(*pid)));
+  }
   if (kill(*pid, settings.graceful ? SIGQUIT : SIGTERM) != 0) {
     return complain(fmt::format("cannot stop {} (pid {}): {}", settings.instance, *pid, std::generic_category().message(errno)));
   }
@@ -99,7 +144,9 @@ int stop_instance(const Settings& settings) {
       kill(*pid, SIGTERM);
     }
     if (now > deadline) {
-      return complain(fmt::format("{} (pid {}) has not stopped yet; its log says why", settings.instance, *pid));
+      return complain(
+          fmt::format("{} (pid {}) has not stopped within {} s, and goes on stopping; its log says why it takes so long",
+                      settings.instance, *pid, std::chrono::duration_cast<seconds>(now - began).count()));
     }
     std::this_thread::sleep_for(kPoll);
   }

@@ -1,6 +1,12 @@
 #pragma once
 
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
 #include "application/settings.h"
+#include "base/result.h"
 
 namespace gatehouse {
 
@@ -11,7 +17,20 @@ int stop_instance(const Settings& settings);
 /// old ones are still there.
 int reload_instance(const Settings& settings);
 
-/// Whether the instance runs.
+/// Whether the instance runs: it holds the lock of its pid file, or, when something has removed that, listens at its control
+/// socket.
 bool is_running(const Settings& settings);
+
+/// Asks the running instance, within `timeout`; the failure is a whole sentence that names the instance, the limit and, when its
+/// master is suspended, what helps. A question that was given up is not carried out later.
+Result<nlohmann::ordered_json> ask_instance(const Settings& settings, const std::string& question,
+                                            std::chrono::milliseconds timeout,
+                                            const nlohmann::ordered_json& details = nlohmann::ordered_json::object());
+
+/// For questions that are answered at once.
+inline constexpr std::chrono::milliseconds kAnswerTimeout{5'000};
+
+/// What a command has printed is written: its exit status is `status` then, else 1 with the reason on standard error.
+int finish_output(int status);
 
 }  // namespace gatehouse

@@ -57,7 +57,7 @@ void serve_control(net::Loop& loop, const ProcessOptions& options, int control_f
   loop.on_signal(SIGTERM, call_all);
   loop.on_signal(kReopenLogSignal, [&] { reopen_log(settings, loop.log()); });
   master::ChildControl control(
-      loop, control_fd, [&] { return RoleStatus{.listening = options.listen}; },
+      loop, control_fd, [&] { return RoleStatus{.listening = options.listen, .log_lines_lost = loop.log().lost().lines}; },
       [&] {
         loop.log().warning("the master is gone; stopping");
         loop.after(settings.stop_timeout(), [] { _exit(1); });

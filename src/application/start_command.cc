@@ -8,10 +8,13 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <exception>
 #include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <system_error>
+#include <utility>
 
 #include "application/descriptor_limit.h"
 #include "application/listen_plan.h"
@@ -25,11 +28,15 @@
 #include "master/identity.h"
 #include "master/master.h"
 #include "master/pid_file.h"
+#include "master/reload.h"
 #include "master/run_directory.h"
 #include "master/service_notifier.h"
+#include "master/signals.h"
 
 namespace gatehouse {
 namespace {
+
+constexpr std::chrono::seconds kKeepPeriod{10};
 
 int complain(const Program& program, const std::string& line) {
   std::fputs(fmt::format("{}: {}\n", program.name, line).c_str(), stderr);
@@ -61,6 +68,11 @@ Result<Prepared> prepare(const Program& program, const Settings& settings) {
     return failure(fmt::format("{} is already running (pid {}); --instance NAME starts another beside it", settings.instance,
                                master::PidFile::locked_by(settings.pid_path()).value_or(0)));
   }
+  if (const auto pid = master::ControlSocket::owner(settings.socket_path())) {
+    return failure(
+        fmt::format("{} is already running (pid {}), though its pid file {} was not there; it makes it again by itself",
+                    settings.instance, *pid, settings.pid_path()));
+  }
   auto sockets = open_listeners(*plan);
   if (!sockets) return problem_failure(sockets.error());
   auto control = master::ControlSocket::open(settings.socket_path());
@@ -76,14 +88,14 @@ Result<Prepared> prepare(const Program& program, const Settings& settings) {
 /// The master's process from here to its end.
 class Instance {
  public:
-  Instance(const Program& program, const Settings& settings, Prepared& prepared, master::StartReport report,
+  Instance(const Program& program, const Settings& settings, Prepared& prepared, master::StartReport& report,
            const std::vector<std::string>& arguments, std::shared_ptr<const master::ProgramImage> image,
            master::ServiceNotifier notifier)
       : settings_(settings),
         configuration_(describe(program, settings, image->configuration())),
         prepared_(prepared),
         identity_(prepared.identity),
-        report_(std::move(report)),
+        report_(report),
         notifier_(std::move(notifier)),
         loop_(make_log(settings, "master")),
         specs_(make_process_specs(program, prepared.plan, prepared.sockets)),
@@ -110,10 +122,11 @@ class Instance {
       loop_.every(std::chrono::duration_cast<std::chrono::milliseconds>(*timeout / 2), [this] { notifier_.alive(); });
     }
     share_log();
+    loop_.every(kKeepPeriod, [this] { keep_files(); });
     master_.start();
     loop_.run();
     if (!started_ && failure_.empty()) failure_ = "it was stopped while it was starting";
-    unlink(settings_.socket_path().c_str());
+    control_.close();
     if (!failure_.empty())
       report_.print(fmt::format("{} has not been started: {}; see {}\n", settings_.instance, failure_, settings_.log_path()));
     report_.finish(failure_.empty() ? 0 : 1);
@@ -123,8 +136,6 @@ class Instance {
 
  private:
   void listen_to_signals() {
-    // Programs that a shell starts with & have SIGINT ignored, and an ignored signal never arrives; a nohup is to be respected.
-    for (const int signal : {SIGINT, SIGTERM, SIGQUIT, SIGUSR1, SIGUSR2, SIGCHLD}) ::signal(signal, SIG_DFL);
     // Ctrl-Z too, as upstream: a suspended master would leave its children without one.
     for (const int signal : {SIGINT, SIGTERM, SIGTSTP}) loop_.on_signal(signal, [this] { stop(); });
     // As upstream's: reload, and the same two with patience.
@@ -132,8 +143,12 @@ class Instance {
     for (const int signal : {SIGUSR1, SIGUSR2}) {
       loop_.on_signal(signal, [this, signal] { reload(signal == SIGUSR2, [](const Json&) {}); });
     }
-    struct sigaction hangup{};
+    struct sigaction hangup{};  // a nohup is to be respected
     if (sigaction(SIGHUP, nullptr, &hangup) == 0 && hangup.sa_handler != SIG_IGN) loop_.on_signal(SIGHUP, [this] { stop(); });
+    loop_.on_signal(SIGXCPU, [this] {
+      loop_.log().error("the limit of the master's processor time (RLIMIT_CPU) has been reached");
+      stop();
+    });
     loop_.on_signal(SIGCHLD, [this] { master_.reap(); });
     loop_.on_signal(kReopenLogSignal, [this] {
       reopen_log(settings_, loop_.log());
@@ -150,6 +165,22 @@ class Instance {
     if (const auto given = master::give_file(settings_.log_path(), *identity_); !given) {
       loop_.log().warning("cannot give the log file {} to {}: {}", settings_.log_path(), settings_.user, given.error().message);
     }
+  }
+
+  /// The pid file and the control socket, which cleaners of old files take for forgotten ones.
+  void keep_files() {
+    // Their directory may be gone, too. One that others may write to is left alone.
+    const auto directory = master::prepare_run_directory(settings_.run_dir);
+    const auto keep = [&](const std::string& path, const Result<bool>& restored) {
+      if (!restored) return complain_of_files(restored.error().message);
+      if (*restored) loop_.log().warning("{} had been removed, and has been made again", path);
+    };
+    if (!directory) return complain_of_files(directory.error().message);
+    keep(settings_.pid_path(), prepared_.pid_file.restore(getpid()));
+    keep(settings_.socket_path(), control_.restore());
+  }
+  void complain_of_files(const std::string& what) {
+    if (std::exchange(file_problem_, what) != what) loop_.log().warning("{}", what);
   }
 
   void stop() {
@@ -295,8 +326,12 @@ class Instance {
     notifier_.ready(getpid(),
                     fmt::format("{} processes{}", processes(),
                                 outcome.not_ready.empty() ? "" : fmt::format(", {} not ready", outcome.not_ready.size())));
+    loop_.log().info("{} has been started with {} processes", settings_.instance, master_.processes().size());
     std::string text = master::format_start_table(specs_) + "\n";
     if (!outcome.not_ready.empty()) text += fmt::format("not ready yet: {}\n", fmt::join(outcome.not_ready, ", "));
+    if (const Log::Lost lost = loop_.log().lost(); lost.lines > 0) {
+      text += fmt::format("the log cannot be written: {}\n", std::generic_category().message(lost.error));
+    }
     if (settings_.daemon && settings_.quiet) {
       report_.finish(0);
     } else if (settings_.daemon) {
@@ -306,6 +341,12 @@ class Instance {
       std::fputs((text + "Press Ctrl-C to stop.\n").c_str(), stdout);
       std::fflush(stdout);
     }
+  }
+
+  /// Of a reload from its begin to its answer, generously.
+  [[nodiscard]] std::chrono::milliseconds most_reload_time() const {
+    return master::Reload::Settings{}.ready_timeout + settings_.reload_timeout() + settings_.stop_timeout() +
+           std::chrono::seconds(30);
   }
 
   void on_question(const std::string& question, const nlohmann::json& message, master::ControlSocket::Answer answer) {
@@ -319,6 +360,7 @@ class Instance {
     if (question == "compare") return answer_compare(message, answer);
     if (question == "reload" || question == "reload -g") return reload(question == "reload -g", std::move(answer));
     if (question == "graceful timeout") return answer({{"milliseconds", settings_.graceful_timeout().count()}});
+    if (question == "reload timeout") return answer({{"milliseconds", most_reload_time().count()}});
     if (question == "connections") return master_.connections(message, std::move(answer));
     answer({{"error", "this master does not know the question \"" + question + "\""}});
   }
@@ -327,7 +369,7 @@ class Instance {
   RunningConfiguration configuration_;
   Prepared& prepared_;
   const std::optional<master::Identity> identity_;
-  master::StartReport report_;
+  master::StartReport& report_;
   master::ServiceNotifier notifier_;
   net::Loop loop_;
   std::vector<master::ProcessSpec> specs_;
@@ -335,29 +377,40 @@ class Instance {
   master::ControlSocket control_;
   bool started_ = false;
   std::string failure_;
+  std::string file_problem_;
 };
 
 }  // namespace
 
 int start_instance(const Program& program, const Settings& settings, const std::vector<std::string>& arguments,
                    std::shared_ptr<const master::ProgramImage> image) {
+  master::set_master_signals();
   Result<Prepared> prepared = prepare(program, settings);
   if (!prepared) return complain(program, prepared.error().message);
   const std::uint64_t descriptors = raise_descriptor_limit();
   auto notifier = master::ServiceNotifier::from_environment();
-  ::signal(SIGPIPE, SIG_IGN);
   master::StartReport report;
   if (settings.daemon) {
     Result<master::StartReport> daemon = master::daemonize(settings.log_path());
     if (!daemon) return complain(program, daemon.error().message);
     report = std::move(*daemon);
   }
-  if (const auto written = prepared->pid_file.write(getpid()); !written) return complain(program, written.error().message);
-  if (const auto low = program.gateways.empty() ? std::nullopt : describe_low_limit(descriptors)) {
-    make_log(settings, "master").warning("{}", *low);
+  // Whoever waits for a daemon hears why it cannot start: its log may be what cannot be written.
+  const auto give_up = [&](const std::string& why) {
+    report.print(fmt::format("{}: {}\n", program.name, why));
+    report.finish(1);
+    return complain(program, why);
+  };
+  try {
+    if (const auto written = prepared->pid_file.write(getpid()); !written) return give_up(written.error().message);
+    if (const auto low = program.gateways.empty() ? std::nullopt : describe_low_limit(descriptors)) {
+      make_log(settings, "master").warning("{}", *low);
+    }
+    draw_ticket_seed();
+    return Instance(program, settings, *prepared, report, arguments, std::move(image), std::move(notifier)).run();
+  } catch (const std::exception& error) {
+    return give_up(error.what());
   }
-  draw_ticket_seed();
-  return Instance(program, settings, *prepared, std::move(report), arguments, std::move(image), std::move(notifier)).run();
 }
 
 }  // namespace gatehouse

@@ -9,18 +9,14 @@
 
 #include "application/instance_commands.h"
 #include "application/report_problem.h"
-#include "master/control_socket.h"
 #include "master/status_report.h"
 
 namespace gatehouse {
 namespace {
 
-// The master waits a second for its children.
-constexpr int kStatusTimeoutMs = 5000;
-
 Result<std::string> status_text(const Settings& settings) {
-  const auto status = master::ask_master(settings.socket_path(), "status", kStatusTimeoutMs);
-  if (!status) return failure(fmt::format("{} is running, but cannot be asked: {}", settings.instance, status.error().message));
+  const auto status = ask_instance(settings, "status", kAnswerTimeout);
+  if (!status) return tl::unexpected(status.error());
   const bool whole = status->contains("processes");
   if (!whole)
     return failure(fmt::format("{} answered: {}", settings.instance, status->value("error", "nothing that is understood")));
@@ -40,8 +36,8 @@ int show_status(const Settings& settings) {
     if (!text) return report_problem(text.error().message);
     if (clear) std::fputs("\x1b[H\x1b[2J", stdout);  // cursor home, erase all (ECMA-48)
     if (!settings.quiet) std::fputs(text->c_str(), stdout);
-    std::fflush(stdout);
-    if (settings.live_seconds <= 0) return 0;
+    if (settings.live_seconds <= 0) return finish_output(0);
+    if (finish_output(0) != 0) return 1;
     std::this_thread::sleep_for(std::chrono::duration<double>(settings.live_seconds));
     if (!is_running(settings)) return report_problem(settings.instance + " has ended");
   }

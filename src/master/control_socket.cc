@@ -14,6 +14,8 @@
 namespace gatehouse::master {
 namespace {
 
+constexpr int kBacklog = 16;
+
 Result<sockaddr_un> unix_address(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -27,6 +29,37 @@ Result<sockaddr_un> unix_address(const std::string& path) {
 
 const sockaddr* generic(const sockaddr_un& address) { return reinterpret_cast<const sockaddr*>(&address); }  // NOLINT: the C API
 
+std::string path_of(int fd) {
+  sockaddr_un address{};
+  socklen_t length = sizeof address;
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) != 0) return "";  // NOLINT: the C API
+  return {address.sun_path, strnlen(address.sun_path, sizeof address.sun_path)};
+}
+
+/// Whether the peer has closed its end, whatever it has sent before that is still to be read.
+bool has_left(int fd) {
+  pollfd peer{.fd = fd, .events = 0, .revents = 0};
+  return poll(&peer, 1, 0) == 1 && (peer.revents & (POLLHUP | POLLERR)) != 0;
+}
+
+const char* kind_of(mode_t mode) {
+  if (S_ISREG(mode)) return "a file";
+  if (S_ISDIR(mode)) return "a directory";
+  if (S_ISLNK(mode)) return "a symbolic link";
+  return "no socket";
+}
+
+std::string in_words(int timeout_ms) {
+  const std::string fraction = timeout_ms % 1000 == 0 ? "" : "." + std::to_string(timeout_ms % 1000 + 1000).substr(1);
+  return std::to_string(timeout_ms / 1000) + fraction + " s";
+}
+
+/// How long connect() and send() may take on a socket that nobody accepts from: a master that is suspended has a queue, too.
+void limit_sending(int fd, int timeout_ms) {
+  const timeval time{.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000};
+  (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time);
+}
+
 /// Reads up to the first line end, or fails.
 Result<std::string> read_line(int fd, int timeout_ms) {
   using Clock = std::chrono::steady_clock;
@@ -38,7 +71,7 @@ Result<std::string> read_line(int fd, int timeout_ms) {
     pollfd waiting{.fd = fd, .events = POLLIN, .revents = 0};
     const int ready = left > 0 ? poll(&waiting, 1, static_cast<int>(left)) : 0;
     if (ready < 0 && errno == EINTR) continue;
-    if (ready == 0) return failure("it does not answer");
+    if (ready == 0) return failure("it has not answered within " + in_words(timeout_ms));
     const ssize_t got = read(fd, piece.data(), piece.size());
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) return failure("it ended without an answer");
@@ -54,25 +87,80 @@ Result<net::Socket> ControlSocket::open(const std::string& path) {
   if (!address) return tl::unexpected(address.error());
   net::Socket socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!socket.valid()) return os_failure("cannot make the control socket", errno);
-  unlink(path.c_str());
+  struct stat there{};
+  if (lstat(path.c_str(), &there) == 0) {
+    if (!S_ISSOCK(there.st_mode)) {
+      return failure("cannot make the control socket " + path + ": " + kind_of(there.st_mode) +
+                     " has that name and is left alone; remove it, or choose another name with --control-socket");
+    }
+    if (const auto pid = owner(path)) {
+      return failure("cannot make the control socket " + path + ": a program listens there (pid " + std::to_string(*pid) +
+                     "); choose another name with --control-socket");
+    }
+    unlink(path.c_str());
+  }
   const mode_t before = umask(0177);
   const int bound = bind(socket.fd(), generic(*address), sizeof *address);
   const int error = errno;
   umask(before);
   if (bound != 0) return os_failure("cannot make the control socket " + path, error);
-  if (listen(socket.fd(), 16) != 0) return os_failure("cannot make the control socket " + path, errno);
+  if (::listen(socket.fd(), kBacklog) != 0) return os_failure("cannot make the control socket " + path, errno);
   return socket;
+}
+
+std::optional<pid_t> ControlSocket::owner(const std::string& path) {
+  const auto address = unix_address(path);
+  const net::Socket socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!address || !socket.valid()) return std::nullopt;
+  // EAGAIN: somebody listens, and does not accept any more.
+  if (connect(socket.fd(), generic(*address), sizeof *address) != 0)
+    return errno == EAGAIN ? std::optional<pid_t>(0) : std::nullopt;
+  ucred peer{};
+  socklen_t length = sizeof peer;
+  if (getsockopt(socket.fd(), SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) return 0;
+  return peer.pid;
+}
+
+std::optional<ControlSocket::FileId> ControlSocket::file_at(const std::string& path) {
+  struct stat file{};
+  if (lstat(path.c_str(), &file) != 0) return std::nullopt;
+  return FileId{file.st_dev, file.st_ino};
 }
 
 ControlSocket::ControlSocket(net::Loop& loop, net::Socket listener, OnQuestion on_question)
     : loop_(loop),
-      listener_(std::move(listener)),
+      path_(path_of(listener.fd())),
       on_question_(std::move(on_question)),
       lines_([this](net::Connection& connection, const nlohmann::json& message) { on_message(connection, message); },
-             [](net::Connection&) {}),
-      watch_(loop.watch(listener_.fd(), {.readable = true}, [this](net::Readiness) { accept_all(); })) {}
+             [](net::Connection&) {}) {
+  listen(std::move(listener));
+}
 
-ControlSocket::~ControlSocket() { loop_.unwatch(watch_); }
+ControlSocket::~ControlSocket() { close(); }
+
+void ControlSocket::listen(net::Socket listener) {
+  listener_ = std::move(listener);
+  // Once more: it is the process that has called listen() that SO_PEERCRED names, and a daemon's has forked since.
+  (void)::listen(listener_.fd(), kBacklog);
+  file_ = file_at(path_);
+  watch_ = loop_.watch(listener_.fd(), {.readable = true}, [this](net::Readiness) { accept_all(); });
+}
+
+Result<bool> ControlSocket::restore() {
+  if (!listener_.valid() || file_at(path_) == file_) return false;
+  auto again = open(path_);
+  if (!again) return tl::unexpected(again.error());
+  loop_.unwatch(watch_);
+  listen(std::move(*again));
+  return true;
+}
+
+void ControlSocket::close() {
+  if (!listener_.valid()) return;
+  loop_.unwatch(watch_);
+  if (file_ && file_at(path_) == file_) unlink(path_.c_str());
+  listener_ = net::Socket();
+}
 
 void ControlSocket::accept_all() {
   while (true) {
@@ -85,6 +173,8 @@ void ControlSocket::accept_all() {
 void ControlSocket::on_message(net::Connection& connection, const nlohmann::json& message) {
   const auto ask = message.find("ask");
   if (ask == message.end() || !ask->is_string()) return connection.destroy();
+  // A master that stood still may find questions that were given up long ago, such as a reload.
+  if (has_left(connection.fd())) return connection.destroy();
   const net::ConnectionId asker = connection.id();
   on_question_(ask->get<std::string>(), message, [&loop = loop_, asker](const nlohmann::ordered_json& answer) {
     net::Connection* found = loop.find(asker);
@@ -100,7 +190,11 @@ Result<nlohmann::ordered_json> ask_master(const std::string& path, const std::st
   if (!address) return tl::unexpected(address.error());
   const net::Socket socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!socket.valid()) return os_failure("cannot make a socket", errno);
-  if (connect(socket.fd(), generic(*address), sizeof *address) != 0) return os_failure("cannot connect to " + path, errno);
+  limit_sending(socket.fd(), timeout_ms);
+  if (connect(socket.fd(), generic(*address), sizeof *address) != 0) {
+    if (errno == EAGAIN) return failure("it has not answered within " + in_words(timeout_ms));
+    return os_failure("cannot connect to " + path, errno);
+  }
   nlohmann::ordered_json message = {{"ask", question}};
   message.update(details);
   const std::string line = message.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";

@@ -2,10 +2,13 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <thread>
+#include <vector>
 
 namespace gatehouse::master {
 namespace {
@@ -68,9 +71,86 @@ TEST_F(ControlSocketTest, AnAnswerToSomebodyWhoLeftIsHarmless) {
   loop_.run();
   asker.join();
   ASSERT_FALSE(answer.has_value());
-  EXPECT_EQ(answer.error().message, "it does not answer");
+  EXPECT_EQ(answer.error().message, "it has not answered within 0.050 s");
   ASSERT_TRUE(kept);
   kept({{"late", true}});
+}
+
+// A master that stood still, or was suspended: it finds the question when the time for it is long over.
+TEST_F(ControlSocketTest, AQuestionThatWasGivenUpIsNotCarriedOut) {
+  auto listener = ControlSocket::open(path_);
+  ASSERT_TRUE(listener.has_value());
+  const auto given_up = ask_master(path_, "reload", 50);
+  ASSERT_FALSE(given_up.has_value());
+  EXPECT_EQ(given_up.error().message, "it has not answered within 0.050 s");
+  std::vector<std::string> heard;
+  const ControlSocket control(loop_, std::move(*listener),
+                              [&](const std::string& question, const nlohmann::json&, const ControlSocket::Answer& answer) {
+                                heard.push_back(question);
+                                answer({{"well", true}});
+                              });
+  std::thread asker([&] {
+    (void)ask_master(path_, "status", 5000);
+    loop_.stop_from_any_thread();
+  });
+  loop_.run();
+  asker.join();
+  EXPECT_EQ(heard, std::vector<std::string>{"status"});
+}
+
+TEST_F(ControlSocketTest, AFullQueueOfOneThatDoesNotAcceptIsATimeLimitToo) {
+  const auto listener = ControlSocket::open(path_);
+  ASSERT_TRUE(listener.has_value());
+  Result<nlohmann::ordered_json> last = failure("never asked");
+  for (int i = 0; i < 20; ++i) last = ask_master(path_, "status", 20);
+  EXPECT_EQ(last.error().message, "it has not answered within 0.020 s");
+  EXPECT_EQ(ControlSocket::owner(path_), 0) << "it is there, and that is all that can be known";
+}
+
+TEST_F(ControlSocketTest, OnlyASocketLeftBehindIsReplaced) {
+  std::ofstream(path_) << "precious";
+  const auto file = ControlSocket::open(path_);
+  ASSERT_FALSE(file.has_value());
+  EXPECT_EQ(file.error().message,
+            "cannot make the control socket " + path_ +
+                ": a file has that name and is left alone; remove it, or choose another name with --control-socket");
+  EXPECT_EQ(std::filesystem::file_size(path_), 8U);
+  std::filesystem::remove(path_);
+  std::filesystem::create_directory(path_);
+  EXPECT_FALSE(ControlSocket::open(path_).has_value());
+  std::filesystem::remove(path_);
+  std::filesystem::create_symlink(directory_ + "/elsewhere", path_);
+  EXPECT_FALSE(ControlSocket::open(path_).has_value());
+  std::filesystem::remove(path_);
+  const auto first = ControlSocket::open(path_);
+  ASSERT_TRUE(first.has_value());
+  EXPECT_EQ(ControlSocket::owner(path_), getpid());
+  const auto second = ControlSocket::open(path_);
+  ASSERT_FALSE(second.has_value());
+  EXPECT_NE(second.error().message.find("a program listens there (pid " + std::to_string(getpid()) + ")"), std::string::npos);
+}
+
+TEST_F(ControlSocketTest, ItsFileIsMadeAgainWhenItWasRemovedAndLeftAloneWhenItIsAnothers) {
+  {
+    ControlSocket control(loop_, std::move(*ControlSocket::open(path_)),
+                          [](const std::string&, const nlohmann::json&, const ControlSocket::Answer&) {});
+    EXPECT_FALSE(*control.restore());
+    std::filesystem::remove(path_);
+    EXPECT_EQ(ControlSocket::owner(path_), std::nullopt);
+    EXPECT_TRUE(*control.restore());
+    EXPECT_EQ(ControlSocket::owner(path_), getpid());
+    EXPECT_FALSE(*control.restore());
+    std::filesystem::remove(path_);
+    std::ofstream(path_) << "precious";
+    EXPECT_FALSE(control.restore().has_value());
+  }
+  EXPECT_TRUE(std::filesystem::exists(path_)) << "it is not ours to remove";
+  std::filesystem::remove(path_);
+  {
+    const ControlSocket control(loop_, std::move(*ControlSocket::open(path_)),
+                                [](const std::string&, const nlohmann::json&, const ControlSocket::Answer&) {});
+  }
+  EXPECT_FALSE(std::filesystem::exists(path_));
 }
 
 TEST_F(ControlSocketTest, SaysWhenThePathIsTooLong) {

@@ -1,10 +1,12 @@
 #include "master/daemon.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 
 #include "base/log_file.h"
@@ -15,10 +17,22 @@ namespace {
 // On the pipe: text, and at the end this byte and the exit status. A daemon that dies says nothing of the kind.
 constexpr char kEnd = '\0';
 
+// The master's own limit for a start is shorter; this one is for a daemon that hangs or is suspended.
+constexpr std::chrono::seconds kMostStartTime{60};
+
 [[noreturn]] void wait_for_report(int fd) {
+  using Clock = std::chrono::steady_clock;
+  const auto deadline = Clock::now() + kMostStartTime;
   std::string report;
   std::array<char, 4096> piece{};
+  bool late = false;
   while (true) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
+    pollfd reading{.fd = fd, .events = POLLIN, .revents = 0};
+    const int ready = left > 0 ? poll(&reading, 1, static_cast<int>(left)) : 0;
+    if (ready < 0 && errno == EINTR) continue;
+    late = ready == 0;
+    if (late) break;
     const ssize_t got = read(fd, piece.data(), piece.size());
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) break;
@@ -29,6 +43,9 @@ constexpr char kEnd = '\0';
   if (end != std::string::npos && end + 1 < report.size()) {
     exit_status = static_cast<unsigned char>(report[end + 1]);
     report.resize(end);
+  } else if (late) {
+    report += "the daemon has not started within " + std::to_string(kMostStartTime.count()) +
+              " s, and goes on trying; see its log file\n";
   } else {
     report += "the daemon ended while it was starting; see its log file\n";
   }

@@ -80,6 +80,7 @@ Master::Master(net::Loop& loop, Options options, Callbacks callbacks)
       options_(std::move(options)),
       callbacks_(std::move(callbacks)),
       started_(std::chrono::system_clock::now()),
+      began_(SupervisedProcess::Clock::now()),
       symbolizer_(loop, options_.arguments.empty() ? options_.program : options_.arguments.front()),
       describer_(loop),
       questions_(loop),
@@ -186,7 +187,17 @@ void Master::reap() {
   if (stopping_) {
     stopping_->advance();
   } else if (leaving_) {
-    leaving_->advance();
+    advance_leaving();
+  }
+}
+
+/// One that is only about to be started again when its turn to leave comes would never hear that it is to leave.
+void Master::advance_leaving() {
+  leaving_->advance();
+  for (SupervisedProcess& process : processes_) {
+    if (process.state != SupervisedProcess::State::restarting || !leaving_->is_leaving(process)) continue;
+    loop_.cancel(process.restart_timer);
+    process.state = SupervisedProcess::State::stopped;
   }
 }
 
@@ -298,7 +309,7 @@ void Master::stop_gracefully(std::chrono::milliseconds timeout) {
         if (!in_time) loop_.log().warning("not all clients have gone in time; they are disconnected now");
         stop();
       });
-  leaving_->advance();
+  advance_leaving();
 }
 
 void Master::stop() {
@@ -323,7 +334,12 @@ void Master::status(std::function<void(const nlohmann::ordered_json& status)> do
     if (process.state == SupervisedProcess::State::running) receivers.push_back({place, process.control});
   }
   questions_.ask("status", receivers, kAnswerTimeout, [this, done = std::move(done)](const ChildQuestions::Answers& answers) {
-    done(make_status({.name = options_.name, .pid = getpid(), .started = started_}, processes_, answers));
+    const StatusSubject subject{.name = options_.name,
+                                .pid = getpid(),
+                                .started = started_,
+                                .uptime = SupervisedProcess::Clock::now() - began_,
+                                .log_lines_lost = loop_.log().lost().lines};
+    done(make_status(subject, processes_, answers));
   });
 }
 

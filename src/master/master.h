@@ -121,6 +121,7 @@ class Master {
   std::size_t start_new(const ReloadRequest& request);
   void forget_specs();
   void send_signal(SupervisedProcess& process, int signal);
+  void advance_leaving();
   void sweep_reloads();
   void on_exit(std::size_t place, const std::string& how);
   void on_child_message(net::Connection& connection, const nlohmann::json& message);
@@ -135,6 +136,7 @@ class Master {
   Callbacks callbacks_;
   const std::chrono::system_clock::time_point started_;
   std::list<ProcessSpec> specs_;  // of all processes, also of those that are still leaving
+  const SupervisedProcess::Clock::time_point began_;  // the same moment, on a clock that nobody sets
   std::vector<SupervisedProcess> processes_;
   Symbolizer symbolizer_;
   Describer describer_;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <sys/wait.h>
+
 #include <csignal>
 #include <optional>
 #include <string>
@@ -137,6 +139,53 @@ TEST_F(MasterTest, AChildThatDoesNotAnswerIsBusy) {
   loop_.run();
   EXPECT_EQ(status["processes"][0]["state"], "busy");
   stop();
+}
+
+// The gateway's end lets the workers' turn to leave come; one of them is just waiting to be started again then.
+TEST_F(MasterTest, NoProcessIsStartedAgainWhoseTurnToLeaveHasCome) {
+  const std::string script = "echo '{\"ready\":true}' >&3; case $GATEHOUSE_CHILD in *:0) while :; do sleep 0.02; done;; esac";
+  master_ = std::make_unique<Master>(
+      loop_,
+      Master::Options{.name = "test",
+                      .processes = {{.role = "gateway", .name = "g", .listening = "", .reference = "gateway:0", .graceful = true},
+                                    {.role = "worker",
+                                     .name = "w",
+                                     .listening = "",
+                                     .reference = "worker:0",
+                                     .count = 2,
+                                     .stop_stage = 1,
+                                     .graceful = true}},
+                      .program = "/bin/sh",
+                      .arguments = {"sh", "-c", script}},
+      Master::Callbacks{.on_started = [](const StartOutcome&) {}, .on_stopped = [this] { stopped_ = true; }});
+  loop_.after(std::chrono::seconds(20), [this] { loop_.stop(); });
+  bool reaps = true;
+  loop_.on_signal(SIGCHLD, [&] {
+    if (reaps) master_->reap();
+  });
+  master_->start();
+  // The second worker ends at once, again and again, and has to wait for longer and longer.
+  loop_.every(milliseconds(1), [this] {
+    if (process(2).restarts >= 3 && process(2).state == SupervisedProcess::State::restarting) loop_.stop();
+  });
+  loop_.run();
+  reaps = false;
+  ASSERT_EQ(process(2).state, SupervisedProcess::State::restarting);
+  master_->stop_gracefully(std::chrono::seconds(60));
+  kill(process(0).pid, SIGKILL);
+  siginfo_t info{};
+  ASSERT_EQ(waitid(P_PID, static_cast<id_t>(process(0).pid), &info, WEXITED | WNOWAIT), 0);
+  master_->reap();
+  EXPECT_EQ(process(0).state, SupervisedProcess::State::stopped);
+  EXPECT_TRUE(process(1).is_alive());
+  EXPECT_EQ(process(2).state, SupervisedProcess::State::stopped);
+  reaps = true;
+  kill(process(1).pid, SIGKILL);
+  loop_.every(milliseconds(5), [this] {
+    if (stopped_) loop_.stop();
+  });
+  loop_.run();
+  EXPECT_TRUE(stopped_) << "the last one that was left has ended";
 }
 
 TEST_F(MasterTest, AProgramFileThatIsGoneIsAFailureWithItsReason) {

@@ -5,11 +5,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
 #include <thread>
+#include <utility>
 
 namespace gatehouse::master {
 namespace {
@@ -23,6 +25,16 @@ bool is_still_at(const std::string& path, int fd) {
   struct stat by_fd{};
   return stat(path.c_str(), &by_path) == 0 && fstat(fd, &by_fd) == 0 && by_path.st_ino == by_fd.st_ino &&
          by_path.st_dev == by_fd.st_dev;
+}
+
+/// Empty, or a number: whoever names a file by mistake is to keep what is in it.
+bool is_pid_file(int fd) {
+  struct stat file{};
+  std::array<char, 32> text{};
+  if (fstat(fd, &file) != 0 || !S_ISREG(file.st_mode)) return false;
+  const ssize_t size = pread(fd, text.data(), text.size(), 0);
+  return size >= 0 && static_cast<std::size_t>(size) < text.size() &&
+         std::all_of(text.data(), text.data() + size, [](char c) { return (c >= '0' && c <= '9') || c == '\n'; });
 }
 
 }  // namespace
@@ -39,6 +51,10 @@ Result<std::optional<PidFile>> PidFile::lock(const std::string& path) {
       continue;
     }
     if (!is_still_at(path, file.fd())) continue;
+    if (!is_pid_file(file.fd())) {
+      return failure("the pid file " + path +
+                     " has something else than a pid in it and is left alone; remove it, or choose another name with --pid-file");
+    }
     // Emptied at once: while it is locked, whatever pid it holds is the holder's.
     if (ftruncate(file.fd(), 0) != 0) return os_failure("cannot write the pid file " + path, errno);
     return PidFile(path, std::move(file));
@@ -64,8 +80,19 @@ Result<void> PidFile::write(pid_t pid) {
   return {};
 }
 
+Result<bool> PidFile::restore(pid_t pid) {
+  if (is_still_at(path_, file_.fd())) return false;
+  auto again = lock(path_);
+  if (!again) return tl::unexpected(again.error());
+  if (!*again) return false;
+  if (const auto written = (*again)->write(pid); !written) return tl::unexpected(written.error());
+  std::swap(file_, (*again)->file_);
+  (*again)->file_ = net::Socket();  // the old lock, and no file to be removed with it
+  return true;
+}
+
 PidFile::~PidFile() {
-  if (file_.valid()) unlink(path_.c_str());
+  if (file_.valid() && is_still_at(path_, file_.fd())) unlink(path_.c_str());
 }
 
 }  // namespace gatehouse::master

@@ -55,6 +55,37 @@ TEST_F(PidFileTest, AStaleFileBlocksNobodyAndIsNotBelieved) {
   EXPECT_EQ(PidFile::locked_by(path_), 0) << "the old pid is gone before anybody can read it as the new one";
 }
 
+TEST_F(PidFileTest, WhatIsNoPidFileIsLeftAlone) {
+  for (const std::string text : {"precious\n", "4711 and more\n", "12345678901234567890123456789012345678901234567890"}) {
+    std::ofstream(path_) << text;
+    const auto file = PidFile::lock(path_);
+    ASSERT_FALSE(file.has_value());
+    EXPECT_NE(file.error().message.find("is left alone"), std::string::npos) << file.error().message;
+    EXPECT_EQ(std::filesystem::file_size(path_), text.size());
+  }
+}
+
+// A cleaner of old files, such as systemd-tmpfiles.
+TEST_F(PidFileTest, IsMadeAgainWhenItWasRemoved) {
+  {
+    PidFile file = locked();
+    ASSERT_TRUE(file.write(4711).has_value());
+    EXPECT_FALSE(*file.restore(4711));
+    std::filesystem::remove(path_);
+    EXPECT_EQ(PidFile::locked_by(path_), std::nullopt);
+    EXPECT_TRUE(*file.restore(4711));
+    EXPECT_EQ(PidFile::locked_by(path_), 4711);
+    EXPECT_FALSE(*file.restore(4711));
+    std::filesystem::remove(path_);
+    {
+      const PidFile other = locked();
+      EXPECT_FALSE(*file.restore(4711)) << "somebody else has just locked it";
+    }
+    EXPECT_TRUE(*file.restore(4711));
+  }
+  EXPECT_FALSE(std::filesystem::exists(path_));
+}
+
 TEST_F(PidFileTest, SaysWhyItCannotBeWritten) {
   const auto file = PidFile::lock(directory_ + "/missing/chat.pid");
   ASSERT_FALSE(file.has_value());

@@ -27,9 +27,16 @@ std::uint64_t memory_kib(pid_t pid) {
   return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)) / 1024;
 }
 
-template <class TimePoint>
-std::int64_t seconds_since(TimePoint then) {
-  return std::chrono::duration_cast<std::chrono::seconds>(TimePoint::clock::now() - then).count();
+std::int64_t whole_seconds(std::chrono::steady_clock::duration duration) {
+  return std::chrono::duration_cast<std::chrono::seconds>(duration).count();
+}
+
+/// The start as the clock of now has it: it may have been set since.
+std::chrono::system_clock::time_point start_of(const StatusSubject& subject) {
+  const auto by_now =
+      std::chrono::system_clock::now() - std::chrono::duration_cast<std::chrono::system_clock::duration>(subject.uptime);
+  const auto off = by_now > subject.started ? by_now - subject.started : subject.started - by_now;
+  return off > std::chrono::seconds(2) ? by_now : subject.started;
 }
 
 std::string iso_time(std::chrono::system_clock::time_point time) {
@@ -50,7 +57,8 @@ Json describe(const SupervisedProcess& process, const nlohmann::json* answer) {
   row["blocked"] = process.blocked;
   row["last_exit"] = process.last_exit.empty() ? Json(nullptr) : Json(process.last_exit);
   row["memory_kib"] = process.is_alive() ? Json(memory_kib(process.pid)) : Json(nullptr);
-  row["uptime_seconds"] = process.is_alive() ? Json(seconds_since(process.started)) : Json(nullptr);
+  row["uptime_seconds"] =
+      process.is_alive() ? Json(whole_seconds(SupervisedProcess::Clock::now() - process.started)) : Json(nullptr);
   row.update(unknown_role_status());
   if (answer != nullptr) row.update(Json(*answer));
   return row;
@@ -67,6 +75,7 @@ constexpr std::array kSummed = {"restarts",
                                 "queued_bytes",
                                 "unread_bytes",
                                 "handler_errors",
+                                "log_lines_lost",
                                 "messages_in_per_second",
                                 "messages_out_per_second"};
 
@@ -157,8 +166,10 @@ std::string format_notes(const Json& processes) {
     std::string note;
     const auto remark = [&note](const std::string& text) { note += (note.empty() ? "" : ", ") + text; };
     if (const std::string exit = text_of(row["last_exit"]); !exit.empty()) remark("last exit: " + exit);
-    for (const auto& [key, words] :
-         {std::pair{"send_failures", "messages not sent"}, {"handler_errors", "handler errors"}, {"blocked", "times blocked"}}) {
+    for (const auto& [key, words] : {std::pair{"send_failures", "messages not sent"},
+                                     {"handler_errors", "handler errors"},
+                                     {"blocked", "times blocked"},
+                                     {"log_lines_lost", "log lines lost"}}) {
       if (row[key].is_number() && row[key] != 0) remark(fmt::format("{} {}", row[key].get<std::uint64_t>(), words));
     }
     if (note.empty()) continue;
@@ -199,8 +210,9 @@ nlohmann::ordered_json make_status(const StatusSubject& subject, const std::vect
   return {{"name", subject.name},
           {"version", kVersion},
           {"pid", subject.pid},
-          {"started", iso_time(subject.started)},
-          {"uptime_seconds", seconds_since(subject.started)},
+          {"started", iso_time(start_of(subject))},
+          {"uptime_seconds", whole_seconds(subject.uptime)},
+          {"log_lines_lost", subject.log_lines_lost},
           {"load_average", load_average()},
           {"processes", std::move(rows)},
           {"totals", std::move(totals)}};
@@ -224,7 +236,10 @@ std::string format_status(const nlohmann::ordered_json& status) {
                      totals["client_connections"].get<std::uint64_t>());
   const Json& processes = status["processes"];
   out += format_processes(processes) + "\n" + format_traffic(processes, totals);
-  const std::string notes = format_notes(processes);
+  std::string notes = format_notes(processes);
+  // A master of an older version does not say.
+  if (const auto lost = status.value("log_lines_lost", std::uint64_t{0}); lost > 0)
+    notes += fmt::format("master: {} log lines lost\n", lost);
   return notes.empty() ? out : out + "\n" + notes;
 }
 

@@ -16,7 +16,9 @@ namespace gatehouse::master {
 struct StatusSubject {
   std::string name;
   pid_t pid = 0;
-  std::chrono::system_clock::time_point started = {};
+  std::chrono::system_clock::time_point started = {};  // as the clock was then
+  std::chrono::steady_clock::duration uptime = {};
+  std::uint64_t log_lines_lost = 0;  // by the master
 };
 
 /// The answer to `status`, as `--json` prints it. A process that should have answered and did not is "busy", its own figures

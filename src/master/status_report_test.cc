@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <ctime>
+#include <iomanip>
 #include <sstream>
 
 #include "master/role_status_json.h"
@@ -38,10 +40,12 @@ class StatusReportTest : public testing::Test {
   }
 
   nlohmann::ordered_json status() const {
-    return make_status({.name = "chat", .pid = 4711, .started = std::chrono::system_clock::from_time_t(1'700'000'000)},
-                       processes_, answers_);
+    return make_status({.name = "chat", .pid = 4711, .started = started_, .uptime = uptime_, .log_lines_lost = 3}, processes_,
+                       answers_);
   }
 
+  std::chrono::seconds uptime_{3600};
+  std::chrono::system_clock::time_point started_ = std::chrono::system_clock::now() - uptime_;
   ProcessSpec gateway_;
   ProcessSpec worker_;
   std::vector<SupervisedProcess> processes_;
@@ -52,7 +56,8 @@ TEST_F(StatusReportTest, HasEverythingOfEachProcess) {
   const auto json = status();
   EXPECT_EQ(json["name"], "chat");
   EXPECT_EQ(json["pid"], 4711);
-  EXPECT_EQ(json["started"], "2023-11-14T22:13:20Z");
+  EXPECT_EQ(json["uptime_seconds"], 3600);
+  EXPECT_EQ(json["log_lines_lost"], 3);
   ASSERT_EQ(json["processes"].size(), 3U);
   const auto& gateway = json["processes"][0];
   EXPECT_EQ(gateway["role"], "gateway");
@@ -83,6 +88,20 @@ TEST_F(StatusReportTest, TotalsAreOfThoseThatAnswered) {
   EXPECT_EQ(totals["send_failures"], 2);
 }
 
+// "213503982334591d ago".
+TEST_F(StatusReportTest, AClockThatWasSetBackOrForwardDoesNotMatter) {
+  for (const int hours : {-30 * 24, 30 * 24}) {
+    started_ = std::chrono::system_clock::now() - uptime_ + std::chrono::hours(hours);
+    const auto json = status();
+    EXPECT_EQ(json["uptime_seconds"], 3600);
+    std::istringstream text(json["started"].get<std::string>());
+    std::tm told{};
+    text >> std::get_time(&told, "%Y-%m-%dT%H:%M:%SZ");
+    EXPECT_NEAR(static_cast<double>(timegm(&told)), static_cast<double>(std::time(nullptr) - 3600), 5);
+    EXPECT_NE(format_status(json).find("(1h 0m ago)"), std::string::npos) << format_status(json).substr(0, 120);
+  }
+}
+
 TEST_F(StatusReportTest, FitsATerminal) {
   std::istringstream lines(format_status(status()));
   std::string all;
@@ -94,6 +113,7 @@ TEST_F(StatusReportTest, FitsATerminal) {
   EXPECT_NE(all.find("wwwwwwwwwww..:1"), std::string::npos);
   EXPECT_NE(all.find("last exit: SIGSEGV"), std::string::npos);
   EXPECT_NE(all.find("2 messages not sent"), std::string::npos);
+  EXPECT_NE(all.find("master: 3 log lines lost"), std::string::npos);
 }
 
 TEST_F(StatusReportTest, StartTableNamesEachKind) {

@@ -1,7 +1,9 @@
 """reload, stop -g and the death of workers under load: nothing is lost, nobody is disconnected."""
 import os
+import pathlib
 import re
 import signal
+import tempfile
 import time
 import unittest
 
@@ -248,6 +250,30 @@ class GracefulStopTest(ReloadableTest):
             self.assertIsNone(program.process.poll())
             self.assertIn("it is being stopped", program.run("reload").stderr)
         self.assertEqual(program.process.wait(30), 0)
+
+    def test_workers_that_are_just_starting_hear_of_it(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        hold = pathlib.Path(directory.name) / "hold"
+        os.environ["GATEHOUSE_TEST_SLOW_START"] = str(hold)
+        try:
+            program, (port,) = self.start_reloadable("text")
+        finally:
+            del os.environ["GATEHOUSE_TEST_SLOW_START"]
+        old = program.pids("worker")
+        with LineClient(port) as client:
+            self.answers(client, "first")
+            program.process.send_signal(signal.SIGQUIT)
+            wait_until(lambda: not is_listening(port), what="new clients are refused")
+            hold.touch()
+            for pid in old:
+                os.kill(pid, signal.SIGKILL)
+            wait_until(lambda: not {None, *old} & {*program.pids("worker")}, what="others are starting in their place")
+        # The last client has gone, so the gateway goes, and then it is the workers' turn, which do not listen yet.
+        wait_until(lambda: program.processes("gateway")[0]["state"] == "stopped", what="the gateway has ended")
+        hold.unlink()
+        self.assertEqual(program.process.wait(30), 0)
+        self.assertNotIn("not all clients have gone in time", program.log())
 
     def test_the_command_waits_and_the_deadline_ends_it(self):
         program, (port,) = self.start_reloadable("text", extra=["--graceful-timeout", "1"])

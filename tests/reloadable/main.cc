@@ -69,9 +69,15 @@ class Answers : public gh::Events {
   const std::string word_ = word();
 };
 
+/// A child that starts slowly: main() waits for as long as there is this file.
+void wait_while_there_is(const char* path) {
+  while (path != nullptr && std::filesystem::exists(path)) usleep(5000);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  wait_while_there_is(std::getenv("GATEHOUSE_TEST_SLOW_START"));  // NOLINT(concurrency-mt-unsafe)
   std::vector<std::string> listen;
   std::string register_address = "127.0.0.1:1336";
   int start_port = 2900;
