@@ -47,7 +47,11 @@ class DescriptorsTest(SurroundingsTest):
                 program, port = self.echo()
                 redirections = " ".join(f"{fd}>&-" for fd in closed)
                 command = ["sh", "-c", f'exec "$@" {redirections}', "sh"]
-                subprocess.run([*command, *program.command("start", "-d")], timeout=90, check=True)
+
+                def run(word, command=command, program=program):
+                    subprocess.run([*command, *program.command(word)], timeout=90, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+                subprocess.run([*command, *program.command("start", "-d")], timeout=90, check=True, stdout=subprocess.DEVNULL)
                 try:
                     self.assert_serves(port)
                     master = program.status()["pid"]
@@ -56,10 +60,10 @@ class DescriptorsTest(SurroundingsTest):
                         names = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in range(3)]
                         log = str(program.directory / "echo.log")
                         self.assertEqual(names, ["/dev/null", log, log])
-                    subprocess.run([*command, *program.command("status")], timeout=30, check=True)
-                    subprocess.run([*command, *program.command("reload")], timeout=90, check=True)
+                    run("status")
+                    run("reload")
                 finally:
-                    subprocess.run([*command, *program.command("stop")], timeout=90, check=True)
+                    run("stop")
                 self.assertFalse(is_listening(port))
 
 
@@ -68,7 +72,7 @@ class SignalsTest(SurroundingsTest):
              signal.SIGTTOU, signal.SIGRTMAX]
 
     def ignored(self, pid):
-        mask = int(re.search(r"SigIgn:\s+([0-9a-f]+)", open(f"/proc/{pid}/status").read()).group(1), 16)
+        mask = int(re.search(r"SigIgn:\s+([0-9a-f]+)", pathlib.Path(f"/proc/{pid}/status").read_text()).group(1), 16)
         return {number for number in range(1, 65) if mask & 1 << (number - 1)}
 
     def test_stray_signals_end_nobody(self):
