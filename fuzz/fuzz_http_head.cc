@@ -53,10 +53,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   HttpHead head;
   const HttpResult whole = parse_http_head(bytes, 0, head, kLimits);
   const HttpResult pieces = parse_in_pieces(bytes, cuts);
-  check(whole.status == pieces.status && whole.size == pieces.size && std::string_view(whole.reason) == pieces.reason);
+  check(whole.status == pieces.status && whole.size == pieces.size && whole.start == pieces.start &&
+        std::string_view(whole.reason) == pieces.reason);
   if (whole.status != HttpStatus::complete) return 0;
 
-  check(whole.size <= kLimits.bytes && head.fields.size() <= kLimits.fields);
+  check(whole.start == (bytes.starts_with("\r\n") ? 2U : 0U) && whole.size - whole.start <= kLimits.bytes &&
+        head.fields.size() <= kLimits.fields);
   const std::string_view text = bytes.substr(0, whole.size);
   check(text.ends_with("\r\n\r\n") && is_inside(head.method, text) && is_inside(head.query(), text));
   check(head.path() == "/" || is_inside(head.path(), text));  // "/" for an absolute form without a path

@@ -29,29 +29,33 @@ class Scanner {
  public:
   explicit Scanner(std::string_view text) : text_(text) {}
 
-  /// False when the text is not a list of extensions.
-  bool read(std::vector<Offer>& offers) {
+  /// Calls `begin(name)` for each extension and `add(parameter)` for each of its parameters. False when the text is not a list of
+  /// extensions.
+  template <class Begin, class Add>
+  bool read(Begin begin, Add add) {
     for (;;) {
       while (take(',')) continue;  // empty elements are nothing (RFC 9110, 5.6.1)
       if (at_end()) return true;
-      if (!read_offer(offers.emplace_back())) return false;
+      if (!read_offer(begin, add)) return false;
       if (!at_end() && !take(',')) return false;
     }
   }
 
  private:
-  bool read_offer(Offer& offer) {
-    offer.name = token();
-    if (offer.name.empty()) return false;
-    while (take(';')) {
-      if (offer.parameters.size() == kMostParameters) return false;
+  template <class Begin, class Add>
+  bool read_offer(Begin& begin, Add& add) {
+    const std::string_view name = token();
+    if (name.empty()) return false;
+    begin(name);
+    for (std::size_t count = 0; take(';'); ++count) {
+      if (count == kMostParameters) return false;
       Parameter parameter{token(), std::nullopt};
       if (parameter.name.empty()) return false;
       if (take('=')) {
         parameter.value = take('"') ? quoted() : token();
         if (parameter.value->empty()) return false;
       }
-      offer.parameters.push_back(parameter);
+      add(parameter);
     }
     return true;
   }
@@ -154,14 +158,19 @@ DeflateAnswer agree(const Wishes& wishes, const DeflateRules& rules) {
 
 }  // namespace
 
+bool are_extensions_well_formed(const HttpHead& head) {
+  return std::all_of(head.fields.begin(), head.fields.end(), [](const HttpHead::Field& field) {
+    return !equal_ignoring_case(field.first, kField) || Scanner(field.second).read([](auto) {}, [](const auto&) {});
+  });
+}
+
 DeflateAnswer answer_deflate_offers(const HttpHead& head, const DeflateRules& rules) {
   DeflateAnswer declined;
   std::vector<Offer> offers;
   for (const auto& [name, value] : head.fields) {
     if (!equal_ignoring_case(name, kField)) continue;
-    if (Scanner(value).read(offers)) continue;
-    declined.kind = DeflateAnswer::Kind::malformed;
-    return declined;
+    const auto begin = [&](std::string_view extension) { offers.push_back({extension, {}}); };
+    if (!Scanner(value).read(begin, [&](const Parameter& each) { offers.back().parameters.push_back(each); })) return declined;
   }
   for (const Offer& offer : offers) {
     if (!equal_ignoring_case(offer.name, "permessage-deflate")) continue;

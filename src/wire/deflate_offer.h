@@ -18,7 +18,6 @@ struct DeflateAnswer {
   enum class Kind : std::uint8_t {
     declined,  // none of its offers is for us, or none can be met: the connection goes on without
     agreed,
-    malformed,  // not what RFC 6455, 9.1 allows: 400
   };
   Kind kind = Kind::declined;
   // Only when agreed:
@@ -29,8 +28,13 @@ struct DeflateAnswer {
   std::string extensions;  // the value of the answer's Sec-WebSocket-Extensions
 };
 
+/// Whether what the client sent as Sec-WebSocket-Extensions, if anything, is what RFC 6455, 9.1 allows. If not, the handshake
+/// must fail, whether or not any extension is on here.
+bool are_extensions_well_formed(const HttpHead& head);
+
 /// Takes the first of the client's offers that can be met (RFC 7692, 5.1 and 7.1). An offer with a parameter that is unknown,
-/// doubled or out of range is passed over; so is one that wants a server window of 8 bits, which zlib does not write.
+/// doubled or out of range is passed over; so is one that wants a server window of 8 bits, which zlib does not write. Behind what
+/// is malformed nothing is looked at.
 DeflateAnswer answer_deflate_offers(const HttpHead& head, const DeflateRules& rules);
 
 }  // namespace gatehouse::wire

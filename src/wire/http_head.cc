@@ -37,7 +37,7 @@ std::string_view take_line(std::string_view& lines) {
   return line;
 }
 
-HttpResult refuse(HttpStatus status, const char* reason) { return {status, 0, reason}; }
+HttpResult refuse(HttpStatus status, const char* reason) { return {.status = status, .reason = reason}; }
 HttpResult bad_request(const char* reason) { return refuse(HttpStatus::bad_request, reason); }
 
 /// Bytes that are not HTTP at all (a TLS hello, another protocol) show it in the first of them: no need to wait for a line's end.
@@ -121,6 +121,40 @@ const char* parse_field(std::string_view line, HttpHead::Field& out) {
   return nullptr;
 }
 
+bool is_hex_digit(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
+
+/// RFC 3986, 2.2 and 2.3.
+bool is_unreserved_or_sub_delim(char c) {
+  constexpr std::string_view kMarks = "-._~!$&'()*+,;=";
+  return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || kMarks.find(c) != std::string_view::npos;
+}
+
+/// The size of the host at the start of `text`: an address in brackets, or a name, which may be empty (RFC 3986, 3.2.2). npos
+/// when the brackets are not right.
+std::size_t host_size(std::string_view text) {
+  if (text.starts_with('[')) {
+    std::size_t end = 1;
+    while (end < text.size() && (is_unreserved_or_sub_delim(text[end]) || text[end] == ':')) ++end;
+    return end > 1 && end < text.size() && text[end] == ']' ? end + 1 : std::string_view::npos;
+  }
+  std::size_t end = 0;
+  while (end < text.size()) {
+    const bool is_encoded =
+        text[end] == '%' && end + 2 < text.size() && is_hex_digit(text[end + 1]) && is_hex_digit(text[end + 2]);
+    if (!is_encoded && !is_unreserved_or_sub_delim(text[end])) break;
+    end += is_encoded ? 3 : 1;
+  }
+  return end;
+}
+
+/// uri-host [ ":" port ] (RFC 9110, 7.2).
+bool is_host_and_port(std::string_view value) {
+  const std::size_t host = host_size(value);
+  if (host == std::string_view::npos || host == value.size()) return host == value.size();
+  if (value[host] != ':') return false;
+  return value.find_first_not_of("0123456789", host + 1) == std::string_view::npos;
+}
+
 /// The lines of a head that is there to its end; its fields go to `out`. The result has no size.
 HttpResult parse_lines(std::string_view lines, HttpHead& out, std::size_t max_fields) {
   if (const char* fault = parse_request_line(take_line(lines), out)) return bad_request(fault);
@@ -130,15 +164,16 @@ HttpResult parse_lines(std::string_view lines, HttpHead& out, std::size_t max_fi
     if (out.fields.size() == max_fields) return refuse(HttpStatus::too_large, "more header fields than the limit");
     HttpHead::Field& field = out.fields.emplace_back();
     if (const char* fault = parse_field(take_line(lines), field)) return bad_request(fault);
-    if (equal_ignoring_case(field.first, "Host") && ++hosts > 1) return bad_request("two Host fields");
+    if (equal_ignoring_case(field.first, "Host")) {
+      if (++hosts > 1) return bad_request("two Host fields");
+      if (!is_host_and_port(field.second)) return bad_request("a Host that is no host and port");  // RFC 9112, 3.2
+    }
     if (equal_ignoring_case(field.first, "Content-Length") && ++lengths > 1) return bad_request("two Content-Length fields");
   }
-  return {HttpStatus::complete, 0, ""};
+  return {.status = HttpStatus::complete};
 }
 
-}  // namespace
-
-HttpResult parse_http_head(std::string_view bytes, std::size_t seen, HttpHead& out, const HttpLimits& limits) {
+HttpResult parse_from_request_line(std::string_view bytes, std::size_t seen, HttpHead& out, const HttpLimits& limits) {
   const std::string_view window = bytes.substr(0, limits.bytes);
   if (seen <= kMaxMethod && !begins_like_a_method(window)) return bad_request("not an HTTP request");
   const HeadEnd end = find_end(window, seen);
@@ -156,6 +191,23 @@ HttpResult parse_http_head(std::string_view bytes, std::size_t seen, HttpHead& o
     out.fields.clear();
   }
   return result;
+}
+
+}  // namespace
+
+HttpResult parse_http_head(std::string_view bytes, std::size_t seen, HttpHead& out, const HttpLimits& limits) {
+  if (bytes.starts_with('\r')) {
+    // Some clients send a line's end behind the request before this one, which may have been none.
+    if (bytes.size() == 1) return {};
+    if (bytes[1] != '\n') return bad_request("bare CR");
+    HttpResult result = parse_from_request_line(bytes.substr(2), seen - std::min<std::size_t>(seen, 2), out, limits);
+    if (result.status == HttpStatus::complete) {
+      result.start = 2;
+      result.size += 2;
+    }
+    return result;
+  }
+  return parse_from_request_line(bytes, seen, out, limits);
 }
 
 std::string_view HttpHead::field(std::string_view name, std::size_t* count) const {

@@ -34,19 +34,22 @@ inline constexpr HttpLimits kMostHead = {.bytes = 1024 * 1024, .fields = 10'000}
 enum class HttpStatus {
   complete,
   need_more,
-  // 400: not HTTP/1.x, a bare LF or CR, white space before a colon, folding, a control character, two Hosts or Content-Lengths
+  // 400: not HTTP/1.x, a bare LF or CR, white space before a colon, folding, a control character, two Hosts or Content-Lengths, a
+  // Host that is no host and port
   bad_request,
   too_large,  // 431: over the limit of bytes or fields
 };
 
 struct HttpResult {
   HttpStatus status = HttpStatus::need_more;
-  std::size_t size = 0;     // of the head with its final empty line, when complete
+  std::size_t start = 0;    // of the request line, when complete: behind the empty line that is ignored, if there is one
+  std::size_t size = 0;     // of everything up to the final empty line, with it, when complete
   const char* reason = "";  // one phrase for the log when refused
 };
 
-/// Parses the head at the start of `bytes`, whose first `seen` bytes were shown before. Linear in the bytes that are new. `out`
-/// may be one that was used before: memory is taken only when it holds too little. It is not to be looked at unless complete.
+/// Parses the head at the start of `bytes`, whose first `seen` bytes were shown before. One empty line in front is ignored (RFC
+/// 9112, 2.2), and counts for no limit. Linear in the bytes that are new. `out` may be one that was used before: memory is taken
+/// only when it holds too little. It is not to be looked at unless complete.
 HttpResult parse_http_head(std::string_view bytes, std::size_t seen, HttpHead& out, const HttpLimits& limits = {});
 
 /// Whether `bytes` begin as a request does. Load balancers and browsers that knock at a port which does not speak HTTP say that,

@@ -38,6 +38,7 @@ HttpResult parse(std::string_view bytes, HttpHead& head, const HttpLimits& limit
   const HttpResult dripped = drip(bytes, limits);
   EXPECT_EQ(dripped.status, result.status) << testing::PrintToString(bytes);
   EXPECT_EQ(dripped.size, result.size);
+  EXPECT_EQ(dripped.start, result.start);
   EXPECT_STREQ(dripped.reason, result.reason);
   if (result.status != HttpStatus::complete) {
     EXPECT_TRUE(head.fields.empty()) << "fields of a head that is not accepted";
@@ -142,8 +143,8 @@ TEST(HttpHead, TakesTargetsApart) {
 
 TEST(HttpHead, RefusesWhatIsNotHttpFromItsFirstBytesOn) {
   HttpHead head;
-  for (const std::string& bytes : {"\x16\x03\x01"s, "\0"s, "\r\n"s, "\n"s, " "s, "GE(T"s, "GET\t"s, "GET\r"s, "\x81\x85"s,
-                                   "{\"a\""s, std::string(33, 'A')}) {
+  for (const std::string& bytes : {"\x16\x03\x01"s, "\0"s, "\r\n\r\n"s, "\r\n\n"s, "\r\n "s, "\rG"s, "\n"s, " "s, "GE(T"s,
+                                   "GET\t"s, "GET\r"s, "\x81\x85"s, "{\"a\""s, std::string(33, 'A')}) {
     EXPECT_EQ(parse_http_head(bytes, 0, head).status, HttpStatus::bad_request) << testing::PrintToString(bytes);
     EXPECT_EQ(drip(bytes, {}).status, HttpStatus::bad_request) << testing::PrintToString(bytes);
   }
@@ -168,6 +169,33 @@ TEST(HttpHead, RefusesMalformedFields) {
     EXPECT_EQ(status_for("GET / HTTP/1.1\r\n" + line + "\r\n"), HttpStatus::bad_request) << testing::PrintToString(line);
   }
   EXPECT_EQ(status_for("GET / HTTP/1.1\r\nX: tab\tand \xC3\xA4\r\n\r\n"), HttpStatus::complete);
+}
+
+TEST(HttpHead, OneEmptyLineInFrontIsIgnored) {
+  const std::string bytes = "\r\n" + std::string(kRequest);
+  HttpHead head;
+  const HttpResult result = parse(bytes, head);
+  ASSERT_EQ(result.status, HttpStatus::complete) << result.reason;
+  EXPECT_EQ(result.start, 2U);
+  EXPECT_EQ(result.size, bytes.size());
+  EXPECT_EQ(head.method, "GET");
+  EXPECT_EQ(parse(kRequest, head).start, 0U);
+  EXPECT_EQ(status_for(bytes, {.bytes = kRequest.size()}), HttpStatus::complete) << "it counts for no limit";
+  EXPECT_EQ(status_for(bytes, {.bytes = kRequest.size() - 1}), HttpStatus::too_large);
+  EXPECT_EQ(status_for("\r"), HttpStatus::need_more);
+  EXPECT_EQ(status_for("\r\n"), HttpStatus::need_more);
+}
+
+TEST(HttpHead, AHostIsAHostAndAPort) {
+  for (const char* host : {"", "h", "h:80", "h:", ":80", "chat.example:8282", "127.0.0.1:1", "[::1]", "[::1]:8282",
+                           "[fe80::1]:", "[v7.x:y]", "a_b~c-d", "x!$&'()*+,;=", "%41%7a:1", "  h  "}) {
+    EXPECT_EQ(status_for("GET / HTTP/1.1\r\nHost: " + std::string(host) + "\r\n\r\n"), HttpStatus::complete) << host;
+  }
+  for (const char* host : {"a b",  "h/x", "h:80/x", "h:x",    "h:8 0",   "a@b",   "http://h", "h?q",      "h#f",
+                           "[::1", "[]",  "[]:1",   "[::1]x", "[::1]80", "[a/b]", "::1",      "h:80:80",  "%4",
+                           "%zz",  "%",   "h%4g:1", "\"h\"",  "<h>",     "a\\b",  "h\ti",     "h\xC3\xA4"}) {
+    EXPECT_EQ(status_for("GET / HTTP/1.1\r\nhost: " + std::string(host) + "\r\n\r\n"), HttpStatus::bad_request) << host;
+  }
 }
 
 TEST(HttpHead, RefusesABareLineFeedAnywhere) {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "wire/ascii.h"
+#include "wire/deflate_offer.h"
 #include "wire/php_query.h"
 #include "wire/php_serialize.h"
 
@@ -225,6 +226,11 @@ HandshakeAnswer check_websocket_handshake(const HttpHead& head) {
   if (count != 1 || !is_websocket_key(key)) {
     return refuse(400, "no valid Sec-WebSocket-Key",
                   "Sec-WebSocket-Key is missing, doubled or malformed; send it once, with 16 random bytes in base64.");
+  }
+  if (!are_extensions_well_formed(head)) {
+    return refuse(400, "malformed Sec-WebSocket-Extensions",
+                  "Sec-WebSocket-Extensions is not a list of extensions and their parameters (RFC 6455, 9.1); send a well-formed "
+                  "one, or none.");
   }
   HandshakeAnswer answer;
   answer.accepted = true;

@@ -115,6 +115,16 @@ TEST(WebSocketHandshake, RefusesRequestsWithABody) {
   EXPECT_EQ(refused(answer_to(request("\r\nUpgrade", "\r\nTransfer-Encoding: chunked\r\nUpgrade"))), 400);
 }
 
+TEST(WebSocketHandshake, RefusesExtensionsThatAreNoListOfExtensions) {
+  const std::string version = "Sec-WebSocket-Version: 13\r\n";
+  for (const char* field : {"permessage-deflate;", "a b", "=", "a; b=\"c"}) {
+    EXPECT_EQ(refused(answer_to(request(version, version + "Sec-WebSocket-Extensions: " + field + "\r\n"))), 400) << field;
+  }
+  for (const char* field : {"", "permessage-deflate; client_max_window_bits", "x-unknown; a=b"}) {
+    EXPECT_EQ(refused(answer_to(request(version, version + "Sec-WebSocket-Extensions: " + field + "\r\n"))), 0) << field;
+  }
+}
+
 TEST(WebSocketHandshake, RefusesKeysThatAreNot16BytesOfBase64) {
   for (const char* key : {"", "dGhlIHNhbXBsZSBub25jZQ=", "dGhlIHNhbXBsZSBub25jZQ",
                           "dGhlIHNhbXBsZSBub25jZQ===", "dGhlIHNhbXBsZSBub25jZ===", "dGhlIHNhbXBsZSBub25jZQAA",

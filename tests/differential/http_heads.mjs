@@ -99,7 +99,8 @@ async function theirs(head) {
 
 // Differences that are meant: when ours refuses and llhttp does not, or the other way round, one of these has to explain it.
 const kOursIsStricter = [
-  ['an empty line in front of the request line', (head) => /^[\r\n]/.test(head)],
+  ['more than one empty line in front of the request line', (head) => /^(\n|\r(?!\n)|\r\n[\r\n])/.test(head)],
+  ['a Host that is no host and port (RFC 9112, 3.2: must be refused)', (head, mine) => mine.reason === 'a Host that is no host and port'],
   ['folded header lines (RFC 9112, 5.2: a server may refuse them)', (head, mine) => mine.reason === 'folded header line'],
   ['two Host fields (RFC 9112, 3.2: must be refused)', (head, mine) => mine.reason === 'two Host fields'],
   ['more than one space in the request line (RFC 9112, 3: may be passed over)', (head, mine) =>
