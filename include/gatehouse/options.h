@@ -97,8 +97,8 @@ struct GatewayOptions {
   int max_tls_handshakes_per_second = 0;
 
   /// Heartbeat; 0 is off. A client that is silent for ping_not_response_limit + 1 intervals is closed (limit 0: never), and
-  /// ping_data, if any, is sent to those that have been silent for an interval. Any byte sequence that the client's protocol
-  /// decodes counts as life, WebSocket pings and pongs too.
+  /// ping_data, if any, is sent before a client has been silent for an interval, and again each interval. What the client's
+  /// protocol decodes counts as life, WebSocket pings and pongs too.
   std::chrono::milliseconds ping_interval{0};
   int ping_not_response_limit = 0;
   std::string ping_data = {};

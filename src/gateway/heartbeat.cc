@@ -9,6 +9,11 @@ namespace {
 constexpr std::uint64_t kSliceMs = 100;
 constexpr std::uint64_t kMostSlices = 256;
 
+// Who is never ended is counted up to here, and then in turn one less and this, so that its pings go on.
+constexpr std::int16_t kMostTicks = 32'000;
+
+std::uint64_t tick_ms(std::uint64_t interval_ms) { return std::max<std::uint64_t>(interval_ms / 2, 1); }
+
 }  // namespace
 
 Heartbeat::Heartbeat(net::Loop& loop, ClientTable& table, Clients& clients, Settings settings)
@@ -33,10 +38,6 @@ void Heartbeat::change(Settings settings) {
     if (!record.own_heartbeat) record.silent_ticks = -1;
   });
   start();
-}
-
-std::uint64_t Heartbeat::tick_ms(std::uint64_t interval_ms) const {
-  return settings_.not_response_limit > 0 ? std::max<std::uint64_t>(interval_ms / 2, 1) : interval_ms;
 }
 
 void Heartbeat::set_interval(std::uint32_t client, std::optional<std::uint64_t> interval_ms) {
@@ -86,8 +87,8 @@ void Heartbeat::visit(std::uint32_t client, ClientRecord& record, Clients::Broad
     clients_.close(client, CloseReason::Cause::heartbeat, wire::close_code::kGoingAway, "heartbeat timeout");
     return;
   }
-  if (record.silent_ticks < 32'000) ++record.silent_ticks;
-  const bool due = record.silent_ticks != 0 && !(limit > 0 && record.silent_ticks % 2 == 1);
+  record.silent_ticks = static_cast<std::int16_t>(record.silent_ticks < kMostTicks ? record.silent_ticks + 1 : kMostTicks - 1);
+  const bool due = record.silent_ticks % 2 == 1;
   if (!settings_.data.empty() && due && record.stage == ClientRecord::Stage::open) ping.to(client);
 }
 

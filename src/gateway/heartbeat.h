@@ -12,11 +12,15 @@
 
 namespace gatehouse::gateway {
 
-/// Upstream's heartbeat: pings silent clients, ends those that stay silent (upstream-compatible counts; docs/differences.md says
-/// what counts as life here).
+/// Upstream's heartbeat: pings silent clients, ends those that stay silent (docs/differences.md says what counts as life here).
 ///
-/// Every client is visited once a tick; a tick is half the interval when silence is limited, else the whole. Visits are spread
-/// evenly over the tick in slices, so that 10,000 clients are not all pinged in the same millisecond.
+/// Every client is visited once a tick, which is half an interval; how long it has been silent is counted in visits, so that a
+/// message costs one store and no clock. A client is pinged at the second visit after its last sign of life, when it has been
+/// silent for more than half an interval and for no more than a whole one, and then once an interval. (Upstream: 1 to 1.5
+/// intervals, without a limit 1 to 2.) With a limit it is ended at visit 2 * limit + 2, after limit + 0.5 to limit + 1 intervals
+/// of silence, as upstream; so it has had a whole interval to answer the last ping.
+///
+/// Visits are spread evenly over the tick in slices, so that 10,000 clients are not all pinged in the same millisecond.
 ///
 /// A client that business code gave an interval of its own is left out of that and has a timer of its own, with the same limit
 /// and data.
@@ -42,7 +46,6 @@ class Heartbeat {
 
  private:
   void visit_slice();
-  [[nodiscard]] std::uint64_t tick_ms(std::uint64_t interval_ms) const;
   void visit_one(std::uint32_t connection_id);
   void visit(std::uint32_t client, ClientRecord& record, Clients::Broadcast& ping);
 

@@ -53,6 +53,44 @@ TEST(Heartbeat, WithoutALimitNobodyIsCut) {
   EXPECT_FALSE(client->ended());
 }
 
+TEST(Heartbeat, TheFirstPingComesWithinOneIntervalOfTheLastSignOfLife) {
+  constexpr milliseconds kInterval{400};
+  for (const int limit : {0, 1, 3}) {
+    // Ticks may come at any time of a client's: it speaks at another one in each turn.
+    for (int turn = 0; turn < 5; ++turn) {
+      TestGateway test(heartbeat(kInterval, limit, "P"));
+      const auto worker = test.worker();
+      const auto client = test.client();
+      net::testing::run_for(test.loop, milliseconds(50 * turn));
+      client->say("hello");
+      ASSERT_TRUE(test.until([&] { return worker->said().size() == 1; }));
+      const std::uint64_t before = test.gateway->status().messages_out;
+      // Behind the gateway's own timers of that time, however late all of them are; 10 ms for what is rounded.
+      std::uint64_t pings = 0;
+      bool looked = false;
+      test.loop.after(kInterval + milliseconds(10), [&] {
+        pings = test.gateway->status().messages_out - before;
+        looked = true;
+      });
+      ASSERT_TRUE(test.until([&] { return looked; }));
+      EXPECT_EQ(pings, 1U) << limit << ", " << turn;
+    }
+  }
+}
+
+TEST(Heartbeat, PingsGoOnHoweverLongAClientIsSilent) {
+  Parts parts;
+  const std::uint32_t client = parts.add(1);
+  Heartbeat often(parts.loop, parts.table, parts.clients, {.interval_ms = 2, .not_response_limit = 0, .data = "P"});
+  parts.table[client].silent_ticks = 31'990;
+  often.start();
+  std::string heard;
+  ASSERT_TRUE(run_until(parts.loop, [&] {
+    heard += parts.received(1);
+    return heard.size() >= 40 * text("P").size();
+  }));
+}
+
 TEST(Heartbeat, OffIsOff) {
   TestGateway test(heartbeat(milliseconds(0), 1, "P"));
   const auto worker = test.worker();
