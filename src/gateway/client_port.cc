@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "base/log.h"
 #include "wire/http_head.h"
 #include "wire/proxy_header.h"
 #include "wire/utf8.h"
@@ -15,11 +16,18 @@ namespace gatehouse::gateway {
 
 using Cause = CloseReason::Cause;
 
+namespace {
+
+constexpr std::size_t kMostOfReason = 200;  // bytes of what a Protocol says, in the log: it may quote the client
+
+}  // namespace
+
 ClientPort::ClientPort(const Parts& parts, Settings settings)
     : loop_(parts.loop),
       table_(parts.table),
       clients_(parts.clients),
       handshakes_(parts.handshakes),
+      last_answers_(parts.last_answers),
       framing_(parts.framing),
       websockets_(parts.websockets),
       admission_(parts.admission),
@@ -157,6 +165,11 @@ bool ClientPort::read_real_address(net::Connection& connection, std::string_view
 std::size_t ClientPort::read_client(net::Connection& connection, std::span<char> bytes, std::size_t seen) {
   const std::uint32_t client = connection.tag;
   std::size_t used = 0;
+  if (table_[client].ends) {
+    // Somebody resumed it, but what it says now is not looked at.
+    connection.pause();
+    return bytes.size();
+  }
   if (!framing_.is_websocket()) {
     used = read_stream(connection, bytes, seen);
   } else if (table_[client].stage == ClientRecord::Stage::asked) {
@@ -175,11 +188,17 @@ std::size_t ClientPort::read_client(net::Connection& connection, std::span<char>
   // What is left of a client that is not read from now may be whole messages: they are not of its making.
   if (!connection.is_paused()) return may_wait(connection, client, bytes.size() - used) ? used : bytes.size();
   websockets_.note_unread(table_[client].websocket, 0);
-  return used;
+  return table_[client].ends ? bytes.size() : used;
 }
 
 void ClientPort::on_nothing_shown(net::Connection& connection) {
   if (is_client(connection.tag) && connection.is_open()) (void)may_wait(connection, connection.tag, connection.unread_bytes());
+}
+
+/// Of a WebSocket the closing handshake is the orderly end: without it the connection has failed (RFC 6455, 7.1.5 and 7.1.7).
+bool ClientPort::on_peer_finished(net::Connection& connection) {
+  if (!is_client(connection.tag)) return false;
+  return table_[connection.tag].ends || (!framing_.is_websocket() && last_answers_.keep(connection.tag));
 }
 
 bool ClientPort::may_wait(net::Connection& connection, std::uint32_t client, std::size_t left) {
@@ -246,11 +265,9 @@ std::size_t ClientPort::shake_hands(net::Connection& connection, std::span<char>
     const std::uint64_t without = compression->counts().without_context;
     wire::DeflateAnswer deflate = compression->agree(table_[client], head_);
     if (compression->counts().without_context != without) limits_.hit(Limit::deflate_contexts, connection.peer());
-    if (deflate.kind == wire::DeflateAnswer::Kind::malformed)
-      return refuse(wire::http_refusal(400), "malformed Sec-WebSocket-Extensions");
     request.extensions = std::move(deflate.extensions);
   }
-  handshakes_.decide(client, std::move(request), text.substr(0, result.size));
+  handshakes_.decide(client, std::move(request), text.substr(result.start, result.size - result.start));
   return connection.tag == client ? result.size : bytes.size();
 }
 
@@ -366,11 +383,13 @@ void ClientPort::inflate_and_deliver(std::uint32_t client, const wire::WebSocket
   if (!rates_.is_limited() || spend(client, 0, grown)) deliver(client, result.message, event.binary);
 }
 
-/// The client broke its protocol: it hears why, and is gone.
+/// The client broke its protocol: it hears why, and is gone. Who is over a limit is so at once; others get what is on its way.
 void ClientPort::fail(std::uint32_t client, std::uint16_t code, const char* reason) {
   const net::Connection* connection = loop_.find(table_[client].connection);
   loop_.log().debug("client {}: {}", connection == nullptr ? "?" : connection->peer().to_string(), reason);
-  clients_.close(client, code == wire::close_code::kTooBig ? Cause::too_big : Cause::protocol_error, code, reason);
+  if (code == wire::close_code::kTooBig) return clients_.close(client, Cause::too_big, code, reason);
+  if (code == wire::close_code::kPolicy) return clients_.close(client, Cause::protocol_error, code, reason);
+  last_answers_.close(client, {Cause::protocol_error, code, reason});
 }
 
 std::size_t ClientPort::read_stream(net::Connection& connection, std::span<char> bytes, std::size_t seen) {
@@ -385,7 +404,7 @@ std::size_t ClientPort::read_stream(net::Connection& connection, std::span<char>
       const std::string_view shown = rest.substr(0, settings_.max_message_bytes);
       const Input input = protocol.input(shown, used == 0 ? seen : 0);
       if (input.kind() == Input::Kind::refuse) {
-        refuse_stream(client, Cause::protocol_error, input.reason());
+        refuse_stream(client, rest, input.reason());
         break;
       }
       const bool whole = input.kind() == Input::Kind::frame;
@@ -393,13 +412,14 @@ std::size_t ClientPort::read_stream(net::Connection& connection, std::span<char>
       if (size > settings_.max_message_bytes) {
         // A health probe: its first bytes are the length of a message to the frame protocol, and no line in the log.
         if (!wire::begins_like_http(rest)) limits_.hit(Limit::message_size, connection.peer());
-        refuse_stream(client, Cause::too_big, "a message of over " + std::to_string(settings_.max_message_bytes) + " bytes");
+        loop_.log().debug("client {}: a message of over {} bytes", connection.peer().to_string(), settings_.max_message_bytes);
+        clients_.destroy(client, Cause::too_big);
         break;
       }
       if (!whole) break;
       if (size == 0 || size > shown.size()) {
         refuse_stream(
-            client, Cause::protocol_error,
+            client, rest,
             "its Protocol::input() gave a frame of " + std::to_string(size) + " bytes out of " + std::to_string(shown.size()));
         break;
       }
@@ -409,7 +429,7 @@ std::size_t ClientPort::read_stream(net::Connection& connection, std::span<char>
     }
   } catch (const std::exception& error) {
     if (connection.tag == client)
-      refuse_stream(client, Cause::protocol_error, std::string("its Protocol threw: ") + error.what());
+      refuse_stream(client, {bytes.data() + used, bytes.size() - used}, std::string("its Protocol threw: ") + error.what());
   }
   return used;
 }
@@ -421,10 +441,18 @@ void ClientPort::deliver(std::uint32_t client, std::string_view message, bool bi
   clients_.forward(client, {wire::Command::on_message, message, flags});
 }
 
-void ClientPort::refuse_stream(std::uint32_t client, Cause cause, const std::string& why) {
-  const net::Connection* connection = loop_.find(table_[client].connection);
-  loop_.log().debug("client {}: {}", connection == nullptr ? "?" : connection->peer().to_string(), why);
-  clients_.destroy(client, cause);
+/// `bytes` are not of the protocol.
+void ClientPort::refuse_stream(std::uint32_t client, std::string_view bytes, const std::string& why) {
+  net::Connection* connection = loop_.find(table_[client].connection);
+  if (connection == nullptr) return clients_.destroy(client, Cause::protocol_error);
+  // A health probe's request is no line in the log.
+  if (wire::begins_like_http(bytes)) {
+    limits_.count(Limit::protocol);
+  } else {
+    limits_.hit(Limit::protocol, connection->peer(), printable(why, kMostOfReason));
+  }
+  loop_.log().debug("client {}: {}", connection->peer().to_string(), printable(why, kMostOfReason));
+  last_answers_.refuse(client);
 }
 
 void ClientPort::describe(const net::Connection& connection, ConnectionRow& row) const {

@@ -15,6 +15,7 @@
 #include "gateway/client_table.h"
 #include "gateway/clients.h"
 #include "gateway/handshakes.h"
+#include "gateway/last_answers.h"
 #include "gateway/limit_log.h"
 #include "gateway/proxies.h"
 #include "net/loop.h"
@@ -46,6 +47,7 @@ class ClientPort : public net::ConnectionHandler {
     ClientTable& table;
     Clients& clients;
     Handshakes& handshakes;
+    LastAnswers& last_answers;
     ClientFraming& framing;
     wire::WebSocketReader& websockets;
     Admission& admission;
@@ -64,6 +66,7 @@ class ClientPort : public net::ConnectionHandler {
   std::size_t on_data(net::Connection& connection, std::span<char> bytes, std::size_t seen) override;
   void on_close(net::Connection& connection, net::CloseCause cause, int error) override;
   void on_nothing_shown(net::Connection& connection) override;
+  bool on_peer_finished(net::Connection& connection) override;
   void on_tls(net::Connection& connection, net::TlsEvent event) override;
   void describe(const net::Connection& connection, ConnectionRow& row) const override;
   [[nodiscard]] std::string_view refusal() const override;
@@ -123,7 +126,7 @@ class ClientPort : public net::ConnectionHandler {
   void inflate_and_deliver(std::uint32_t client, const wire::WebSocketEvent& event);
   void deliver(std::uint32_t client, std::string_view message, bool binary);
   void fail(std::uint32_t client, std::uint16_t code, const char* reason);
-  void refuse_stream(std::uint32_t client, CloseReason::Cause cause, const std::string& why);
+  void refuse_stream(std::uint32_t client, std::string_view bytes, const std::string& why);
   void close(std::uint32_t client, CloseReason::Cause cause, std::uint16_t code, const char* words);
   [[nodiscard]] bool still(const net::Connection& connection, std::uint32_t client) const {
     return connection.is_open() && connection.tag == client && !connection.is_paused();
@@ -133,6 +136,7 @@ class ClientPort : public net::ConnectionHandler {
   ClientTable& table_;
   Clients& clients_;
   Handshakes& handshakes_;
+  LastAnswers& last_answers_;
   ClientFraming& framing_;
   wire::WebSocketReader& websockets_;
   Admission& admission_;

@@ -252,6 +252,76 @@ TEST(ClientPort, AFloodOfPingsThatNobodyReadsIsBounded) {
   EXPECT_LE(most, 70'000U);
 }
 
+TEST(ClientPort, AnEmptyLineBeforeTheHandshakeIsIgnored) {
+  TestGateway test;
+  const auto native = test.worker("native:0", true);
+  for (const std::size_t cut : {0, 1, 2, 3}) {
+    const std::string bytes = "\r\n" + WebSocketPeer::request("/chat");
+    WebSocketPeer client(test.client_endpoint);
+    client.write(std::string_view(bytes).substr(0, cut));
+    test.settle();
+    client.write(std::string_view(bytes).substr(cut));
+    ASSERT_TRUE(test.until([&] {
+      client.poll();
+      return client.is_open();
+    })) << cut;
+    ASSERT_TRUE(test.until([&] { return native->count(Command::on_websocket_connect) > 0; }));
+    EXPECT_EQ(native->events(Command::on_websocket_connect).back().body, WebSocketPeer::request("/chat")) << "and not passed on";
+  }
+}
+
+TEST(ClientPort, MalformedExtensionsAreRefusedWithAndWithoutDeflate) {
+  for (const bool deflate : {false, true}) {
+    GatewayOptions options = TestGateway::options();
+    options.deflate = deflate;
+    TestGateway test(options);
+    const auto worker = test.worker();
+    WebSocketPeer client(test.client_endpoint);
+    client.shake_hands("/", "Sec-WebSocket-Extensions: permessage-deflate;\r\n");
+    ASSERT_TRUE(test.until([&] { return client.ended(); }));
+    EXPECT_TRUE(client.head.starts_with("HTTP/1.1 400 ")) << client.head;
+    EXPECT_EQ(worker->count(Command::on_websocket_connect), 0U);
+  }
+}
+
+/// Takes "ok\n" alone.
+class Picky final : public Protocol {
+ public:
+  [[nodiscard]] Input input(std::string_view buffer, std::size_t /*seen*/) const override {
+    if (buffer.starts_with("throw")) throw std::runtime_error("thrown\x01");
+    if (!std::string_view("ok\n").starts_with(buffer.substr(0, 3)))
+      return Input::refuse("no ok, but \"" + std::string(buffer) + "\"");
+    return buffer.size() < 3 ? Input::need_more(3) : Input::frame(3);
+  }
+  [[nodiscard]] std::string_view decode(std::string_view frame) const override { return frame; }
+  void encode(std::string_view message, std::string& out) const override { out.append(message); }
+};
+
+TEST(ClientPort, WhatAProtocolRefusesIsCountedAndLoggedWithItsReason) {
+  std::vector<std::string> lines;
+  net::Loop loop(Log::to_function([&](LogLevel level, std::string_view message) {
+    if (level >= LogLevel::warning) lines.emplace_back(message);
+  }));
+  Gateway gateway(loop, TestGateway::options(), 0, std::make_unique<Picky>());
+  net::Socket clients = net::listen_tcp(*net::Endpoint::parse_numeric("127.0.0.1:0")).value();
+  const auto endpoint = *net::Endpoint::parse_numeric(net::local_address(clients.fd()).to_string());
+  net::Socket inner = net::listen_tcp(*net::Endpoint::parse_numeric("127.0.0.1:0")).value();
+  InnerPeer worker(*net::Endpoint::parse_numeric(net::local_address(inner.fd()).to_string()));
+  worker.connect_as_worker("test:0");
+  gateway.serve(std::move(clients), std::move(inner));
+  for (const std::string& bytes :
+       {std::string("no\x1b[2J"), std::string("throw"), std::string("still no"), std::string("GET / HTTP/1.1\r\n\r\n")}) {
+    Peer peer(endpoint);
+    peer.write(bytes);
+    ASSERT_TRUE(run_until(loop, [&] { return peer.ended(); })) << bytes;
+  }
+  EXPECT_EQ(gateway.status().limits.at("protocol"), 4U);
+  ASSERT_EQ(lines.size(), 1U) << "the next ones are within the quiet time, and a probe is no line at all";
+  EXPECT_NE(lines[0].find("limit protocol: "), std::string::npos);
+  EXPECT_NE(lines[0].find("no ok, but"), std::string::npos);
+  EXPECT_EQ(lines[0].find('\x1b'), std::string::npos) << "what strangers send does not reach a terminal";
+}
+
 TEST(ClientPort, TextClients) {
   TestGateway test(TestGateway::options(), wire::make_stream_protocol("text"));
   const auto worker = test.worker();

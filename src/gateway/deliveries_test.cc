@@ -5,8 +5,7 @@
 #include <algorithm>
 #include <thread>
 
-#include "gateway/gateway_test_support.h"
-#include "wire/event_ranges.h"
+#include "gateway/acking_worker_test_support.h"
 #include "wire/http_head.h"
 #include "wire/websocket_handshake.h"
 
@@ -18,51 +17,6 @@ using std::chrono::milliseconds;
 using wire::Command;
 namespace flag = wire::flag;
 using Strings = std::vector<std::string>;
-
-/// A worker that acknowledges: its event connection, and one for what it says.
-class AckingWorker {
- public:
-  AckingWorker(TestGateway& test, std::string_view key, wire::Delivery delivery = wire::Delivery::at_least_once,
-               char version = '2')
-      : events(std::make_unique<InnerPeer>(test.inner_endpoint)), commands_(test.commander()) {
-    std::string body = wire::worker_connect_body(key, test.secret, true, delivery);
-    constexpr std::string_view kVersion = "\"gatehouse\":2";
-    body[body.find(kVersion) + kVersion.size() - 1] = version;
-    events->send(Command::worker_connect, 0, {}, body);
-    EXPECT_TRUE(test.until([&] { return events->count(Command::hello) == 1; }));
-    EXPECT_TRUE(wire::parse_hello_body(events->events(Command::hello).at(0).body, hello));
-    EXPECT_NE(hello.link, 0U);
-  }
-
-  void finish(std::uint64_t first, std::uint32_t count, Command command = Command::finished) {
-    std::string ranges;
-    wire::append_event_range(ranges, {first, count});
-    commands_->send(command, hello.link, {}, ranges);
-    commands_->pump();
-  }
-  /// Everything that it was sent, but the hello.
-  void finish_all() { finish(0, 0xffffffffU); }
-  void leave() { events->send(Command::leaving, 0, {}, {}); }
-  void die() { events->socket.reset(); }
-
-  Strings said() { return events->said(); }
-  /// For each message whether it is marked as redelivered.
-  std::vector<bool> marks() {
-    std::vector<bool> out;
-    for (const auto& frame : events->events(Command::on_message)) out.push_back((frame.header.flags & flag::kRedelivered) != 0);
-    return out;
-  }
-  [[nodiscard]] bool ended() {
-    events->poll();
-    return events->ended();
-  }
-
-  std::unique_ptr<InnerPeer> events;
-  wire::Hello hello;
-
- private:
-  std::unique_ptr<InnerPeer> commands_;
-};
 
 GatewayOptions in_turn() {
   GatewayOptions options = TestGateway::options();

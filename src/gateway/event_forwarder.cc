@@ -266,11 +266,15 @@ WorkerDelivery& EventForwarder::open_delivery(net::ConnectionId connection, Work
 
 bool EventForwarder::finish(WorkerDelivery& link, std::string_view ranges) {
   std::vector<std::uint32_t> released;
+  std::vector<std::uint32_t> seen;
   const bool awaited = deliveries_.is_awaited(link);
+  const bool anybody = awaited || !watched_.empty();  // nearly always nobody: one question for each event, not two
   wire::EventRange range;
   while (wire::take_event_range(ranges, range)) {
     link.events.finish(range.first, range.count, [&](std::uint32_t connection_id) {
+      if (!anybody) return;
       if (awaited && deliveries_.finished(connection_id)) released.push_back(connection_id);
+      if (watched_.contains(connection_id)) seen.push_back(connection_id);
     });
   }
   if (!released.empty()) {
@@ -279,7 +283,22 @@ bool EventForwarder::finish(WorkerDelivery& link, std::string_view ranges) {
     resume_clients_of(released);
   }
   if (WorkerLink* worker = workers_.find(link.ref); worker != nullptr && worker->delivery == &link) relieve(*worker);
+  tell_watcher(seen);
   return ranges.empty();
+}
+
+void EventForwarder::tell_watcher(const std::vector<std::uint32_t>& connection_ids) {
+  for (const std::uint32_t id : connection_ids) {
+    if (watched_.contains(id)) watcher_(id);
+  }
+}
+
+EventForwarder::Unfinished EventForwarder::unfinished_events_of(const ClientRecord& record) const {
+  if (record.waits || deliveries_.must_wait(record.id)) return Unfinished::some;
+  const WorkerLink* worker = workers_.find(record.worker);
+  if (worker == nullptr) return Unfinished::none;
+  if (worker->delivery == nullptr) return Unfinished::unknown;
+  return worker->delivery->events.has_any_of(record.id, kMostLookedAt) ? Unfinished::some : Unfinished::none;
 }
 
 bool EventForwarder::begin(WorkerDelivery& link, std::string_view ranges) {
@@ -316,6 +335,7 @@ void EventForwarder::close_delivery(WorkerDelivery& link) {
   held_.insert(held_.begin(), std::make_move_iterator(back.begin()), std::make_move_iterator(back.end()));
   renew_held(released);
   resume_clients_of(released);
+  tell_watcher({watched_.begin(), watched_.end()});
 }
 
 void EventForwarder::renew_held(const std::vector<std::uint32_t>& released) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -92,6 +93,21 @@ class EventForwarder {
   /// Clients whose event has killed too many workers; they are to be disconnected.
   std::vector<std::uint32_t> take_deadly() { return std::exchange(deadly_, {}); }
 
+  /// Whether a worker has events of the client that it has not finished.
+  enum class Unfinished : std::uint8_t {
+    none,
+    some,
+    unknown,  // its worker does not acknowledge them
+  };
+  /// Looks through the last kMostLookedAt events of its worker; of what lies further back nothing is known, and that is `none`.
+  [[nodiscard]] Unfinished unfinished_events_of(const ClientRecord& record) const;
+  static constexpr std::size_t kMostLookedAt = 4096;
+  /// From now on `watcher` is called with the connection id of each watched client of which a worker has finished events, or has
+  /// gone with them. It may close clients.
+  void set_watcher(std::function<void(std::uint32_t)> watcher) { watcher_ = std::move(watcher); }
+  void watch(std::uint32_t connection_id) { watched_.insert(connection_id); }
+  void unwatch(std::uint32_t connection_id) { watched_.erase(connection_id); }
+
   [[nodiscard]] std::size_t held() const { return held_.size(); }
   /// Whose they are. Takes time in proportion to their number.
   [[nodiscard]] std::unordered_set<std::uint32_t> held_clients() const;
@@ -132,6 +148,7 @@ class EventForwarder {
   bool is_expired(const HeldEvent& event) const;
   /// Those of these clients begin to wait for a worker only now: so far they waited for one to finish.
   void renew_held(const std::vector<std::uint32_t>& released);
+  void tell_watcher(const std::vector<std::uint32_t>& connection_ids);
   void take_back(const WorkerDelivery& link, const UnfinishedEvents::Event& event, std::deque<HeldEvent>& out);
 
   net::Loop& loop_;
@@ -144,6 +161,8 @@ class EventForwarder {
   std::size_t held_size_ = 0;
   std::vector<std::uint32_t> given_up_;  // connection ids whose held event no worker accepts
   std::vector<std::uint32_t> deadly_;
+  std::function<void(std::uint32_t)> watcher_;
+  std::unordered_set<std::uint32_t> watched_;  // connection ids
   std::uint64_t forwarded_ = 0;
 };
 

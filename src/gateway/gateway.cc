@@ -14,6 +14,7 @@
 #include "gateway/event_router.h"
 #include "gateway/heartbeat.h"
 #include "gateway/inner_port.h"
+#include "gateway/last_answers.h"
 #include "gateway/proxies.h"
 #include "gateway/questions.h"
 #include "gateway/worker_table.h"
@@ -164,6 +165,7 @@ class Gateway::State {
   std::unique_ptr<gateway::Clients> clients_;
   std::unique_ptr<gateway::Heartbeat> heartbeat_;
   std::unique_ptr<gateway::Handshakes> handshakes_;
+  std::unique_ptr<gateway::LastAnswers> last_answers_;
   std::unique_ptr<gateway::Commands> commands_;
   std::unique_ptr<gateway::Questions> questions_;
   std::unique_ptr<gateway::ClientPort> client_port_;
@@ -192,10 +194,11 @@ void Gateway::State::build(std::uint16_t port, std::uint16_t inner_port) {
       std::make_unique<gateway::Handshakes>(loop_, table_, *clients_, workers_, *forwarder_, limits_, handshakes_for(options_));
   heartbeat_ = std::make_unique<gateway::Heartbeat>(loop_, table_, *clients_, heartbeat_for(options_));
   clients_->set_heartbeat(*heartbeat_);
+  last_answers_ = std::make_unique<gateway::LastAnswers>(loop_, table_, *clients_, *forwarder_);
   commands_ = std::make_unique<gateway::Commands>(loop_, table_, directory_, *clients_, *heartbeat_, *handshakes_);
   questions_ = std::make_unique<gateway::Questions>(table_, directory_);
   client_port_ = std::make_unique<gateway::ClientPort>(
-      gateway::ClientPort::Parts{loop_, table_, *clients_, *handshakes_, framing_, websockets_, admission_, proxies_, limits_},
+      gateway::ClientPort::Parts{loop_, table_, *clients_, *handshakes_, *last_answers_, framing_, websockets_, admission_, proxies_, limits_},
       client_settings_for(options_, tls_.clients));
   inner_port_ = std::make_unique<gateway::InnerPort>(loop_, workers_, *forwarder_, *commands_, *questions_, limits_,
                                                      inner_settings_for(options_, tls_.inner));

@@ -21,6 +21,7 @@ Words words_for(Limit limit) {
       return {"proxy_header", "a trusted proxy sent no right PROXY header (proxy_protocol); the connection was closed"};
     case Limit::handshake_time: return {"handshake_time", "no handshake within handshake_timeout; the client was closed"};
     case Limit::first_bind: return {"first_bind", "neither uid nor group within first_bind_timeout; the client was closed"};
+    case Limit::protocol: return {"protocol", "bytes that are not of the port's protocol; the client was closed"};
     case Limit::message_size: return {"message_size", "a message over max_package_size; the client was closed"};
     case Limit::inflated_size: return {"inflated_size", "a message over max_package_size when inflated; the client was closed"};
     case Limit::fragments: return {"fragments", "a message of more than max_fragments frames; the client was closed"};
@@ -54,13 +55,13 @@ Words words_for(Limit limit) {
 
 }  // namespace
 
-void LimitLog::hit(Limit limit, const net::Address& who) {
+void LimitLog::hit(Limit limit, const net::Address& who, std::string_view detail) {
   Entry& entry = entries_[static_cast<std::size_t>(limit)];
   ++entry.count;
   if (entry.logged != 0 && loop_.now_ms() - entry.logged_at_ms < kQuietMs) return;
   const Words words = words_for(limit);
-  loop_.log().warning("limit {}: {} ({}; {} times since the last such line, {} in all)", words.name, words.sentence,
-                      who.to_string(), entry.count - entry.logged, entry.count);
+  loop_.log().warning("limit {}: {}{}{} ({}; {} times since the last such line, {} in all)", words.name, words.sentence,
+                      detail.empty() ? "" : ": ", detail, who.to_string(), entry.count - entry.logged, entry.count);
   entry.logged = entry.count;
   entry.logged_at_ms = loop_.now_ms();
 }

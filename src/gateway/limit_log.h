@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 
 #include "net/endpoint.h"
 #include "net/loop.h"
@@ -22,6 +23,7 @@ enum class Limit : std::uint8_t {
   proxy_header,
   handshake_time,
   first_bind,
+  protocol,
   message_size,
   inflated_size,
   fragments,
@@ -48,7 +50,8 @@ class LimitLog {
 
   explicit LimitLog(net::Loop& loop) : loop_(loop) {}
 
-  void hit(Limit limit, const net::Address& who);
+  /// `detail`, if any, says more of this one time; it stands in the line.
+  void hit(Limit limit, const net::Address& who, std::string_view detail = {});
   /// Counts it alone: for what is nobody's concern.
   void count(Limit limit) { ++entries_[static_cast<std::size_t>(limit)].count; }
   [[nodiscard]] std::uint64_t count(Limit limit) const { return entries_[static_cast<std::size_t>(limit)].count; }

@@ -49,6 +49,15 @@ void UnfinishedEvents::begin(std::uint64_t number) {
   if (at < entries_.size() && entries_[at].number == number) entries_[at].begun = true;
 }
 
+bool UnfinishedEvents::has_any_of(std::uint32_t connection_id, std::size_t most) const {
+  const std::size_t first = std::max(head_, entries_.size() - std::min(entries_.size(), most));
+  // From behind: who is asked about has spoken just now, as a rule.
+  for (std::size_t at = entries_.size(); at-- > first;) {
+    if (entries_[at].connection_id == connection_id && !entries_[at].finished) return true;
+  }
+  return false;
+}
+
 void UnfinishedEvents::clear() {
   for (std::size_t at = head_; unfinished_ > 0 && at < entries_.size(); ++at) {
     const Entry& entry = entries_[at];

@@ -60,6 +60,8 @@ class UnfinishedEvents {
     }
   }
   void clear();
+  /// Whether one of the last `most` is of this client. Finished ones that stand between them count.
+  [[nodiscard]] bool has_any_of(std::uint32_t connection_id, std::size_t most) const;
 
   [[nodiscard]] bool empty() const { return unfinished_ == 0; }
   [[nodiscard]] std::size_t size() const { return unfinished_; }

@@ -62,6 +62,12 @@ class ConnectionHandler {
   /// Exactly once for every connection that was accepted or dialled, as the last call for it. `error` is the errno, or 0.
   virtual void on_close(Connection& connection, CloseCause cause, int error) = 0;
 
+  /// The peer sends no more (FIN, or close_notify of TLS), and everything before that was shown. True: the connection is kept,
+  /// paused, until the handler closes it, for something is still to be said to the peer. (It may have gone altogether: that shows
+  /// when something is written, and ends the connection.) May come again after a resume(). False: the connection ends, once the
+  /// kernel was given what is queued.
+  virtual bool on_peer_finished(Connection& /*connection*/) { return false; }
+
   /// The queue fell below the mark set by Connection::notify_below().
   virtual void on_drain(Connection& /*connection*/) {}
 
@@ -202,7 +208,7 @@ class Connection {
   bool ready_ = false;           // in the loop's still-ready list
   bool want_until_end_ = false;  // the kernel reported an end: read until it shows
   bool write_blocked_ = false;   // the kernel takes no more; wait for its next EPOLLOUT
-  bool peer_ended_ = false;      // FIN came while flushing
+  bool peer_ended_ = false;      // FIN came while flushing, or while there was something left to say
   bool missed_ = false;          // the kernel had something to read while paused
   bool resumed_ = false;         // show the handler first what it had left when it paused
 };

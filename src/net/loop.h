@@ -166,6 +166,7 @@ class Loop {
   void on_connection_event(Connection& connection, std::uint32_t events);
   void read(Connection& connection);
   Received receive(Connection& connection, char* target, std::size_t room);
+  bool has_more_to_say(Connection& connection);
   void end_after_last_words(Connection& connection);
   bool deliver(Connection& connection, std::span<char> bytes, std::size_t seen, bool in_own_buffer);
   void keep_input(Connection& connection, std::span<const char> rest);

@@ -64,7 +64,12 @@ void Loop::on_connection_event(Connection& connection, std::uint32_t events) {
     connection.write_blocked_ = false;
     mark_dirty(connection);
   }
-  if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) connection.want_until_end_ = true;
+  if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
+    connection.want_until_end_ = true;
+    // One that has said its last, and is kept for what is still to be said to it: it does not take that.
+    const bool is_kept = connection.peer_ended_ && connection.state_ == Connection::State::open;
+    if (is_kept && (events & (EPOLLHUP | EPOLLERR)) != 0) return end(connection, CloseCause::connection_lost, ECONNRESET);
+  }
   if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
     // Its handshake goes on while it is paused: nothing of that is the handler's.
     if (connection.tls_ != nullptr && !connection.tls_->is_established()) return want_handshake(connection);
@@ -112,8 +117,10 @@ void Loop::read(Connection& connection) {
       return end(connection, CloseCause::connection_lost, received.error);
     }
     if (received.ended) {
-      // It may have closed only its own direction: what close() promised to write is still written.
-      if (connection.state_ != Connection::State::flushing) return end_after_last_words(connection);
+      // It may have closed only its own direction: what close() promised to write is still written, and its handler may have
+      // more to say.
+      const bool is_kept = connection.state_ == Connection::State::flushing || has_more_to_say(connection);
+      if (!is_kept) return end_after_last_words(connection);
       connection.peer_ended_ = true;
       connection.paused_ = true;
       return;
@@ -144,6 +151,12 @@ Loop::Received Loop::receive(Connection& connection, char* target, std::size_t r
   if (got < 0) return {.error = errno};
   const auto size = static_cast<std::size_t>(got);
   return {.size = size, .taken = size, .ended = size == 0, .more = size == room};
+}
+
+bool Loop::has_more_to_say(Connection& connection) {
+  if (connection.state_ != Connection::State::open || !connection.handler_->on_peer_finished(connection)) return false;
+  free_input(connection);  // nothing can complete it any more
+  return true;
 }
 
 /// The peer's FIN may stand right behind a question whose answer is queued and not yet written: it gets what the kernel takes
