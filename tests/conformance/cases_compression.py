@@ -1,4 +1,5 @@
-"""Autobahn's classes 12 and 13: permessage-deflate with all kinds of data and parameters. And our own: G12 its rules, G13 its offers."""
+"""Autobahn's classes 12 and 13: permessage-deflate with all kinds of data and parameters. And our own: G12 its rules, G13 its offers, G14 its contexts."""
+import base64
 import json
 import random
 import zlib
@@ -107,6 +108,36 @@ def answers(*wires, expected):
     return run
 
 
+def keeping(server_keeps, client_keeps):
+    """Contexts are kept as it was agreed, each direction for itself: what repeats an earlier message is small then, and only then."""
+    def run(client):
+        if (client.deflate.server_keeps, client.deflate.client_keeps) != (server_keeps, client_keeps):
+            raise Failure(f"agreed on {client.extensions}")
+        payload = base64.b64encode(random.Random(7692).randbytes(3000))
+        theirs, ours = [], []
+        for _ in range(3):
+            packed = client.deflate.compress(payload)
+            client.send(frame(TEXT, packed, rsv=RSV1))
+            check(client.next(), ("text", payload.decode()))
+            theirs.append(client.last_size)
+            ours.append(len(packed))
+        for who, sizes, keeps in (("the server", theirs, server_keeps), ("the client", ours, client_keeps)):
+            if (max(sizes[1:]) < sizes[0] // 10) != keeps:
+                raise Failure(f"{who} sent the same message in {sizes} bytes, with {client.extensions}")
+        finish(client)
+    return run
+
+
+def contexts(server_can_keep):
+    """(id, title, offer, function of a connected client): all four ways to keep or not to keep contexts."""
+    offers = [(True, True, ""), (False, True, "; server_no_context_takeover"), (True, False, "; client_no_context_takeover"),
+              (False, False, "; server_no_context_takeover; client_no_context_takeover")]
+    for number, (server, client, parameters) in enumerate(offers, 1):
+        server, client = server and server_can_keep, client and server_can_keep
+        yield (f"G14.{number}", f"the server keeps its context: {server}, the client: {client}", PLAIN + parameters,
+               keeping(server, client))
+
+
 def zeros(size):
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     chunk = bytes(M)
@@ -185,9 +216,12 @@ OFFER_RULES = [
 ]
 
 
-def offers():
-    """(id, title, function of an address)"""
+def offers(only_malformed=False):
+    """(id, title, function of an address). `only_malformed`: those that every server must refuse, also one without extensions."""
     for number, (offer, allowed) in enumerate(OFFER_RULES, 1):
+        if only_malformed and allowed != {400}:
+            continue
+
         def play(address, offer=offer, allowed=allowed):
             try:
                 with Client(address, offer) as client:
@@ -204,4 +238,4 @@ def offers():
         yield f"G13.{number}", f"offer {offer!r}", play
 
 
-__all__ = ["cases", "close", "offers", "own"]
+__all__ = ["cases", "close", "contexts", "offers", "own"]

@@ -27,7 +27,7 @@ def fragmented():
     yield in_fragments("6.1.3", "an empty, a full and an empty fragment", [b"", b"middle frame payload", b""])
     long = "Hello-µ@ßöäüàá-UTF-8!!".encode()
     yield text("6.2.1", "valid text", long, True)
-    yield in_fragments("6.2.2", "valid text in two fragments at a character's boundary", [long[:12], long[12:]])
+    yield in_fragments("6.2.2", "valid text in two fragments at a character's boundary", ["Hello-µ@ßöä".encode(), "üàá-UTF-8!!".encode()])
     yield in_fragments("6.2.3", "valid text in fragments of one byte", single(long))
     yield in_fragments("6.2.4", "kosme in fragments of one byte", single(KOSME))
     wrong = KOSME + b"\xed\xa0\x80edited"
@@ -41,18 +41,17 @@ def fragmented():
 
 
 def fail_fast():
-    """U+110000 at the end of a good part: f4 may begin a character, f4 90 may not."""
-    for number, cut in ((1, 0), (2, 1)):
-        bad = b"\xf4\x90\x80\x80"
-        # 6.4.2 ends its first fragment inside the character.
-        frames = [frame(TEXT, KOSME + bad[:cut], fin=False), frame(CONTINUATION, bad[cut:], fin=False), frame(CONTINUATION, b"edited")]
-        yield Case(f"6.4.{number}", f"fragments with U+110000, cut {cut} bytes into it", [Step(frames[0]), Step(frames[1], fails=FAIL), Step(frames[2])],
-                   fails_late=FAIL)
-    for number, cut in ((3, 0), (4, 1)):
-        wire = frame(TEXT, KOSME + b"\xf4\x90\x80\x80edited")
-        head = 6 + len(KOSME) + cut
-        yield Case(f"6.4.{number}", f"one frame with U+110000, cut {cut} bytes into it, its end held back",
-                   [Step(wire[:head]), Step(wire[head:head + 2], fails=FAIL), Step(wire[head + 2:])], fails_late=FAIL)
+    """U+110000 at the end of a good part: f4 may begin a character, f4 90 may not. What comes then must be refused before more is sent."""
+    # The good part, what makes the whole wrong, the rest. The second and fourth case send only the one byte that does.
+    whole, one_byte = (KOSME, b"\xf4\x90\x80\x80", b"edited"), (KOSME + b"\xf4", b"\x90", b"\x80\x80edited")
+    for number, parts, what in ((1, whole, "whole"), (2, one_byte, "and only its second byte")):
+        start, wrong, rest = [frame(CONTINUATION if i else TEXT, part, fin=i == 2) for i, part in enumerate(parts)]
+        yield Case(f"6.4.{number}", f"fragments with U+110000, {what}", [Step(start), Step(wrong, fails=FAIL), Step(rest)], fails_late=FAIL)
+    for number, parts, what in ((3, whole, "whole"), (4, one_byte, "and only its second byte")):
+        wire = frame(TEXT, b"".join(parts))
+        at = len(wire) - len(parts[1]) - len(parts[2])
+        yield Case(f"6.4.{number}", f"one frame with U+110000, {what}, its end held back",
+                   [Step(wire[:at]), Step(wire[at:at + len(parts[1])], fails=FAIL), Step(wire[at + len(parts[1]):])], fails_late=FAIL)
 
 
 GROUPS = [

@@ -158,6 +158,7 @@ class Client:
         if compressed:
             payload = self.deflate.inflate(payload)
         self.was_compressed = compressed
+        self.last_size = sum(map(len, pieces))  # on the wire
         return ("text", payload.decode("utf-8")) if opcode == TEXT else ("binary", payload)
 
     def drip(self, wire, cuts, pause_s=0.0004):

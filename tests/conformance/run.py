@@ -38,14 +38,16 @@ def jobs(arguments):
                 yield case.id, case.title, way, connected(lambda client, play=play: play(client, arguments.late_utf8))
     for id, title, play in cases_sizes.cases(arguments.full):
         yield id, title, "as it is", connected(play)
+    for id, title, play in cases_compression.offers(only_malformed=arguments.no_deflate):
+        yield id, title, "as it is", lambda play=play: play(address)
     if arguments.no_deflate:
         return
     for id, title, offer, play in cases_compression.cases(arguments.full):
         yield id, title, "as it is", connected(play, offer)
     for id, title, offer, play in cases_compression.own(arguments.max_message):
         yield id, title, "as it is", connected(play, offer)
-    for id, title, play in cases_compression.offers():
-        yield id, title, "as it is", lambda play=play: play(address)
+    for id, title, offer, play in cases_compression.contexts(arguments.context_takeover):
+        yield id, title, "as it is", connected(play, offer)
 
 
 def attempt(job):
@@ -66,6 +68,7 @@ def parse(words):
     parser.add_argument("--without", action="append", default=[], metavar="PATTERN", help="cases to leave out")
     parser.add_argument("--full", action="store_true", help="Autobahn's own sizes and counts: minutes instead of seconds")
     parser.add_argument("--no-deflate", action="store_true", help="leave out what needs permessage-deflate")
+    parser.add_argument("--context-takeover", action="store_true", help="the server keeps contexts, and lets clients do so, unless one refuses")
     parser.add_argument("--late-utf8", action="store_true", help="allow that text is checked only when its message is whole")
     parser.add_argument("--max-message", type=int, default=16 * 1024 * 1024, help="the server's limit of a message, in bytes")
     parser.add_argument("--slow", type=float, metavar="SECONDS", help="name the plays that take so long")
