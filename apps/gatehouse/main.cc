@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "call_command.h"
 #include "config_file.h"
+#include "php_check.h"
 
 namespace {
 
@@ -45,6 +46,9 @@ int main(int argc, char** argv) {
   if (!call.empty()) return gatehouse::call::run_call(call);
   std::string path = "gatehouse.toml";
   app.option("-c,--config", path, "The configuration file");
+  std::string php;
+  app.option("--php", php,
+             "For check: look at a start file of GatewayWorker instead, for what would get lost, and translate its settings");
   app.command("call", "Command or ask a running cluster; \"gatehouse call --help\" lists the calls",
               [] { return complain("gatehouse: call stands before its options, as in \"gatehouse call client_count --json\""); });
   std::string chosen;
@@ -59,6 +63,7 @@ int main(int argc, char** argv) {
     complain(instance.error().message + "; going on without its [instance]");
   });
   if (const auto status = app.parse(argc, argv)) return *status;
+  if (chosen == "check" && !php.empty()) return gatehouse::php::check_start_file(php);
 
   const auto file = load(app, path);
   if (!file) return complain(file.error().message);

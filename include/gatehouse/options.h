@@ -133,8 +133,10 @@ struct GatewayOptions {
   /// goes on without.
   std::vector<std::string> subprotocols = {};
   /// The business decides: the answer to a client's handshake waits for Events::on_websocket_connect, in which Client::refuse()
-  /// lets nobody in and Client::choose_subprotocol() chooses. Only workers of this library can be asked: clients come to those,
-  /// also where workers of PHP are beside them; while there are only workers of PHP, everybody is let in.
+  /// lets nobody in and Client::choose_subprotocol() chooses. Clients come to workers of this library, also where workers of PHP
+  /// are beside them. Where there are only workers of PHP, which have no word for that answer, their commands about the client
+  /// are taken for it: closeClient refuses with 403; a write to $_SESSION, bindUid or joinGroup lets in, and so does a second
+  /// without any of these (half of handshake_timeout if that is less).
   bool handshake_by_worker = false;
   /// Where pages that connect may come from, exactly as browsers say it: "https://chat.example", with the port where it is not
   /// the scheme's own. Anything else is refused with 403, also a client without an Origin. Empty: no check.

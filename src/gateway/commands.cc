@@ -13,6 +13,16 @@ namespace gatehouse::gateway {
 
 using wire::Command;
 
+namespace {
+
+/// What a worker of PHP does with a client that it lets in (Handshakes).
+bool says_yes(Command command) {
+  return command == Command::set_session || command == Command::update_session || command == Command::bind_uid ||
+         command == Command::join_group;
+}
+
+}  // namespace
+
 Commands::Outcome Commands::execute(const wire::GatewayFrame& frame) {
   switch (frame.header.command) {
     case Command::send_to_one: return send_to_one(frame);
@@ -139,6 +149,7 @@ Commands::Outcome Commands::kick(const wire::GatewayFrame& frame) {
 }
 
 void Commands::kick(std::uint32_t client, const Outgoing& last_words) {
+  if (handshakes_.turn_away(client, last_words.message)) return;
   // Upstream sends an empty message for an empty string; only null means no words.
   if (last_words.present) clients_.send(client, last_words.message, last_words.binary, last_words.raw);
   clients_.close(client, CloseReason::Cause::closed, wire::close_code::kNormal);
@@ -170,6 +181,13 @@ Commands::Outcome Commands::answer_handshake(const wire::GatewayFrame& frame) {
 Commands::Outcome Commands::about_client(const wire::GatewayFrame& frame) {
   const std::uint32_t client = table_.find(frame.header.connection_id);
   if (client == ClientTable::kNone) return Outcome::done;
+  const bool is_asked_about = table_[client].stage == ClientRecord::Stage::asked;
+  const Outcome outcome = change_client(client, frame);
+  if (is_asked_about && outcome == Outcome::done && says_yes(frame.header.command)) handshakes_.let_in(client);
+  return outcome;
+}
+
+Commands::Outcome Commands::change_client(std::uint32_t client, const wire::GatewayFrame& frame) {
   // "0" is an empty name to PHP, and upstream refuses it.
   const bool nameless = frame.ext_data.empty() || frame.ext_data == "0";
   switch (frame.header.command) {

@@ -50,6 +50,7 @@ class Commands {
   void kick(std::uint32_t client, const Outgoing& last_words);
   Outcome answer_handshake(const wire::GatewayFrame& frame);
   Outcome about_client(const wire::GatewayFrame& frame);
+  Outcome change_client(std::uint32_t client, const wire::GatewayFrame& frame);
   Outcome set_ping_interval(std::uint32_t client, std::string_view ext);
   Outcome update_session(ClientRecord& record, std::string_view changes);
   Outcome merge_session(ClientRecord& record, std::string_view ext);

@@ -1,6 +1,7 @@
 #include "gateway/handshakes.h"
 
 #include <algorithm>
+#include <chrono>
 #include <optional>
 #include <unordered_set>
 #include <utility>
@@ -23,8 +24,9 @@ void Handshakes::decide(std::uint32_t client, Request request, std::string_view 
   const auto flags = static_cast<std::uint8_t>(wire::flag::kScalar | (settings_.ask_worker ? wire::flag::kAwaitsAnswer : 0));
   clients_.forward(client, {wire::Command::on_websocket_connect, head, flags});
   if (table_.find(id) != client) return;
-  if (!settings_.ask_worker || !can_be_answered(table_[client])) return accept(client, request);
-  asked_.insert_or_assign(id, std::move(request));
+  if (!settings_.ask_worker) return accept(client, request);
+  Asked& asked = asked_.insert_or_assign(id, Asked{std::move(request)}).first->second;
+  if (!can_be_answered(table_[client])) give_php_time(client, asked);
   // What it says behind its request waits in its socket.
   if (net::Connection* connection = loop_.find(table_[client].connection)) connection->pause();
 }
@@ -32,6 +34,46 @@ void Handshakes::decide(std::uint32_t client, Request request, std::string_view 
 bool Handshakes::can_be_answered(const ClientRecord& record) const {
   const WorkerLink* worker = workers_.find(record.worker);
   return worker == nullptr || worker->extension != 0;
+}
+
+void Handshakes::give_php_time(std::uint32_t client, Asked& asked) {
+  asked.is_timed = true;
+  const std::uint64_t time_ms = std::min(kPhpAnswerMs, settings_.deadline_ms / 2);
+  asked.timer = loop_.after(std::chrono::milliseconds(time_ms), [this, id = table_[client].id] {
+    const std::uint32_t again = table_.find(id);
+    if (again != ClientTable::kNone) let_in(again);
+  });
+}
+
+void Handshakes::let_in(std::uint32_t client) {
+  if (table_[client].stage != Stage::asked || can_be_answered(table_[client])) return;
+  if (const auto request = take_asked(table_[client].id)) accept(client, *request);
+}
+
+std::optional<Handshakes::Request> Handshakes::take_asked(std::uint32_t connection_id) {
+  auto asked = asked_.extract(connection_id);
+  if (asked.empty()) return std::nullopt;
+  loop_.cancel(asked.mapped().timer);
+  return std::move(asked.mapped().request);
+}
+
+Handshakes::~Handshakes() {
+  for (const auto& [id, asked] : asked_) loop_.cancel(asked.timer);
+}
+
+bool Handshakes::turn_away(std::uint32_t client, std::string_view words) {
+  if (table_[client].stage != Stage::asked) return false;
+  (void)take_asked(table_[client].id);
+  refuse_asked(client, 403, words);
+  return true;
+}
+
+void Handshakes::refuse_asked(std::uint32_t client, int status, std::string_view words) {
+  net::Connection* connection = loop_.find(table_[client].connection);
+  clients_.depart(client, {CloseReason::Cause::closed, 0, {}});
+  if (connection == nullptr) return;
+  connection->send(wire::http_refusal(status, words));
+  connection->close();
 }
 
 void Handshakes::accept(std::uint32_t client, const Request& request) {
@@ -53,30 +95,21 @@ void Handshakes::refuse(std::uint32_t client, const std::string& response, const
 }
 
 void Handshakes::answer(std::uint32_t connection_id, const wire::HandshakeVerdict& verdict) {
-  const auto found = asked_.find(connection_id);
-  if (found == asked_.end()) return;
-  Request request = std::move(found->second);
-  asked_.erase(found);
+  auto request = take_asked(connection_id);
+  if (!request) return;
   const std::uint32_t client = table_.find(connection_id);
   if (client == ClientTable::kNone || table_[client].stage != Stage::asked) return;
-  if (!verdict.accepted()) {
-    net::Connection* connection = loop_.find(table_[client].connection);
-    clients_.depart(client, {CloseReason::Cause::closed, 0, {}});
-    if (connection == nullptr) return;
-    connection->send(wire::http_refusal(verdict.status, verdict.words));
-    connection->close();
-    return;
-  }
+  if (!verdict.accepted()) return refuse_asked(client, verdict.status, verdict.words);
   if (!verdict.subprotocol.empty()) {
     // Only what the client has offered may be chosen (RFC 6455, 4.2.2).
-    if (std::find(request.offered.begin(), request.offered.end(), verdict.subprotocol) != request.offered.end()) {
-      request.subprotocol = verdict.subprotocol;
+    if (std::find(request->offered.begin(), request->offered.end(), verdict.subprotocol) != request->offered.end()) {
+      request->subprotocol = verdict.subprotocol;
     } else {
       loop_.log().warning("a worker chose a subprotocol that client {} did not offer; the client goes on without it",
                           connection_id);
     }
   }
-  accept(client, request);
+  accept(client, *request);
 }
 
 void Handshakes::end_late() {
@@ -84,10 +117,10 @@ void Handshakes::end_late() {
     const std::uint32_t client = table_.find(it->first);
     const bool waits = client != ClientTable::kNone && table_[client].stage == Stage::asked;
     // Its event waited for a worker, and the one that came speaks upstream's protocol alone.
-    const bool to_be_opened = waits && !can_be_answered(table_[client]);
-    const Request request = to_be_opened ? std::move(it->second) : Request{};
-    it = waits && !to_be_opened ? std::next(it) : asked_.erase(it);
-    if (to_be_opened) accept(client, request);
+    if (waits && !it->second.is_timed && !can_be_answered(table_[client])) give_php_time(client, it->second);
+    const std::uint32_t gone = it->first;
+    ++it;
+    if (!waits) (void)take_asked(gone);
   }
   std::optional<std::unordered_set<std::uint32_t>> held;  // made when it is needed
   while (!deadlines_.empty() && deadlines_.front().at_ms <= loop_.now_ms()) {

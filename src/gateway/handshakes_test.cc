@@ -178,7 +178,84 @@ TEST(Handshakes, AClientOfAWorkerOfPhpIsMovedToTheNativeOneThatIsAsked) {
   EXPECT_EQ(php->count(Command::on_websocket_connect), 0U);
 }
 
-TEST_F(Asking, AWorkerOfPhpCannotBeAsked) {
+/// A gateway that asks, with a worker of PHP alone.
+class AskingPhp : public ::testing::Test {
+ protected:
+  static GatewayOptions options() {
+    GatewayOptions options = TestGateway::options();
+    options.handshake_by_worker = true;
+    return options;
+  }
+  /// A client whose handshake the worker has heard of, with a message behind it.
+  std::unique_ptr<WebSocketPeer> connect() {
+    const std::size_t before = php->count(Command::on_websocket_connect);
+    auto client = std::make_unique<WebSocketPeer>(test.client_endpoint);
+    client->write(WebSocketPeer::request() + WebSocketPeer::frame("glued"));
+    EXPECT_TRUE(test.until([&] { return php->count(Command::on_websocket_connect) == before + 1; }));
+    EXPECT_EQ(php->events(Command::on_websocket_connect).back().header.flags, 0) << "as upstream knows it";
+    return client;
+  }
+  [[nodiscard]] std::uint32_t id() { return php->events(Command::on_websocket_connect).back().header.connection_id; }
+  [[nodiscard]] bool is_in(WebSocketPeer& client) {
+    client.poll();
+    return client.is_open();
+  }
+
+  TestGateway test{options()};
+  std::unique_ptr<InnerPeer> php = test.worker("php:0");
+};
+
+TEST_F(AskingPhp, ACloseClientInItsCallbackRefuses) {
+  for (const bool with_words : {false, true}) {
+    const auto client = connect();
+    php->send(Command::send_to_one, id(), {}, "dropped");
+    test.settle();
+    client->poll();
+    EXPECT_EQ(client->head, "") << "a message is no answer";
+    // null, as PHP sends it, is no words.
+    with_words ? php->send(Command::kick, id(), {}, "wrong token") : php->send(Command::kick, id(), {}, "N;", 0);
+    ASSERT_TRUE(test.until([&] { return client->ended(); }));
+    EXPECT_TRUE(client->head.starts_with("HTTP/1.1 403 ")) << client->head;
+    EXPECT_EQ(client->socket.received.find("wrong token") != std::string::npos, with_words);
+    EXPECT_EQ(client->socket.received.find("dropped"), std::string::npos);
+  }
+  ASSERT_TRUE(test.until([&] { return php->count(Command::on_close) == 2; }));
+  EXPECT_EQ(php->said(), Strings()) << "nothing of one that was never in";
+}
+
+TEST_F(AskingPhp, WhatItDoesForAClientLetsItIn) {
+  for (const auto& [command, ext] :
+       {std::pair{Command::set_session, "a:1:{s:2:\"in\";b:1;}"}, std::pair{Command::update_session, "a:1:{s:2:\"in\";b:1;}"},
+        std::pair{Command::bind_uid, "u1"}, std::pair{Command::join_group, "room"}}) {
+    const auto other = connect();
+    const auto client = connect();
+    php->send(Command::send_to_one, id(), {}, "welcome");
+    php->send(command, id(), ext, {});
+    ASSERT_TRUE(test.until([&] { return is_in(*client); }));
+    EXPECT_FALSE(is_in(*other)) << "that one was not let in";
+    ASSERT_TRUE(test.until([&] { return client->texts() == Strings{"welcome"}; }));
+    ASSERT_TRUE(test.until([&] { return php->said() == Strings{"glued"}; }));
+    php->frames.clear();
+    other->socket.reset();
+    client->socket.reset();
+    ASSERT_TRUE(test.until([&] { return php->count(Command::on_close) == 2; }));
+    php->frames.clear();
+  }
+}
+
+TEST_F(AskingPhp, ThatSaysNothingLetsInAfterAMoment) {
+  const auto start = std::chrono::steady_clock::now();
+  const auto client = connect();
+  ASSERT_TRUE(test.until([&] { return is_in(*client); }));
+  EXPECT_GE(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(Handshakes::kPhpAnswerMs));
+  ASSERT_TRUE(test.until([&] { return php->said() == Strings{"glued"}; }));
+  // What comes later ends it as anybody.
+  php->send(Command::kick, id(), {}, "wrong token");
+  ASSERT_TRUE(test.until([&] { return client->ended(); }));
+  EXPECT_EQ(client->texts(), Strings{"wrong token"});
+}
+
+TEST_F(Asking, WithWorkersOfPhpAloneEverybodyIsLetInWhoIsNotClosed) {
   worker.reset();
   test.settle();
   const auto php = test.worker("php:0");
