@@ -102,12 +102,12 @@ class PhpPeerTest(ProgramTest):
         self.addCleanup(folder.cleanup)
         return pathlib.Path(folder.name) / "events"
 
-    def start_gatehouse(self, register, gateways, secret=SECRET, own_register=True):
-        """The program `gatehouse` with gateways [(listen, start_port)]; returns it."""
+    def start_gatehouse(self, register, gateways, secret=SECRET, own_register=True, more=""):
+        """The program `gatehouse` with gateways [(listen, start_port)] and `more` lines in each; returns it."""
         text = f'[register]\nlisten = "text://{register}"\nsecret_key = "{secret}"\n' if own_register else ""
         for number, (listen, start_port) in enumerate(gateways):
             text += (f'[[gateway]]\nname = "gateway{number}"\nlisten = "{listen}"\nstart_port = {start_port}\n'
-                     f'register = ["{register}"]\nsecret_key = "{secret}"\n')
+                     f'register = ["{register}"]\nsecret_key = "{secret}"\n{more}')
         folder = tempfile.TemporaryDirectory(prefix="gatehouse-config-")
         self.addCleanup(folder.cleanup)
         path = pathlib.Path(folder.name) / "gatehouse.toml"

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import signal
+import socket
 import ssl
 import subprocess
 import tempfile
@@ -99,6 +100,15 @@ class ChatTest(ProgramTest):
     def test_telnet(self):
         _, _, port = self.chat()
         self.talk(port)
+
+    def test_one_line_and_an_end(self):
+        """printf 'hello\\n' | nc -N: the answers come, and then the end."""
+        _, _, port = self.chat()
+        with LineClient(port) as client:
+            client.socket.sendall(b"hello\n")
+            client.socket.shutdown(socket.SHUT_WR)
+            client.receive_until("hello")
+            self.assertTrue(client.is_closed())
 
     def test_telnet_chat_alone(self):
         port, register, inner = free_ports(3)

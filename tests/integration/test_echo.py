@@ -120,6 +120,20 @@ class EchoTest(ProgramTest):
                 back += chunk
             self.assertEqual(back, data)
 
+    def test_who_closes_its_direction_gets_all_answers(self):
+        schemes = ("text", "frame", "tcp")
+        _, ports = self.start_echo(*schemes, extra=["--mirror"])
+        messages = {"text": b"".join(b"line %d\n" % i for i in range(500)),
+                    "frame": b"".join(struct.pack(">I", 4 + i) + bytes(i) for i in range(500)), "tcp": os.urandom(300_000)}
+        for scheme, port in zip(schemes, ports):
+            with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+                client.sendall(messages[scheme])
+                client.shutdown(socket.SHUT_WR)
+                answers = b""
+                while chunk := client.recv(65536):
+                    answers += chunk
+                self.assertEqual(answers, messages[scheme], scheme)
+
     def test_a_protocol_of_ones_own(self):
         """The example custom_protocol, with what its README says."""
         address, register, inner = free_ports(3)

@@ -210,6 +210,25 @@ register = ["127.0.0.1:{ports[1]}"]
         self.assertEqual(result.returncode, 1)
         self.assertRegex(result.stderr, r'no user "no-such-user"')
 
+    def test_what_a_php_gateway_would_take_along_is_named(self):
+        program = self.program("gatehouse")
+        php = program.directory / "start_gateway.php"
+        made = "<?php\n$gateway = new Gateway('websocket://127.0.0.1:8282');\n$gateway->pingInterval = 25;\n"
+        php.write_text(made + "$gateway->onConnect = function ($connection) { $connection->close(); };\n")
+        found = program.run("check", "--php", str(php))
+        self.assertEqual((found.returncode, found.stderr), (1, ""))
+        self.assertIn(f"{php}:4: LOST: onConnect runs in PHP's gateway process", found.stdout)
+        php.write_text(made)
+        fine = program.run("check", "--php", str(php))
+        self.assertEqual((fine.returncode, fine.stderr), (0, ""))
+        # What it prints is a file that can be used.
+        config = program.directory / "g.toml"
+        config.write_text(fine.stdout)
+        self.assertIn('ping_interval = "25s"', fine.stdout)
+        self.assertEqual(program.run("check", "-c", str(config)).returncode, 0)
+        missing = program.run("check", "--php", str(php) + ".gone")
+        self.assertEqual((missing.returncode, missing.stdout), (1, ""))
+
     @unittest.skipUnless(os.geteuid() == 0, "only root can become somebody else")
     def test_children_are_another_user(self):
         reachable = all(os.stat(parent).st_mode & 0o001 for parent in BIN.resolve().parents)

@@ -3,10 +3,13 @@ in one cluster with native ones."""
 import asyncio
 import contextlib
 import json
+import socket
 import unittest
 
+import websockets
+
 from php_peer import SECRET, Caller, GatewayCall, PhpPeerTest, events, ordered
-from program import free_ports, open_websocket, wait_until
+from program import LineClient, free_ports, open_websocket, wait_until
 
 GONE = "fffffff0"  # a connection id that nobody has
 NAMES = ["room", "7", "007", "-3", "0.0", " ", "中文", 'q"uo\\te/', "x" * 300]
@@ -341,6 +344,32 @@ class EventsTest(PhpPeerTest):
         self.assertEqual({key: server.get(key) for key in expected}, expected)
         # Nothing of the extension reaches PHP: no close reason in on_close, no flag but the scalar's.
         self.assertEqual(events(log, "close"), [[client_id, {"name": "né"}, 1, ""]])
+
+    def test_a_client_that_closes_its_direction_gets_what_php_answers(self):
+        ports = free_ports(3)
+        register = f"127.0.0.1:{ports[0]}"
+        self.start_gatehouse(register, [(f"text://127.0.0.1:{ports[1]}", ports[2])])
+        self.start_php_worker(register, 1)
+        with LineClient(ports[1]) as client:
+            client.socket.sendall(b"one\ntwo\n")
+            client.socket.shutdown(socket.SHUT_WR)
+            self.assertTrue(client.is_closed())
+            self.assertEqual(client.buffer, b"echo one\necho two\n")
+
+    async def test_php_decides_about_handshakes_as_far_as_its_wire_goes(self):
+        ports = free_ports(3)
+        register = f"127.0.0.1:{ports[0]}"
+        self.start_gatehouse(register, [(f"websocket://127.0.0.1:{ports[1]}", ports[2])], more="handshake_by_worker = true\n")
+        _, log = self.start_php_worker(register, 1)
+        url = f"ws://127.0.0.1:{ports[1]}/"
+        with self.assertRaises(websockets.InvalidStatusCode) as refused:
+            await open_websocket(url + "?refuse=wrong+token")
+        self.assertEqual(refused.exception.status_code, 403)
+        for query in ("?name=Ada", ""):  # one that is let in by its session, and one of which PHP says nothing
+            async with open_websocket(url + query) as client:
+                await client.send("hello")
+                self.assertEqual(await asyncio.wait_for(client.recv(), 30), "echo hello")
+        wait_until(lambda: len(events(log, "close")) == 3, what="three ends")
 
     async def test_binary_and_long_messages_reach_php_as_bytes(self):
         ports = free_ports(3)

@@ -86,7 +86,9 @@ final class Worker implements Gateways
                 break;
             case ON_WEBSOCKET_CONNECT:
                 $this->note(['websocket', $client, $frame['body']['get'], $frame['body']['server'], $frame['body']['cookie']]);
-                if (isset($frame['body']['get']['name'])) {
+                if (isset($frame['body']['get']['refuse'])) {
+                    $this->command($gateway, frame(KICK, $frame['body']['get']['refuse'], connection: $frame['connection']));
+                } elseif (isset($frame['body']['get']['name'])) {
                     $name = ['name' => $frame['body']['get']['name']];
                     $this->command($gateway, frame(SET_SESSION, ext: serialize($name), connection: $frame['connection']));
                 }
