@@ -39,7 +39,8 @@ class Client {
   [[nodiscard]] std::string gateway_address() const;
   [[nodiscard]] std::uint16_t gateway_port() const;
 
-  /// One message, framed by the client's protocol. Without an effect when it is gone.
+  /// One message, framed by the client's protocol. Without an effect when it is gone. Over 32 MiB throws std::invalid_argument,
+  /// as the calls of Cluster do.
   void send(Data data);
   /// Sends what is queued, then `last_words` if there are any, then ends the connection.
   void close(std::optional<Data> last_words = std::nullopt);
@@ -54,7 +55,8 @@ class Client {
   /// std::invalid_argument for another status.
   void refuse(int status = 403, std::string_view words = {});
   /// In on_websocket_connect, where the gateway asks: the subprotocol of the connection, one of Handshake::subprotocols(); in
-  /// place of what the gateway's configuration would choose. Elsewhere nothing happens.
+  /// place of what the gateway's configuration would choose. Elsewhere nothing happens. Throws std::invalid_argument for one
+  /// that is longer than any request (1 MiB).
   void choose_subprotocol(std::string_view name);
 
   /// Everybody else.

@@ -28,7 +28,10 @@ class ClusterCalls;
 /// commanded right behind them may be carried out before.
 ///
 /// A malformed client id, a uid or group that is empty, not UTF-8 or "0" (which upstream refuses too), and a session that cannot
-/// be saved (a number over 63 bits, nesting over 128 levels) throw std::invalid_argument naming the argument.
+/// be saved (a number over 63 bits, nesting over 128 levels) throw std::invalid_argument naming the argument. So does a call that
+/// carries more than 32 MiB (33,554,432 bytes): its data, last words or session with the names (as they stand in JSON) and ids
+/// (24 bytes each) beside them; the message has the limit and the size, and nothing has been sent. To a gateway of PHP, which
+/// reads no more than 10 MiB of a command, a longer one is not sent; that is logged.
 ///
 /// Thread rule: only on the worker's loop, as all business code.
 class Cluster {

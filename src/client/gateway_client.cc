@@ -51,6 +51,7 @@ void GatewayClient::flush(std::chrono::milliseconds timeout) { thread_->flush(ti
 
 void GatewayClient::send_to_all(Data data, const SendOptions& options) {
   link::check_options(options);
+  link::check_size(data, options);
   OwnData own(data);
   thread_->command(kCallBytes + own.size(),
                    [own = std::move(own), options](ClusterCalls& calls) { calls.send_to_all(own.get(), options); });
@@ -59,6 +60,7 @@ void GatewayClient::send_to_all(Data data, const SendOptions& options) {
 void GatewayClient::send_to_clients(const Names& client_ids, Data data, const SendOptions& options) {
   link::check_client_ids(client_ids.list(), "client_ids");
   link::check_options(options);
+  link::check_size(data, options, client_ids.list().size());
   std::vector<std::string> ids(client_ids.list().begin(), client_ids.list().end());
   OwnData own(data);
   thread_->command(kCallBytes * (1 + ids.size()) + own.size(),
@@ -70,6 +72,7 @@ void GatewayClient::send_to_clients(const Names& client_ids, Data data, const Se
 void GatewayClient::send_to_client(std::string_view client_id, Data data, const SendOptions& options) {
   link::check_client_id(client_id);
   link::check_options(options);
+  link::check_size(data, options);
   OwnData own(data);
   thread_->command(kCallBytes + own.size(), [id = std::string(client_id), own = std::move(own), options](ClusterCalls& calls) {
     calls.send_to_client(id, own.get(), options);
@@ -79,6 +82,7 @@ void GatewayClient::send_to_client(std::string_view client_id, Data data, const 
 void GatewayClient::send_to_uid(const Names& uids, Data data, const SendOptions& options) {
   std::vector<std::string> names = link::check_names(uids, "uid");
   link::check_options(options);
+  link::check_size(data, options, names);
   OwnData own(data);
   thread_->command(kCallBytes * (1 + names.size()) + own.size(),
                    [names = std::move(names), own = std::move(own), options](ClusterCalls& calls) {
@@ -89,6 +93,7 @@ void GatewayClient::send_to_uid(const Names& uids, Data data, const SendOptions&
 void GatewayClient::send_to_group(const Names& groups, Data data, const SendOptions& options) {
   std::vector<std::string> names = link::check_names(groups, "group");
   link::check_options(options);
+  link::check_size(data, options, names);
   OwnData own(data);
   thread_->command(kCallBytes * (1 + names.size()) + own.size(),
                    [names = std::move(names), own = std::move(own), options](ClusterCalls& calls) {
@@ -98,6 +103,7 @@ void GatewayClient::send_to_group(const Names& groups, Data data, const SendOpti
 
 void GatewayClient::close_client(std::string_view client_id, std::optional<Data> last_words) {
   const wire::ClientId client = link::check_client_id(client_id);
+  link::check_size(last_words);
   OwnLastWords own(last_words);
   thread_->command(kCallBytes + own.size(),
                    [client, own = std::move(own)](ClusterCalls& calls) { calls.close(client, own.get()); });
@@ -109,6 +115,7 @@ void GatewayClient::destroy_client(std::string_view client_id) {
 
 void GatewayClient::close_uid(std::string_view uid, std::optional<Data> last_words) {
   link::check_name(uid, "uid");
+  link::check_size(last_words, uid);
   OwnLastWords own(last_words);
   thread_->command(kCallBytes + own.size(),
                    [uid = std::string(uid), own = std::move(own)](ClusterCalls& calls) { calls.close_uid(uid, own.get()); });

@@ -272,6 +272,38 @@ TEST_F(GatewayClientTest, BadArgumentsThrowBeforeAnythingIsSent) {
   EXPECT_THROW(GatewayClient({.register_addresses = {}}), std::invalid_argument);
 }
 
+// The caller hears of it, not a log on a thread of its own.
+TEST_F(GatewayClientTest, ACallThatCarriesTooMuchThrowsInTheCaller) {
+  GatewayClient client(options());
+  const std::string id = "7f00000108fc00000001";
+  const std::string over(32 * 1024 * 1024 + 1, 'x');
+  const std::string half(over, over.size() / 2);
+  const std::vector<std::function<void()>> all = {
+      [&] { client.send_to_all(over); },
+      [&] { client.send_to_clients({id}, over); },
+      [&] { client.send_to_client(id, over); },
+      [&] { client.send_to_uid("u", over); },
+      [&] { client.send_to_group({half, half}, "x"); },
+      [&] { client.close_client(id, over); },
+      [&] { client.close_uid("u", over); },
+      [&] { client.bind_uid(id, over); },
+      [&] { client.join_group(id, over); },
+      [&] { client.leave_group(id, over); },
+      [&] { client.ungroup(over); },
+      [&] { client.set_session(id, {{"s", over}}); },
+      [&] { client.update_session(id, {{"s", over}}); },
+      [&] { client.is_uid_online(over); },
+      [&] { client.client_ids_by_uids({half, half}); },
+      [&] { client.client_counts_by_groups({half, half}); },
+      [&] { client.client_ids_by_group(over); },
+      [&] { client.sessions_by_group(over); },
+  };
+  for (const auto& call : all) {
+    EXPECT_THAT(call, ::testing::ThrowsMessage<std::invalid_argument>(HasSubstr("one call carries at most 33554432")));
+  }
+  EXPECT_NO_THROW(client.flush());
+}
+
 TEST_F(GatewayClientTest, ManyThreadsAtOnce) {
   GatewayClient client(options());
   auto [a, id_a] = join(client, first_);

@@ -47,6 +47,30 @@ Commands::Outcome Commands::execute(const wire::GatewayFrame& frame) {
   }
 }
 
+bool Commands::knows(Command command) {
+  switch (command) {
+    case Command::send_to_one:
+    case Command::send_to_all:
+    case Command::send_to_uid:
+    case Command::send_to_group:
+    case Command::kick:
+    case Command::kick_uid:
+    case Command::destroy:
+    case Command::set_session:
+    case Command::update_session:
+    case Command::bind_uid:
+    case Command::unbind_uid:
+    case Command::join_group:
+    case Command::leave_group:
+    case Command::set_ping_interval:
+    case Command::merge_session:
+    case Command::ungroup:
+    case Command::handshake_answer:
+    case Command::ping: return true;
+    default: return false;
+  }
+}
+
 bool Commands::read_body(const wire::GatewayFrame& frame, Outgoing& out) {
   const std::uint8_t flags = frame.header.flags;
   out.binary = (flags & wire::flag::kBinary) != 0;

@@ -29,6 +29,8 @@ class Commands {
     unknown,    // not a command
   };
   Outcome execute(const wire::GatewayFrame& frame);
+  /// One that execute() would not call unknown.
+  static bool knows(wire::Command command);
 
  private:
   /// What is to be sent, out of a frame: bytes as they are, or a serialized value as upstream's client protocols show it.

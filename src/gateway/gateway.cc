@@ -26,7 +26,6 @@ namespace {
 
 /// Room for a session beside a message of the largest size in one inner frame.
 constexpr std::size_t kSessionRoom = 4 * 1024 * 1024;
-constexpr std::size_t kLeastInnerFrame = 16 * 1024 * 1024;
 constexpr int kWorkerPingMs = 25'000;
 constexpr int kStopMs = 1000;
 
@@ -117,7 +116,7 @@ gateway::Heartbeat::Settings heartbeat_for(const GatewayOptions& options) {
 gateway::InnerPort::Settings inner_settings_for(const GatewayOptions& options, net::TlsContext* tls) {
   gateway::InnerPort::Settings settings;
   settings.secret_keys = SecretKeys(options.secret_key);
-  settings.max_frame_bytes = std::max(kLeastInnerFrame, options.max_package_size + kSessionRoom);
+  settings.max_frame_bytes = std::max(wire::kMostCommandFrame, options.max_package_size + kSessionRoom);
   settings.secret_ms = milliseconds(options.inner_connect_timeout);
   settings.worker_silence_ms = milliseconds(options.worker_timeout);
   settings.tls = tls;

@@ -53,11 +53,22 @@ void InnerPort::on_open(net::Connection& connection) {
 
 std::size_t InnerPort::on_data(net::Connection& connection, std::span<char> bytes, std::size_t /*seen*/) {
   const std::string_view input(bytes.data(), bytes.size());
-  std::size_t used = 0;
+  std::size_t used = static_cast<std::size_t>(std::min<std::uint64_t>(peers_[connection.tag].to_skip, input.size()));
+  peers_[connection.tag].to_skip -= used;
   while (used < input.size() && !connection.is_paused()) {
     const std::size_t most = peers_[connection.tag].authenticated ? settings_.max_frame_bytes : kMaxFrameBeforeSecret;
     const wire::DecodedGatewayFrame decoded = wire::decode_gateway_frame(input.substr(used), most);
     if (decoded.status == wire::GatewayFrameStatus::need_more) break;
+    if (decoded.status == wire::GatewayFrameStatus::too_long && peers_[connection.tag].has_commanded) {
+      const std::string_view rest = input.substr(used);
+      if (rest.size() < wire::GatewayHeader::kSize) break;
+      if (const std::uint64_t size = pass_over(connection, rest); size != 0) {
+        const std::size_t here = static_cast<std::size_t>(std::min<std::uint64_t>(size, rest.size()));
+        peers_[connection.tag].to_skip = size - here;
+        used += here;
+        continue;
+      }
+    }
     if (decoded.status != wire::GatewayFrameStatus::complete) {
       if (wire::begins_like_http(input.substr(used))) {
         answer_http(connection);
@@ -71,6 +82,22 @@ std::size_t InnerPort::on_data(net::Connection& connection, std::span<char> byte
     if (!take(connection, decoded.frame)) return bytes.size();
   }
   return used;
+}
+
+/// A command over the limit, of a peer that has shown that it speaks this protocol: that command is lost, and not the connection
+/// with all that others have on it. Gives the frame's size, or 0 when it is to be refused: what cannot be told from garbage, and
+/// a question, for without its answer no later one would belong to its question.
+std::uint64_t InnerPort::pass_over(const net::Connection& connection, std::string_view header) {
+  const std::uint64_t size = load_be32(header.data());
+  const auto command = static_cast<Command>(static_cast<unsigned char>(header[4]));
+  if (!Commands::knows(command) || load_be32(header.data() + 24) > size - wire::GatewayHeader::kSize) return 0;
+  limits_.count(Limit::command_size);
+  if (long_commands_.allow(loop_.now_ms())) {
+    loop_.log().warning("inner port: command {} of {} bytes from {} passed over; {} are the most for one{}",
+                        static_cast<int>(command), size, connection.peer().to_string(), settings_.max_frame_bytes,
+                        long_commands_.take_suppressed_words());
+  }
+  return size;
 }
 
 /// A health probe or a browser: told, but no line in the log, for probes come every few seconds.
@@ -88,6 +115,7 @@ bool InnerPort::take(net::Connection& connection, const wire::GatewayFrame& fram
   if (!peers_[connection.tag].authenticated) {
     return refuse(connection, fmt::format("command {} without the secret key before it", static_cast<int>(command)));
   }
+  peers_[connection.tag].has_commanded = true;
   if (WorkerDelivery* link = peers_[connection.tag].delivery) link->heard_ms = loop_.now_ms();
   if (command == Command::finished || command == Command::begun || command == Command::leaving) {
     return take_delivery_frame(connection, frame);
@@ -130,6 +158,7 @@ bool InnerPort::connect(net::Connection& connection, const wire::GatewayFrame& f
     return refuse(connection, "wrong secret_key; set the same one in every role of the cluster");
   }
   peers_[connection.tag].authenticated = true;
+  peers_[connection.tag].has_commanded = true;
   if (frame.header.command == Command::worker_connect) {
     if (body.worker_key.empty()) return refuse(connection, "worker_connect without a worker_key");
     return join(connection, connection.peer().ip() + ":" + body.worker_key, body);

@@ -15,6 +15,7 @@
 #include "gateway/worker_table.h"
 #include "net/loop.h"
 #include "net/tls_context.h"
+#include "wire/command_size.h"
 #include "wire/gateway_protocol.h"
 
 namespace gatehouse::gateway {
@@ -25,7 +26,7 @@ class InnerPort : public net::ConnectionHandler {
  public:
   struct Settings {
     SecretKeys secret_keys{""};
-    std::size_t max_frame_bytes = 16 * 1024 * 1024;
+    std::size_t max_frame_bytes = wire::kMostCommandFrame;
     std::uint64_t secret_ms = 10'000;          // to show the secret in, where there is one
     std::uint64_t worker_silence_ms = 60'000;  // of a worker that acknowledges, until it is given up; 0: never
     net::TlsContext* tls = nullptr;            // null: peers are not encrypted
@@ -62,10 +63,13 @@ class InnerPort : public net::ConnectionHandler {
     std::uint64_t since_ms = 0;
     WorkerRef worker;                    // set when it takes events
     WorkerDelivery* delivery = nullptr;  // set when it acknowledges them
+    std::uint64_t to_skip = 0;           // bytes still to come of a command that is passed over
+    bool has_commanded = false;          // it has sent a whole frame, so it is no stranger that strayed here
   };
 
   /// False when the connection has been ended.
   bool take(net::Connection& connection, const wire::GatewayFrame& frame);
+  std::uint64_t pass_over(const net::Connection& connection, std::string_view header);
   void slow_down(net::Connection& connection);
   bool connect(net::Connection& connection, const wire::GatewayFrame& frame);
   void answer_http(net::Connection& connection);
@@ -88,8 +92,9 @@ class InnerPort : public net::ConnectionHandler {
   std::vector<std::uint32_t> free_;
   std::string answer_;
   std::uint64_t malformed_ = 0;
-  LogLimit refusals_{10};    // in a second
-  std::uint64_t looked_ms_;  // when workers were last looked at
+  LogLimit refusals_{10};      // in a second
+  LogLimit long_commands_{1};  // in a second
+  std::uint64_t looked_ms_;    // when workers were last looked at
 };
 
 }  // namespace gatehouse::gateway

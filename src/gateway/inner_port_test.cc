@@ -1,5 +1,6 @@
 #include "gateway/inner_port.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -115,8 +116,9 @@ TEST(InnerPort, GarbageIsRefusedAndOthersGoOn) {
   wire::append_gateway_frame(no_key, {.command = Command::worker_connect}, {}, R"({"secret_key":""})");
   std::string number;
   wire::append_gateway_frame(number, {.command = Command::worker_connect}, {}, R"({"worker_key":7,"secret_key":""})");
-  for (const std::string& bad : {std::string("GET / HTTP/1.1\r\n\r\n"), length(0), length(27), length(16 * 1024 * 1024 + 1),
-                                 length(0xffffffffU), ext_beyond, unknown, from_us, no_json, no_key, number}) {
+  for (const std::string& bad :
+       {std::string("GET / HTTP/1.1\r\n\r\n"), length(0), length(27), length(wire::kMostCommandFrame + 1), length(0xffffffffU),
+        ext_beyond, unknown, from_us, no_json, no_key, number}) {
     InnerPeer peer(test.inner_endpoint);
     peer.write(bad);
     ASSERT_TRUE(test.until([&] { return peer.ended(); })) << wire::gateway_frame_size(0, 0) << ' ' << printable(bad);
@@ -208,6 +210,47 @@ TEST(InnerPort, ALargeFramePasses) {
     return client->texts().size() == 1;
   }));
   EXPECT_EQ(client->messages[0].text, message);
+}
+
+// It cut the worker's link, and every client waited for its event to be redelivered.
+TEST(InnerPort, ATooLongCommandIsLostAndNotItsLink) {
+  LoggedGateway test;
+  InnerPeer peer(test.endpoint);
+  peer.connect_as_client("");
+  const auto answers = [&](std::size_t count) { return run_until(test.loop, [&] { return peer.answers().size() == count; }); };
+  const auto frame = [](Command command, std::size_t size) {
+    std::string bytes(size, 'z');
+    wire::write_gateway_header(bytes.data(), {.command = command}, 0, size - wire::GatewayHeader::kSize);
+    return bytes;
+  };
+  const auto passed_over = [&] { return test.gateway.status().limits["command_size"]; };
+  peer.write(frame(Command::send_to_all, wire::kMostCommandFrame));
+  peer.send(Command::is_online, 1, {}, {});
+  ASSERT_TRUE(answers(1));
+  EXPECT_EQ(passed_over(), 0U);
+  // One byte more, and what is behind it in the same read.
+  peer.write(frame(Command::send_to_all, wire::kMostCommandFrame + 1));
+  peer.send(Command::is_online, 1, {}, {});
+  ASSERT_TRUE(answers(2));
+  EXPECT_EQ(passed_over(), 1U);
+  ASSERT_FALSE(test.lines.empty());
+  EXPECT_THAT(test.lines.back(), ::testing::AllOf(::testing::HasSubstr("command 6 of 33619969 bytes from 127.0.0.1:"),
+                                                  ::testing::HasSubstr("passed over; 33619968 are the most for one")));
+  // Its header alone comes in pieces.
+  const std::string cut = frame(Command::update_session, wire::kMostCommandFrame + 5);
+  for (std::size_t at = 0; at < 30; ++at) {
+    peer.write(cut.substr(at, 1));
+    test.loop.post([&] { test.loop.stop(); });
+    test.loop.run();
+  }
+  peer.write(cut.substr(30));
+  peer.send(Command::is_online, 1, {}, {});
+  ASSERT_TRUE(answers(3));
+  EXPECT_EQ(passed_over(), 2U);
+  EXPECT_EQ(test.gateway.status().inner_connections, 1U);
+  // Without its answer, no later one would belong to its question.
+  peer.write(frame(Command::batch_get_client_id_by_uid, wire::kMostCommandFrame + 1).substr(0, 100));
+  ASSERT_TRUE(run_until(test.loop, [&] { return peer.ended(); }));
 }
 
 TEST(InnerPort, ASecondWorkerOfTheSameNameReplacesTheFirst) {

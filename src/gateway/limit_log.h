@@ -37,6 +37,7 @@ enum class Limit : std::uint8_t {
   no_worker_time,
   deflate_contexts,
   inner_connect,
+  command_size,
   tls_handshakes,
   tls,
   inner_tls,

@@ -3,16 +3,20 @@
 #include <algorithm>
 #include <chrono>
 
+#include <fmt/format.h>
 #include <gatehouse/error.h>
 
 #include "link/answers.h"
+#include "link/arguments.h"
 #include "link/retire.h"
 #include "wire/command_ext.h"
+#include "wire/command_size.h"
 
 namespace gatehouse {
 namespace {
 
 constexpr int kStopTimeoutMs = 1000;
+constexpr std::size_t kAroundIds = 32;  // {"connections":{}}
 
 link::GatewayLink::Settings link_settings(const ClusterCalls::Settings& settings) {
   link::GatewayLink::Settings out;
@@ -273,7 +277,9 @@ void ClusterCalls::write(link::GatewayLink& link, const Frame& frame) {
   }
   const std::string_view key = upstreams ? std::string_view() : frame.key;
   const std::size_t body_size = frame.body.size() + wire::key_suffix_size(key);
-  char* out = link.command(wire::gateway_frame_size(frame.ext.size(), body_size));
+  const std::size_t size = wire::gateway_frame_size(frame.ext.size(), body_size);
+  if (size > wire::kMostUpstreamFrame && upstreams) return refuse_for_upstream(link.key(), size);
+  char* out = link.command(size);
   if (out == nullptr) {
     ++dropped_;
     miss(link.key());
@@ -293,6 +299,10 @@ void ClusterCalls::write(link::GatewayLink& link, const Frame& frame) {
 /// Upstream has no command for all clients of a uid but some, nor one that closes them: the gateway is asked who they are, and
 /// the command is given for each.
 void ClusterCalls::on_not_understood(link::GatewayLink& link, const wire::GatewayFrame& frame) {
+  if (const std::size_t size = wire::gateway_frame_size(frame.ext_data.size(), frame.body.size());
+      size > wire::kMostUpstreamFrame) {
+    return refuse_for_upstream(link.key(), size);
+  }
   if (frame.header.command == wire::Command::set_ping_interval) return refuse_ping_interval(link.key());
   wire::UidTarget target;
   if (frame.header.command == wire::Command::kick_uid) {
@@ -334,6 +344,16 @@ void ClusterCalls::refuse_ping_interval(link::GatewayKey gateway) {
   loop_.log().warning("set_ping_interval has no effect on the clients of {}: {}", gateway.address(), kWhy);
 }
 
+/// Its gateway would close the connection, and with it everybody's.
+void ClusterCalls::refuse_for_upstream(link::GatewayKey gateway, std::size_t bytes) {
+  const std::string why = fmt::format("a gateway of PHP reads commands of at most {} bytes", wire::kMostUpstreamFrame);
+  ++dropped_;
+  miss(gateway, why);
+  if (!too_long_.allow(loop_.now_ms())) return;
+  loop_.log().warning("a command of {} bytes for {} was dropped: {}{}", bytes, gateway.address(), why,
+                      too_long_.take_suppressed_words());
+}
+
 void ClusterCalls::to_connections(link::GatewayKey gateway, const wire::GatewayHeader& header,
                                   const std::vector<std::uint32_t>& connections, std::string_view body) {
   wire::GatewayHeader its = header;
@@ -344,9 +364,16 @@ void ClusterCalls::to_connections(link::GatewayKey gateway, const wire::GatewayH
       its.connection_id = id;
       to_gateway(gateway, {its, {}, body});
     }
-  } else if (!connections.empty()) {
-    its.command = wire::Command::send_to_all;
-    to_gateway(gateway, {its, wire::recipients_ext({wire::Recipients::Kind::only, connections}), body});
+    return;
+  }
+  its.command = wire::Command::send_to_all;
+  // As many at a time as fit beside the body.
+  const std::size_t beside = std::min(wire::kMostUpstreamFrame, wire::gateway_frame_size(kAroundIds, body.size()));
+  const std::size_t most = std::max<std::size_t>((wire::kMostUpstreamFrame - beside) / link::kMostIdBytes, 1);
+  for (std::size_t at = 0; at < connections.size(); at += most) {
+    const auto begin = connections.begin() + static_cast<std::ptrdiff_t>(at);
+    const auto end = begin + static_cast<std::ptrdiff_t>(std::min(most, connections.size() - at));
+    to_gateway(gateway, {its, wire::recipients_ext({wire::Recipients::Kind::only, {begin, end}}), body});
   }
 }
 
@@ -383,7 +410,12 @@ void ClusterCalls::ask_known(std::uint64_t question, const std::optional<link::G
 }
 
 void ClusterCalls::ask_gateway(link::GatewayLink& link, std::uint64_t question, const Frame& frame) {
-  char* out = link.question(wire::gateway_frame_size(frame.ext.size(), 0), question);
+  const std::size_t size = wire::gateway_frame_size(frame.ext.size(), 0);
+  if (size > wire::kMostUpstreamFrame && link.is_upstreams()) {
+    questions_.expect(question, link.key(), false);
+    return refuse_for_upstream(link.key(), size);
+  }
+  char* out = link.question(size, question);
   questions_.expect(question, link.key(), out != nullptr);
   if (out == nullptr) {
     ++dropped_;

@@ -15,6 +15,7 @@
 #include <gatehouse/data.h>
 #include <gatehouse/value.h>
 
+#include "base/log_limit.h"
 #include "link/gateway_link.h"
 #include "link/inquiry.h"
 #include "link/questions.h"
@@ -28,7 +29,9 @@ namespace gatehouse {
 /// Until a register has told its first list, commands are held up to Settings::max_held_bytes and questions wait (their time
 /// runs), so that both may be used from the first moment on.
 ///
-/// Bad arguments throw std::invalid_argument (link/arguments.h); nothing has been sent then.
+/// Bad arguments throw std::invalid_argument (link/arguments.h), and so does a call that carries more than wire::kMostCarried;
+/// nothing has been sent then. What a gateway of PHP would not read (wire::kMostUpstreamFrame) is not sent to it: dropped, and
+/// told by take_missed(). That is known only when the gateway is.
 class ClusterCalls final : private link::GatewayLink::Owner {
  public:
   struct Settings {
@@ -125,9 +128,7 @@ class ClusterCalls final : private link::GatewayLink::Owner {
   void set_session(const wire::ClientId& client, std::string_view session);
   void update_session(const wire::ClientId& client, std::string_view changes);
   /// `command` is set_session, update_session or merge_session with its ext_data; the last is for gateways that know it.
-  void save_session(const wire::ClientId& client, wire::Command command, std::string_view ext) {
-    to_client(client, command, ext);
-  }
+  void save_session(const wire::ClientId& client, wire::Command command, std::string_view ext);
 
   /// Asks; `done` is called once, later, never from within this call. Gives the question's id.
   std::uint64_t ask(const link::Inquiry& inquiry, link::OnAnswers done) {
@@ -212,6 +213,7 @@ class ClusterCalls final : private link::GatewayLink::Owner {
                       std::string_view body);
   void miss(link::GatewayKey gateway, const std::string& why = {});
   void refuse_ping_interval(link::GatewayKey gateway);
+  void refuse_for_upstream(link::GatewayKey gateway, std::size_t bytes);
   void ask_gateway(link::GatewayLink& link, std::uint64_t question, const Frame& frame);
   void ask_known(std::uint64_t question, const std::optional<link::GatewayKey>& gateway, const Frame& frame);
 
@@ -237,6 +239,7 @@ class ClusterCalls final : private link::GatewayLink::Owner {
   bool known_ = false;           // a register has told its list
   bool hold_complained_ = false;
   bool ping_complained_ = false;
+  LogLimit too_long_{1};  // lines in a second
   bool events_open_ = false;
   bool events_paused_ = false;
 };

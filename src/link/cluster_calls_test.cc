@@ -295,6 +295,68 @@ TEST_F(ClusterCallsTest, BadArgumentsThrowAndNothingIsSent) {
   EXPECT_EQ(calls_->sent(), 0U);
 }
 
+// Over the limit of its inner port a gateway would end the connection, with what everybody else has on it.
+TEST_F(ClusterCallsTest, ACallThatCarriesTooMuchThrowsAndNothingIsSent) {
+  gateway_.native = true;
+  start_and_connect();
+  const std::string over(wire::kMostCarried + 1, 'x');
+  const std::string half(wire::kMostCarried / 2 + 1, 'x');
+  const auto client = wire::parse_client_id(id(1)).value();
+  ClusterCalls& calls = *calls_;
+  const std::vector<std::pair<std::string, std::function<void()>>> all = {
+      {"data: ", [&] { calls.send_to_all(over, {}); }},
+      {"data: ", [&] { calls.send_to_clients({id(1)}, over, {}); }},
+      {"data: ", [&] { calls.send_to_client(id(1), over, {}); }},
+      {"data: ", [&] { calls.send(client, over); }},
+      {"data: ", [&] { calls.send_to_uid("u", over, {}); }},
+      {"names: ", [&] { calls.send_to_group({half, half}, "x", {}); }},
+      {"last_words: ", [&] { calls.close_client(id(1), over); }},
+      {"last_words: ", [&] { calls.close_uid("u", over); }},
+      {"uid: ", [&] { calls.bind_uid(id(1), over); }},
+      {"group: ", [&] { calls.join_group(id(1), over); }},
+      {"group: ", [&] { calls.leave_group(id(1), over); }},
+      {"group: ", [&] { calls.ungroup(over); }},
+      {"session: ", [&] { calls.set_session(id(1), Value{{"s", over}}); }},
+      {"changes: ", [&] { calls.update_session(id(1), Value{{"s", over}}); }},
+      {"session: ", [&] { calls.save_session(client, Command::merge_session, over); }},
+      {"uids: ", [&] { ask(link::ask_client_ids_by_uids({half, half})); }},
+      {"groups: ", [&] { ask(link::ask_client_counts({half, half})); }},
+      {"group: ", [&] { ask(link::ask_clients({half, half})); }},
+  };
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    EXPECT_THAT(all[i].second, ::testing::ThrowsMessage<std::invalid_argument>(
+                                   ::testing::AllOf(::testing::StartsWith(all[i].first), ::testing::HasSubstr(" 33554432,"))))
+        << i;
+  }
+  EXPECT_EQ(calls_->sent(), 0U);
+  // What is just not too much arrives, on the same connections.
+  calls.send_to_all(std::string_view(over).substr(1), {});
+  ASSERT_TRUE(arrives(gateway_, Command::send_to_all));
+  EXPECT_EQ(gateway_.with(Command::send_to_all)[0].body.size(), wire::kMostCarried);
+  EXPECT_EQ(gateway_.accepted(), 1U);
+}
+
+// Workerman ends a connection over 10 MiB.
+TEST_F(ClusterCallsTest, WhatAGatewayOfPhpWouldNotReadIsNotSentToIt) {
+  second_.native = true;
+  register_.list = {gateway_.address(), second_.address()};
+  const std::string data(wire::kMostUpstreamFrame - wire::GatewayHeader::kSize, 'x');
+  for (const bool before : {true, false}) {
+    start([](ClusterCalls::Settings& settings) { settings.max_held_bytes = 64 * 1024 * 1024; });
+    if (!before) ASSERT_TRUE(run_until(loop_, [&] { return calls_->connected() == 2; }));
+    calls_->send_to_all(data, {});
+    calls_->send_to_all(data + 'x', {});
+    calls_->send_to_all("behind", {});
+    const std::size_t behind = before ? 1 : 2;
+    ASSERT_TRUE(arrives(second_, Command::send_to_all, 3 * behind) && arrives(gateway_, Command::send_to_all, 2 * behind));
+    EXPECT_EQ(gateway_.with(Command::send_to_all).back().body, "behind");
+    EXPECT_THAT(calls_->take_missed(), ElementsAre(ClusterCalls::Missed{
+                                           gateway_.address(), "a gateway of PHP reads commands of at most 10485760 bytes"}));
+    EXPECT_EQ(calls_->dropped(), 1U);
+    calls_.reset();
+  }
+}
+
 TEST_F(ClusterCallsTest, AnswersComeInOrderAndMayBeSplitAnywhere) {
   start_and_connect();
   for (int i = 0; i < 3; ++i) ask(link::ask_client_count());

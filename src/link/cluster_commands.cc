@@ -48,6 +48,7 @@ bool is_excepted(const IdsByGateway& except, const wire::ClientId& client) {
 }  // namespace
 
 void ClusterCalls::send_to_all(Data data, const SendOptions& options) {
+  link::check_size(data, options);
   OtherExt other_ext;
   for (auto& [gateway, connections] : check_options(options)) {
     other_ext.emplace_back(gateway, wire::recipients_ext({wire::Recipients::Kind::all_but, connections}));
@@ -57,6 +58,7 @@ void ClusterCalls::send_to_all(Data data, const SendOptions& options) {
 
 void ClusterCalls::send_to_clients(const Names& client_ids, Data data, const SendOptions& options) {
   const IdsByGateway except = check_options(options);
+  link::check_size(data, options, client_ids.list().size());
   IdsByGateway ids;
   for (const std::string_view text : client_ids.list()) {
     const wire::ClientId client = link::check_client_id(text, "client_ids");
@@ -71,11 +73,13 @@ void ClusterCalls::send_to_clients(const Names& client_ids, Data data, const Sen
 
 void ClusterCalls::send_to_client(std::string_view client_id, Data data, const SendOptions& options) {
   const wire::ClientId client = link::check_client_id(client_id);
+  link::check_size(data, options);
   if (is_excepted(check_options(options), client)) return;
   send(client, data, options.raw, options.latest_key);
 }
 
 void ClusterCalls::send(const wire::ClientId& client, Data data, bool raw, std::string_view latest_key) {
+  link::check_size(data.bytes().size() + latest_key.size(), "data");
   wire::GatewayHeader header = send_header(Command::send_to_one, raw);
   header.connection_id = client.connection_id;
   to_gateway(GatewayKey::of(client), {header, {}, data.bytes(), data.is_binary(), latest_key});
@@ -83,6 +87,7 @@ void ClusterCalls::send(const wire::ClientId& client, Data data, bool raw, std::
 
 void ClusterCalls::send_to_uid(const Names& uids, Data data, const SendOptions& options) {
   const std::vector<std::string> names = link::check_names(uids, "uid");
+  link::check_size(data, options, names);
   OtherExt other_ext;
   for (const auto& [gateway, connections] : check_options(options)) {
     other_ext.emplace_back(gateway, wire::uid_target_ext(names, connections));
@@ -93,6 +98,7 @@ void ClusterCalls::send_to_uid(const Names& uids, Data data, const SendOptions& 
 
 void ClusterCalls::send_to_group(const Names& groups, Data data, const SendOptions& options) {
   const std::vector<std::string> names = link::check_names(groups, "group");
+  link::check_size(data, options, names);
   OtherExt other_ext;
   for (const auto& [gateway, connections] : check_options(options)) {
     other_ext.emplace_back(gateway, wire::group_target_ext(names, connections));
@@ -106,12 +112,14 @@ void ClusterCalls::close_client(std::string_view client_id, const std::optional<
 }
 
 void ClusterCalls::close(const wire::ClientId& client, const std::optional<Data>& last_words) {
+  link::check_size(last_words);
   to_gateway(GatewayKey::of(client),
              with_last_words({.header = {.command = Command::kick, .connection_id = client.connection_id}}, last_words));
 }
 
 void ClusterCalls::close_uid(std::string_view uid, const std::optional<Data>& last_words) {
   link::check_name(uid, "uid");
+  link::check_size(last_words, uid);
   to_all(with_last_words({.header = {.command = Command::kick_uid}, .ext = uid}, last_words));
 }
 
@@ -170,6 +178,12 @@ void ClusterCalls::ungroup(std::string_view group) {
 void ClusterCalls::set_session(std::string_view client_id, const Value& session) {
   const wire::ClientId client = link::check_client_id(client_id);
   set_session(client, std::string_view(link::check_session(session, "session")));
+}
+
+void ClusterCalls::save_session(const wire::ClientId& client, Command command, std::string_view ext) {
+  // The difference of two sessions may be longer than either of them.
+  link::check_size(ext.size(), "session");
+  to_client(client, command, ext);
 }
 
 void ClusterCalls::set_session(const wire::ClientId& client, std::string_view session) {

@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "link/loss.h"
 #include "wire/command_ext.h"
+#include "wire/command_size.h"
 
 namespace gatehouse::link {
 namespace {
@@ -290,7 +291,9 @@ void GatewayLink::send_held(net::Connection& connection, bool native) {
     const std::size_t size = load_be32(held.data() + at);
     const std::string_view bytes = take_back_extension(held.data() + at, size);
     const wire::GatewayFrame frame = wire::decode_gateway_frame(bytes, size).frame;
-    if (needs_extension(frame.header.command, frame.ext_data)) {
+    // One that is too long for such a gateway, too, is for the owner to drop. Not a question, whose answer is expected here.
+    if (needs_extension(frame.header.command, frame.ext_data) ||
+        (bytes.size() > wire::kMostUpstreamFrame && !wire::is_question(frame.header.command))) {
       not_understood.push_back(bytes);
     } else {
       connection.send(bytes);

@@ -1,10 +1,20 @@
 #include "link/inquiry.h"
 
+#include "link/arguments.h"
 #include "wire/command_ext.h"
 
 namespace gatehouse::link {
 
 using wire::Command;
+
+namespace {
+
+std::string checked_names(const std::vector<std::string>& names, std::string_view name) {
+  check_size(names, name);
+  return wire::names_ext(names);
+}
+
+}  // namespace
 
 Inquiry ask_is_online(const wire::ClientId& client) {
   return {.command = Command::is_online, .gateway = GatewayKey::of(client), .connection_id = client.connection_id};
@@ -31,11 +41,11 @@ Inquiry ask_client_ids_by_uid(std::string_view uid) {
 }
 
 Inquiry ask_client_ids_by_uids(const std::vector<std::string>& uids) {
-  return {.command = Command::batch_get_client_id_by_uid, .ext = wire::names_ext(uids)};
+  return {.command = Command::batch_get_client_id_by_uid, .ext = checked_names(uids, "uids")};
 }
 
 Inquiry ask_client_counts(const std::vector<std::string>& groups) {
-  return {.command = Command::batch_get_client_count_by_group, .ext = wire::names_ext(groups)};
+  return {.command = Command::batch_get_client_count_by_group, .ext = checked_names(groups, "groups")};
 }
 
 Inquiry ask_memberships() { return {.command = Command::select, .ext = wire::select_ext({.uid = true, .groups = true})}; }
@@ -45,6 +55,7 @@ Inquiry ask_client_count(std::string_view group) {
 }
 
 Inquiry ask_clients(const std::vector<std::string>& groups) {
+  check_size(groups, "group");
   wire::SelectQuery query{.uid = true};
   if (!groups.empty()) query.where_groups = groups;
   return {.command = Command::select, .ext = wire::select_ext(query)};

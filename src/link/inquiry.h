@@ -12,7 +12,8 @@
 
 namespace gatehouse::link {
 
-/// A question, before it is a frame: what is asked, and of whom. answers.h reads what comes back.
+/// A question, before it is a frame: what is asked, and of whom. answers.h reads what comes back. Those that name uids or groups
+/// throw std::invalid_argument when these are more than a call carries (link/arguments.h).
 struct Inquiry {
   wire::Command command{};
   std::optional<GatewayKey> gateway = {};  // none: all of them

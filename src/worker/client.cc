@@ -3,6 +3,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "wire/http_head.h"
 #include "worker/client_context.h"
 
 namespace gatehouse {
@@ -37,7 +38,11 @@ void Client::refuse(int status, std::string_view words) {
   context_.verdict().words = words;
 }
 
-void Client::choose_subprotocol(std::string_view name) { context_.verdict().subprotocol = name; }
+void Client::choose_subprotocol(std::string_view name) {
+  if (name.size() > wire::kMostHead.bytes)
+    throw std::invalid_argument("name: a subprotocol of " + std::to_string(name.size()) + " bytes stands in no request");
+  context_.verdict().subprotocol = name;
+}
 
 Cluster& Client::cluster() { return context_.cluster(); }
 

@@ -278,6 +278,10 @@ secret_key = "s3"
             self.assertEqual(result.returncode, 2, words)
             self.assertEqual(result.stderr.count(b"\n"), 1, result.stderr)
             self.assertIn(said, result.stderr.decode())
+        result = self.run_call("send_to_all", "-", stdin=b"x" * (32 * 1024 * 1024 + 1))
+        self.assertEqual(result.returncode, 2)
+        self.assertEqual(result.stderr.decode(), "gatehouse call: data: 33554433 bytes are too many: one call carries at most 33554432, "
+                                                 "with ids (24 bytes each) and names counted\n")
         result = self.run_call("client_count", "--timeout", "1s")
         self.assertEqual(result.returncode, 1)
         self.assertIn("127.0.0.1:1: Connection refused", result.stderr.decode())

@@ -181,6 +181,16 @@ class EveryCallTest(PhpPeerTest):
         self.check_calls(client.ask, first, second, [])
         self.check_close_uid(client.ask, first)
 
+    def test_an_update_with_references_is_kept(self):
+        register, first, _ = self.start_native_gateways()
+        self.start_php_worker(register, 1)
+        client = self.php("client.php", register, SECRET, talks=True)
+        with Caller(first) as caller:
+            client.ask({"call": "set_session", "client": caller.id, "value": {"keep": 1}})
+            client.ask({"call": "update_session_with_references", "client": caller.id})
+            self.becomes(client.ask, {"call": "session", "client": caller.id},
+                         {"keep": 1, "rows": [{"n": 2}, {"n": 3}], "last": {"n": 3}})
+
     def test_native_worker_at_php_register_and_gateways(self):
         ports = free_ports(5)
         register = f"127.0.0.1:{ports[0]}"
@@ -414,6 +424,18 @@ class ExchangeTest(PhpPeerTest):
             client.send(json.dumps({}))
             self.start_php_worker(register, 1)
             self.assertEqual(json.loads(client.receive()[1:])["session"], {"kept": 1})
+
+    def test_a_too_long_command_is_lost_and_not_the_link(self):
+        ports = free_ports(3)
+        register = f"127.0.0.1:{ports[0]}"
+        program = self.start_gatehouse(register, [(f"text://127.0.0.1:{ports[1]}", ports[2])])
+        _, log = self.start_php_worker(register, 1)
+        with Caller(ports[1]) as client:
+            client.request(session={"kept": 1})
+            self.assertEqual(client.request(long=34_000_000)["session"], {"kept": 1})
+            self.assertEqual(program.processes("gateway")[0]["limits"], {"command_size": 1})
+            self.assertIn("command 5 of 34000028 bytes", program.log())
+            self.assertEqual(events(log, "left"), [])
 
     def test_a_second_worker_of_the_same_name_takes_the_place_of_the_first(self):
         ports = free_ports(3)

@@ -114,6 +114,9 @@ final class Worker implements Gateways
             $this->command($gateway, frame(SEND_TO_ONE, "echo $message", connection: $connection));
             return;
         }
+        if (isset($request['long'])) {
+            $this->command($gateway, frame(SEND_TO_ONE, str_repeat('z', $request['long']), connection: $connection));
+        }
         $before = $session;
         $session = ($request['merge'] ?? []) + ($request['session'] ?? $session);
         $answer = ['id' => $client, 'session' => $session ?: null];
