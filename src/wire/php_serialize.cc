@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "wire/ascii.h"
 
@@ -14,12 +15,20 @@ namespace {
 
 // "i:0;N;": no array element is shorter, so a count that the rest of the text cannot hold is refused at once.
 constexpr std::size_t kSmallestElement = 6;
+constexpr std::size_t kCopiedValue = 16;  // what a value counts for that a reference has copied, besides the bytes of a string
 
 /// Reads one value from the front of a text.
 class Reader {
  public:
-  Reader(std::string_view text, const PhpLimits& limits)
-      : at_(text.data()), end_(text.data() + text.size()), limits_(limits), elements_left_(limits.elements) {}
+  /// `follow`: references are followed, for which the place of every value is kept. Otherwise they are PhpStatus::reference.
+  Reader(std::string_view text, const PhpLimits& limits, bool follow)
+      : begin_(text.data()),
+        at_(text.data()),
+        end_(text.data() + text.size()),
+        limits_(limits),
+        elements_left_(limits.elements),
+        copied_left_(limits.copied_bytes),
+        follow_(follow) {}
 
   /// `out` may be null: nothing is made then.
   PhpStatus value(PhpValue* out, std::uint32_t depth);
@@ -45,11 +54,24 @@ class Reader {
   bool string(std::string_view& out);
   PhpStatus array(PhpValue* out, std::uint32_t depth);
   bool key(PhpKey* out);
+  PhpStatus reference(PhpValue* out, std::uint32_t depth);
+  bool count_copied(std::size_t bytes) {
+    if (!copying_) return true;
+    const bool fits = bytes <= copied_left_;
+    copied_left_ -= fits ? bytes : copied_left_;
+    return fits;
+  }
 
+  const char* const begin_;
   const char* at_;
   const char* const end_;
   const PhpLimits& limits_;
   std::uint32_t elements_left_;
+  std::size_t copied_left_;
+  const bool follow_;
+  bool copying_ = false;
+  std::vector<std::size_t> places_;  // where each value begins, in the order in which references count them
+  std::vector<std::size_t> open_;    // of these, the arrays that are being read
 };
 
 // Unsigned digits and a ':'. No number that is larger than the rest of the text counts anything in it.
@@ -141,6 +163,8 @@ PhpStatus Reader::array(PhpValue* out, std::uint32_t depth) {
   if (depth >= limits_.depth) return PhpStatus::too_deep;
   if (elements > elements_left_) return PhpStatus::too_many;
   elements_left_ -= static_cast<std::uint32_t>(elements);
+  const bool is_counted = follow_ && !copying_;
+  if (is_counted) open_.push_back(places_.size() - 1);
 
   PhpArray array;
   for (std::size_t i = 0; i < elements; ++i) {
@@ -156,11 +180,33 @@ PhpStatus Reader::array(PhpValue* out, std::uint32_t depth) {
     array.set(std::move(name), std::move(element));
   }
   if (!take('}')) return PhpStatus::malformed;
+  if (is_counted) open_.pop_back();
   if (out != nullptr) *out = std::move(array);
   return PhpStatus::ok;
 }
 
+/// Behind "R:". PHP numbers values from 1 on in the order in which they begin, without the references themselves
+/// (ext/standard/var.c, php_add_var_hash). What is named is read once more where it stands: two PhpValues share nothing, and a
+/// number outlives the moves of what has been read. A reference inside it names something in front of it, so this comes to an
+/// end.
+PhpStatus Reader::reference(PhpValue* out, std::uint32_t depth) {
+  std::int64_t number = 0;
+  if (!integer(number)) return PhpStatus::malformed;
+  if (!follow_) return PhpStatus::reference;
+  if (number < 1 || static_cast<std::uint64_t>(number) > places_.size()) return PhpStatus::malformed;
+  const std::size_t named = static_cast<std::size_t>(number) - 1;
+  if (std::find(open_.begin(), open_.end(), named) != open_.end()) return PhpStatus::reference;  // an array inside itself
+  const char* const behind = std::exchange(at_, begin_ + places_[named]);
+  const bool was_copying = std::exchange(copying_, true);
+  const PhpStatus status = value(out, depth);
+  copying_ = was_copying;
+  at_ = behind;
+  return status;
+}
+
 PhpStatus Reader::value(PhpValue* out, std::uint32_t depth) {
+  if (follow_ && !copying_ && !starts_with('R')) places_.push_back(static_cast<std::size_t>(at_ - begin_));
+  if (!count_copied(kCopiedValue)) return PhpStatus::too_many;
   const auto give = [out](auto made) {
     if (out != nullptr) *out = std::move(made);
   };
@@ -189,6 +235,7 @@ PhpStatus Reader::value(PhpValue* out, std::uint32_t depth) {
     case 's': {
       std::string_view text;
       if (!string(text)) return PhpStatus::malformed;
+      if (!count_copied(text.size())) return PhpStatus::too_many;
       if (out != nullptr) *out = std::string(text);
       return PhpStatus::ok;
     }
@@ -196,10 +243,16 @@ PhpStatus Reader::value(PhpValue* out, std::uint32_t depth) {
     case 'O':
     case 'C':
     case 'E': return PhpStatus::object;
-    case 'r':
-    case 'R': return PhpStatus::reference;
+    case 'r': return PhpStatus::reference;
+    case 'R': return reference(out, depth);
     default: return PhpStatus::malformed;
   }
+}
+
+PhpStatus read(std::string_view text, PhpValue* out, const PhpLimits& limits, bool follow) {
+  Reader reader(text, limits, follow);
+  const PhpStatus status = reader.value(out, 0);
+  return status == PhpStatus::ok && !reader.at_end() ? PhpStatus::malformed : status;
 }
 
 void write_json(PhpWriter& writer, const nlohmann::ordered_json& json, std::uint32_t depth) {
@@ -278,25 +331,26 @@ const char* describe(PhpStatus status) {
     case PhpStatus::malformed: return "not a serialized PHP value";
     case PhpStatus::too_deep: return "PHP arrays nested too deep";
     case PhpStatus::too_many: return "too many elements in PHP arrays";
-    case PhpStatus::object: return "a serialized PHP object, which is never built";
-    case PhpStatus::reference: return "a reference in a serialized PHP value, which is never followed";
+    case PhpStatus::object: return "a serialized PHP object or enum, which is never built";
+    case PhpStatus::reference: return "a reference in a serialized PHP value to what holds it, or to an object";
   }
   return "";
 }
 
 PhpStatus unserialize(std::string_view text, PhpValue& out, const PhpLimits& limits) {
-  Reader reader(text, limits);
   PhpValue value;
-  const PhpStatus status = reader.value(&value, 0);
-  if (status != PhpStatus::ok) return status;
-  if (!reader.at_end()) return PhpStatus::malformed;
-  out = std::move(value);
-  return PhpStatus::ok;
+  PhpStatus status = read(text, &value, limits, false);
+  // Rare, so that only then the places of values are kept.
+  if (status == PhpStatus::reference) status = read(text, &value, limits, true);
+  if (status == PhpStatus::ok) out = std::move(value);
+  return status;
 }
 
 bool is_serialized_array(std::string_view text, const PhpLimits& limits) {
-  Reader reader(text, limits);
-  return text.starts_with("a:") && reader.value(nullptr, 0) == PhpStatus::ok && reader.at_end();
+  if (!text.starts_with("a:")) return false;
+  PhpStatus status = read(text, nullptr, limits, false);
+  if (status == PhpStatus::reference) status = read(text, nullptr, limits, true);
+  return status == PhpStatus::ok;
 }
 
 void serialize(const PhpValue& value, std::string& out) {

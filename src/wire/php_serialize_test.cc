@@ -143,13 +143,62 @@ TEST(PhpSerialize, ArrayKeys) {
   }
 }
 
-TEST(PhpSerialize, ObjectsAndReferencesAreRefusedWhereverTheyAre) {
+// php -r '$rows = [["n" => 1], ["n" => 2]]; foreach ($rows as &$row) { $row["n"]++; }
+//         echo serialize(["rows" => $rows, "last" => &$row]);'     What updateSession was given was dropped.
+TEST(PhpSerialize, AReferenceIsACopyOfWhatItNames) {
+  EXPECT_EQ(serialize(read("a:2:{s:4:\"rows\";a:2:{i:0;a:1:{s:1:\"n\";i:2;}i:1;a:1:{s:1:\"n\";i:3;}}s:4:\"last\";R:5;}")),
+            "a:2:{s:4:\"rows\";a:2:{i:0;a:1:{s:1:\"n\";i:2;}i:1;a:1:{s:1:\"n\";i:3;}}s:4:\"last\";a:1:{s:1:\"n\";i:3;}}");
+  // References have no number of their own: the fourth value is "x". php -r '$a = [1]; $a[] = &$a[0]; $a[] = &$a[0]; $a[] = "x";
+  // $a[] = &$a[3]; echo serialize($a);'
+  EXPECT_EQ(serialize(read("a:5:{i:0;i:1;i:1;R:2;i:2;R:2;i:3;s:1:\"x\";i:4;R:3;}")),
+            "a:5:{i:0;i:1;i:1;i:1;i:2;i:1;i:3;s:1:\"x\";i:4;s:1:\"x\";}");
+  // One that is copied may hold another: $d = 7; $b = [&$d, &$d]; [&$b, &$b, &$d].
+  EXPECT_EQ(serialize(read("a:3:{i:0;a:2:{i:0;i:7;i:1;R:3;}i:1;R:2;i:2;R:3;}")),
+            "a:3:{i:0;a:2:{i:0;i:7;i:1;i:7;}i:1;a:2:{i:0;i:7;i:1;i:7;}i:2;i:7;}");
+  EXPECT_TRUE(is_serialized_array("a:2:{i:0;a:0:{}i:1;R:2;}"));
+  EXPECT_FALSE(is_serialized_array("a:2:{i:0;a:0:{}i:1;R:1;}"));
+  for (const char* bad : {"R:1;", "a:1:{i:0;R:2;}", "a:2:{i:0;N;i:1;R:0;}", "a:2:{i:0;N;i:1;R:-1;}", "a:2:{i:0;N;i:1;R:3;}",
+                          "a:1:{R:1;N;}", "a:2:{i:0;N;i:1;R:2}", "a:2:{i:0;N;i:1;R:99999999999999999999;}"}) {
+    EXPECT_EQ(status_of(bad), PhpStatus::malformed) << bad;
+  }
+}
+
+// Each level is twice the one before it, in 20 bytes of text.
+TEST(PhpSerialize, ReferencesMultiplyWithinTheLimits) {
+  const auto doubled = [](int levels, const std::string& first) {
+    std::string text = "a:" + std::to_string(levels + 1) + ":{i:0;" + first;
+    std::size_t before = 2;  // the number of the value in front
+    std::size_t next = first.starts_with("a:1") ? 4 : 3;
+    for (int i = 1; i <= levels; ++i) {
+      const std::string name = "R:" + std::to_string(before) + ";";
+      text += "i:" + std::to_string(i) + ";a:2:{i:0;" + name + "i:1;" + name + "}";
+      before = next++;
+    }
+    return text + "}";
+  };
+  EXPECT_EQ(status_of(doubled(10, "i:1;")), PhpStatus::ok);
+  EXPECT_EQ(status_of(doubled(40, "i:1;")), PhpStatus::too_many);
+  EXPECT_EQ(status_of(doubled(120, "a:1:{i:0;N;}")), PhpStatus::too_many);
+  PhpLimits limits;
+  limits.elements = 5 + 3;  // [x, [x, x], [[x, x]...]: what is copied counts again
+  EXPECT_EQ(status_of("a:2:{i:0;a:3:{i:0;N;i:1;N;i:2;N;}i:1;R:2;}", limits), PhpStatus::ok);
+  limits.elements = 5 + 2;
+  EXPECT_EQ(status_of("a:2:{i:0;a:3:{i:0;N;i:1;N;i:2;N;}i:1;R:2;}", limits), PhpStatus::too_many);
+  limits = {.copied_bytes = 16 + 5};
+  EXPECT_EQ(status_of("a:2:{i:0;s:5:\"abcde\";i:1;R:2;}", limits), PhpStatus::ok);
+  EXPECT_EQ(status_of("a:2:{i:0;s:6:\"abcdef\";i:1;R:2;}", limits), PhpStatus::too_many);
+  // Depth as well: what is copied hangs where its name stands.
+  limits = {.depth = 2};
+  EXPECT_EQ(status_of("a:2:{i:0;a:0:{}i:1;R:2;}", limits), PhpStatus::ok);
+  EXPECT_EQ(status_of("a:2:{i:0;a:0:{}i:1;a:1:{i:0;R:2;}}", limits), PhpStatus::too_deep);
+}
+
+TEST(PhpSerialize, ObjectsAndCirclesAreRefusedWhereverTheyAre) {
   for (const char* text : {"O:8:\"stdClass\":0:{}", "C:1:\"X\":0:{}", "E:3:\"A:B\";"}) {
     EXPECT_EQ(status_of(text), PhpStatus::object);
     EXPECT_EQ(status_of("a:2:{i:0;N;i:1;" + std::string(text) + "}"), PhpStatus::object);
   }
   for (const char* text : {"r:1;", "R:1;"}) {
-    EXPECT_EQ(status_of(text), PhpStatus::reference);
     EXPECT_EQ(status_of("a:2:{i:0;N;i:1;" + std::string(text) + "}"), PhpStatus::reference);
   }
 }

@@ -189,6 +189,20 @@ final class Calls
         $this->to_client($r, UPDATE_SESSION, ext: serialize($r['value']));
     }
 
+    /// As a foreach by reference leaves its array.
+    private function update_session_with_references(array $r): void
+    {
+        $rows = [['n' => 1], ['n' => 2]];
+        foreach ($rows as &$row) {
+            $row['n']++;
+        }
+        $changes = serialize(['rows' => $rows, 'last' => &$row]);
+        if (!str_contains($changes, 'R:')) {
+            throw new \RuntimeException("no reference in $changes");
+        }
+        $this->to_client($r, UPDATE_SESSION, ext: $changes);
+    }
+
     // Questions about one client.
 
     private function is_online(array $r): bool
