@@ -18,6 +18,7 @@
 #include "base/black_box.h"
 #include "master/child_control.h"
 #include "master/signals.h"
+#include "net/descriptors_lost.h"
 #include "net/loop.h"
 
 namespace gatehouse {
@@ -114,7 +115,14 @@ int run_role(const Program& program, Settings settings, const master::ChildEnvir
                                            .ready = [&control] { control.announce_ready(); }};
     child.prepare ? role->prepare(callbacks) : role->start(callbacks);
   });
-  loop.run();
+  try {
+    loop.run();
+  } catch (const net::DescriptorsLost& error) {
+    // The log's may be among them.
+    reopen_log(settings, log);
+    log.error("{}; this process ends, and the master starts another", error.what());
+    exit_status = 1;
+  }
   return exit_status;
 }
 

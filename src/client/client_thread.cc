@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "link/inner_tls.h"
+#include "net/descriptors_lost.h"
 
 namespace gatehouse {
 namespace {
@@ -81,7 +82,7 @@ ClientThread::ClientThread(GatewayClientOptions options)
 }
 
 ClientThread::~ClientThread() {
-  if (unconfirmed_.load()) {
+  if (unconfirmed_.load() && !is_lost_.load()) {
     try {
       flush(kLastFlush);
     } catch (const Error& error) {
@@ -98,12 +99,30 @@ void ClientThread::run() {
   if (tls_ != nullptr) {
     loop_.every(kLookPeriod, [this] { tls_->reload_when_changed(loop_.log()); });
   }
-  loop_.run();
+  try {
+    loop_.run();
+  } catch (const net::DescriptorsLost& error) {
+    {
+      const std::lock_guard lock(mutex_);
+      is_lost_ = true;
+    }
+    loop_.log().error("{}; this GatewayClient is of no use any more", error.what());
+    room_.notify_all();
+  }
 }
 
 void ClientThread::check_thread() const {
+  if (is_in_child()) {
+    throw std::logic_error(
+        "this GatewayClient was made before fork(): its thread and connections are the parent's; make one in this process");
+  }
+  check_lost();
   if (id_.load() == std::this_thread::get_id())
     throw std::logic_error("a GatewayClient cannot be called from its own log function");
+}
+
+void ClientThread::check_lost() const {
+  if (is_lost_.load()) throw Error("somebody in this process has closed the descriptors of this GatewayClient; make another");
 }
 
 void ClientThread::command(std::size_t size, std::function<void(ClusterCalls& calls)> call) {
@@ -111,7 +130,8 @@ void ClientThread::command(std::size_t size, std::function<void(ClusterCalls& ca
   {
     std::unique_lock lock(mutex_);
     // One that is larger than all the room goes alone.
-    room_.wait(lock, [&] { return waiting_bytes_ == 0 || waiting_bytes_ + size <= kMaxWaitingBytes; });
+    room_.wait(lock, [&] { return is_lost_.load() || waiting_bytes_ == 0 || waiting_bytes_ + size <= kMaxWaitingBytes; });
+    check_lost();
     waiting_bytes_ += size;
   }
   unconfirmed_ = true;
@@ -148,6 +168,7 @@ ClientThread::Outcome ClientThread::wait_for(milliseconds longest, bool with_mis
   });
   // The loop keeps the time; this is for one that hangs, in the look-up of a register's name.
   if (outcome.wait_for(longest + milliseconds(1000)) != std::future_status::ready) {
+    check_lost();
     throw Error("no answer in time: the thread of the GatewayClient is held up, probably by the look-up of a register's name");
   }
   return outcome.get();

@@ -45,7 +45,10 @@ std::vector<std::string> one_group(std::string_view group) { return {std::string
 }  // namespace
 
 GatewayClient::GatewayClient(GatewayClientOptions options) : thread_(std::make_unique<ClientThread>(std::move(options))) {}
-GatewayClient::~GatewayClient() = default;
+GatewayClient::~GatewayClient() {
+  // Its connections are shared with the parent: to end them here would end them there.
+  if (thread_->is_in_child()) (void)thread_.release();
+}
 
 void GatewayClient::flush(std::chrono::milliseconds timeout) { thread_->flush(timeout); }
 

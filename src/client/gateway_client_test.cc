@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -302,6 +303,33 @@ TEST_F(GatewayClientTest, ACallThatCarriesTooMuchThrowsInTheCaller) {
     EXPECT_THAT(call, ::testing::ThrowsMessage<std::invalid_argument>(HasSubstr("one call carries at most 33554432")));
   }
   EXPECT_NO_THROW(client.flush());
+}
+
+// In a child there is no thread that could answer, and its calls waited for ever.
+TEST_F(GatewayClientTest, AChildOfForkIsToldAtOnceAndTheParentGoesOn) {
+  auto client = std::make_unique<GatewayClient>(options());
+  EXPECT_EQ(client->client_count(), 0U);
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    const auto is_told = [](auto call) {
+      try {
+        call();
+      } catch (const std::logic_error& error) {
+        return std::string_view(error.what()).find("made before fork()") != std::string_view::npos;
+      }
+      return false;
+    };
+    bool well = is_told([&] { client->send_to_all("x"); }) && is_told([&] { client->client_count(); });
+    well = well && is_told([&] { client->flush(); });
+    client.reset();
+    _exit(well ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+  EXPECT_EQ(client->client_count(), 0U);
+  EXPECT_NO_THROW(client->flush());
 }
 
 TEST_F(GatewayClientTest, ManyThreadsAtOnce) {

@@ -15,6 +15,7 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "net/descriptors_lost.h"
 #include "net/loop_tls.h"
 
 namespace gatehouse::net {
@@ -89,6 +90,8 @@ int Loop::wait_time_ms() const {
 void Loop::iterate(int timeout_ms) {
   std::array<epoll_event, kEventsPerWait> events;  // NOLINT(cppcoreguidelines-pro-type-member-init): the kernel fills it
   const int count = epoll_wait(epoll_.fd(), events.data(), kEventsPerWait, timeout_ms);
+  // Without it nothing would be heard of any more, and each dial would fail, for ever.
+  if (count < 0 && errno != EINTR) throw DescriptorsLost("epoll_wait", errno);
   const std::uint64_t woke_ns = monotonic_ns();
   now_ms_ = woke_ns / 1'000'000;
   ++iterations_;

@@ -13,6 +13,7 @@
 #include <cstring>
 #include <utility>
 
+#include "net/descriptors_lost.h"
 #include "net/loop.h"
 #include "net/tls_session.h"
 
@@ -385,6 +386,8 @@ void Loop::reap() {
   for (std::size_t i = 0; i < count; ++i) {
     Connection* connection = find(dead_[i]);
     if (connection == nullptr) continue;
+    // In a socket that is ours this is no error of the network.
+    if (connection->error_ == EBADF || connection->error_ == ENOTSOCK) throw DescriptorsLost("a connection", connection->error_);
     if (connection->out_ != nullptr) out_pool_.give_back(std::exchange(connection->out_, nullptr));
     free_input(*connection);
     if (connection->fd_ >= 0) ::close(std::exchange(connection->fd_, -1));

@@ -2,12 +2,16 @@
 
 #include <gtest/gtest.h>
 #include <sys/eventfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <ctime>
 #include <optional>
+#include <string_view>
 #include <thread>
 
+#include "net/descriptors_lost.h"
 #include "net/loop_test_support.h"
 
 namespace gatehouse::net {
@@ -99,6 +103,38 @@ TEST(Loop, ATimerStartedInASlowCallbackCountsFromItsStart) {
   });
   ASSERT_TRUE(run_until(loop, [&] { return fired != 0; }));
   EXPECT_GE(fired, started + 20);
+}
+
+// Code of a handler that closes all descriptors: nothing was heard of any more, and the loop turned round and round.
+TEST(Loop, EndsWhenItsOwnDescriptorsHaveBeenClosed) {
+  for (const bool all : {true, false}) {
+    const pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      // In a process of its own, for these are everybody's.
+      AcceptedPair pair;
+      pair.server.when_data = [all](Connection& connection, std::span<char> bytes, std::size_t) {
+        if (all) {
+          closefrom(3);
+        } else {
+          ::close(connection.fd());
+          connection.send("x");
+        }
+        return bytes.size();
+      };
+      pair.client().write("go");
+      try {
+        pair.loop.run();
+      } catch (const DescriptorsLost& error) {
+        const std::string_view what = error.what();
+        _exit(what.find("closed by code that did not open them") != what.npos ? 7 : 8);
+      }
+      _exit(9);
+    }
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 7) << status;
+  }
 }
 
 TEST(Loop, PeriodicTimersGoOnUntilCancelled) {

@@ -1,6 +1,7 @@
 // A program for tests: its worker fails as its clients say, one word in a message.
 #include <gatehouse/gatehouse.h>
 #include <poll.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cstdio>
@@ -40,6 +41,7 @@ class Failing : public gh::Events {
     if (word == "segv") write_to_nowhere(nullptr);
     if (word == "abort") std::abort();
     if (word == "exit") std::_Exit(7);
+    if (word == "closefrom") closefrom(3);
     if (word == "print") std::puts("printed by the worker"), std::fflush(stdout);
     if (word.starts_with("block ")) work_for_long(std::chrono::milliseconds(std::atoi(message.text().data() + 6)));
     if (word.starts_with("wait ")) wait_for_a_reply(std::chrono::milliseconds(std::atoi(message.text().data() + 5)));

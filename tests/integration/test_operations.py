@@ -415,6 +415,15 @@ class FailuresTest(OperationsTest):
             self.make_it_fail(program, client, "exit")
         self.assertIn("ended: exit status 7 in on_message of client", self.log_of(program))
 
+    def test_one_that_closes_all_descriptors_ends_and_is_replaced(self):
+        program, port = self.failing()
+        with LineClient(port) as client:
+            client.send("print")
+            client.receive()
+            old = self.make_it_fail(program, client, "closefrom")
+        self.assertRegex(self.log_of(program), rf"error +worker Worker:0 \[{old}\] descriptors of this process have been closed by code that")
+        self.assertIn(f"worker Worker:0 (pid {old}) ended: exit status 1", self.log_of(program))
+
     def test_one_that_crashes_at_once(self):
         port = free_ports(3)[0]
         program = self.program("failing_worker", "--port", port, "--at-start")
