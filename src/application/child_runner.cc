@@ -88,10 +88,15 @@ int run_role(const Program& program, Settings settings, const master::ChildEnvir
   }
   master::ChildControl control(
       loop, child.control_fd,
-      [&role, &meter, &log] {
+      [&role, &meter, &log, &tls] {
         RoleStatus status = role->status();
         meter.add_rates(status);
         status.log_lines_lost = log.lost().lines;
+        for (const net::TlsContext* each : tls) {
+          for (const auto& certificate : each->generation()->certificates()) {
+            status.certificates.push_back({certificate.file, certificate.ends_s});
+          }
+        }
         return status;
       },
       [&] {

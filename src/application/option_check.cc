@@ -82,9 +82,9 @@ class Checker {
                         endpoint.to_string()));
   }
 
-  void inner_tls(const InnerTls& files) {
+  void inner_tls(const InnerTls& files, net::TlsUses uses) {
     if (problem_) return;
-    const auto made = link::make_inner_tls(files, false);
+    const auto made = link::make_inner_tls(files, false, uses);
     if (!made) require(false, inner_option(made.error()), made.error().message);
   }
 
@@ -101,7 +101,7 @@ void check(Checker& checker, const RegisterOptions& options) {
   checker.require(url->scheme == "text", "listen",
                   fmt::format("\"{}\": a register speaks text only, as in text://127.0.0.1:1236", options.listen));
   checker.secret("listen", url->endpoint, options.secret_key, options.inner_tls);
-  checker.inner_tls(options.inner_tls);
+  checker.inner_tls(options.inner_tls, link::kUsesOfRegister);
 }
 
 void check_inner_side(Checker& checker, const GatewayOptions& options) {
@@ -233,7 +233,7 @@ void check(Checker& checker, const GatewayOptions& options, const std::vector<st
   }
   checker.count(options.count);
   check_inner_side(checker, options);
-  checker.inner_tls(options.inner_tls);
+  checker.inner_tls(options.inner_tls, link::kUsesOfGateway);
   checker.registers(options.register_addresses);
   checker.duration("ping_interval", options.ping_interval, true);
   checker.require(options.ping_not_response_limit >= 0, "ping_not_response_limit",
@@ -265,7 +265,7 @@ void check(Checker& checker, const WorkerOptions& options) {
   checker.require(static_cast<bool>(options.events), "events",
                   "they are missing; such as .events = gatehouse::make_events<MyEvents>()");
   checker.registers(options.register_addresses);
-  checker.inner_tls(options.inner_tls);
+  checker.inner_tls(options.inner_tls, link::kUsesOfWorker);
   checker.duration("blocked_after", options.blocked_after, true);
   checker.duration("kill_blocked_after", options.kill_blocked_after, true);
 }
@@ -329,6 +329,53 @@ std::optional<OptionProblem> check_names(const Program& program) {
   return problem;
 }
 
+/// The roles of one program that meet at a register: it, or its address, and what each has as inner_tls.
+struct AtRegister {
+  RoleKind kind;
+  std::size_t number;
+  const InnerTls* files;
+};
+
+std::string port_and_host(const std::string& address) {
+  const Result<net::Endpoint> endpoint = net::Endpoint::parse_numeric(address);
+  return endpoint ? endpoint->to_string() : address;
+}
+
+/// inner_tls is for all roles of a cluster or for none: one without it never reaches the others.
+std::optional<OptionProblem> check_inner_tls_of_all(const Program& program) {
+  std::map<std::string, std::vector<AtRegister>> meet;
+  for (std::size_t i = 0; i < program.registers.size(); ++i) {
+    const Result<ListenUrl> url = ListenUrl::parse(program.registers[i].listen);
+    if (!url) continue;
+    const std::string port = fmt::format(":{}", url->endpoint.to_address().port());
+    const AtRegister self{RoleKind::register_server, i, &program.registers[i].inner_tls};
+    const std::string ip = url->endpoint.to_address().ip();
+    // One that listens on all addresses is dialled at one of them, most often the loopback's.
+    const bool is_any = ip == "0.0.0.0" || ip == "::";
+    meet[is_any ? "127.0.0.1" + port : url->endpoint.to_string()].push_back(self);
+    if (ip == "::") meet["[::1]" + port].push_back(self);
+  }
+  const auto add = [&meet](RoleKind kind, std::size_t number, const std::vector<std::string>& addresses, const InnerTls& files) {
+    for (const std::string& address : addresses) meet[port_and_host(address)].push_back({kind, number, &files});
+  };
+  for (std::size_t i = 0; i < program.gateways.size(); ++i) {
+    add(RoleKind::gateway, i, program.gateways[i].register_addresses, program.gateways[i].inner_tls);
+  }
+  for (std::size_t i = 0; i < program.workers.size(); ++i) {
+    add(RoleKind::worker, i, program.workers[i].register_addresses, program.workers[i].inner_tls);
+  }
+  for (const auto& [address, roles] : meet) {
+    const auto with = std::find_if(roles.begin(), roles.end(), [](const AtRegister& each) { return each.files->is_set(); });
+    const auto without = std::find_if(roles.begin(), roles.end(), [](const AtRegister& each) { return !each.files->is_set(); });
+    if (with == roles.end() || without == roles.end()) continue;
+    return OptionProblem{
+        without->kind, without->number, "inner_tls_ca",
+        fmt::format("it is missing, and the {} \"{}\" of the same register {} has it; every role of a cluster has it, or none",
+                    to_string(with->kind), name_of(program, with->kind, with->number), address)};
+  }
+  return std::nullopt;
+}
+
 template <class Options, class... More>
 std::optional<OptionProblem> check_all(RoleKind kind, const std::vector<Options>& list, const More&... more) {
   for (std::size_t number = 0; number < list.size(); ++number) {
@@ -348,6 +395,7 @@ std::optional<OptionProblem> check_options(const Program& program) {
   if (auto problem = check_all(RoleKind::worker, program.workers)) return problem;
   if (auto problem = check_all(RoleKind::process, program.processes)) return problem;
   if (auto problem = check_names(program)) return problem;
+  if (auto problem = check_inner_tls_of_all(program)) return problem;
   const auto plan = plan_listeners(program);
   return plan ? std::nullopt : std::optional(plan.error());
 }

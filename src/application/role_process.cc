@@ -9,6 +9,7 @@
 #include "application/role_tls.h"
 #include "gateway/client_tls.h"
 #include "gateway/gateway.h"
+#include "link/inner_tls.h"
 #include "register/register.h"
 #include "wire/stream_protocols.h"
 #include "worker/business_worker.h"
@@ -18,7 +19,7 @@ namespace {
 
 /// False, and the process is told to end, when it has not what it is to encrypt with.
 bool has_tls(const RoleTls& tls, net::Loop& loop, const RoleProcess::Callbacks& callbacks) {
-  for (const net::TlsContext* each : tls.all()) each->warn(loop.log());
+  for (net::TlsContext* each : tls.all()) each->warn(loop.log());
   if (tls.failure.empty()) return true;
   loop.log().error("{}", tls.failure);
   callbacks.failed(tls.failure);
@@ -29,7 +30,7 @@ class RegisterProcess : public RoleProcess {
  public:
   RegisterProcess(net::Loop& loop, const RegisterOptions& options, net::Socket listener)
       : loop_(loop),
-        tls_(RoleTls::make(options.inner_tls)),
+        tls_(RoleTls::make(options.inner_tls, link::kUsesOfRegister)),
         listening_(options.listen),
         listener_(std::move(listener)),
         register_(loop, options.secret_key, tls_.inner.get()) {}
@@ -136,7 +137,9 @@ class GatewayProcess : public RoleProcess {
 class WorkerProcess : public RoleProcess {
  public:
   WorkerProcess(net::Loop& loop, const WorkerOptions& options, int index, int generation)
-      : loop_(loop), tls_(RoleTls::make(options.inner_tls)), worker_(loop, options, index, generation, tls_.inner.get()) {}
+      : loop_(loop),
+        tls_(RoleTls::make(options.inner_tls, link::kUsesOfWorker)),
+        worker_(loop, options, index, generation, tls_.inner.get()) {}
 
   void start(Callbacks callbacks) override {
     if (has_tls(tls_, loop_, callbacks)) worker_.start(with_reason(callbacks.failed), callbacks.ready);

@@ -24,9 +24,9 @@ std::vector<net::TlsContext*> RoleTls::all() const {
   return out;
 }
 
-RoleTls RoleTls::make(const InnerTls& inner) {
+RoleTls RoleTls::make(const InnerTls& inner, net::TlsUses uses) {
   RoleTls out;
-  auto made = link::make_inner_tls(inner, kMayBeOver);
+  auto made = link::make_inner_tls(inner, kMayBeOver, uses);
   if (!made) {
     out.failure = std::string(inner_option(made.error())) + ": " + made.error().message;
   } else {
@@ -36,7 +36,7 @@ RoleTls RoleTls::make(const InnerTls& inner) {
 }
 
 RoleTls RoleTls::make(const GatewayOptions& options, std::shared_ptr<net::TlsTickets> tickets) {
-  RoleTls out = make(options.inner_tls);
+  RoleTls out = make(options.inner_tls, link::kUsesOfGateway);
   if (!out.failure.empty()) return out;
   auto made = gateway::make_client_tls(options, std::move(tickets), kMayBeOver);
   if (!made) {

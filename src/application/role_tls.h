@@ -19,7 +19,7 @@ struct RoleTls {
   /// Those that there are.
   [[nodiscard]] std::vector<net::TlsContext*> all() const;
 
-  static RoleTls make(const InnerTls& inner);
+  static RoleTls make(const InnerTls& inner, net::TlsUses uses);
   static RoleTls make(const GatewayOptions& options, std::shared_ptr<net::TlsTickets> tickets);
 };
 

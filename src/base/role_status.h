@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 namespace gatehouse {
 
@@ -28,7 +29,12 @@ struct RoleStatus {
   std::uint64_t messages_in_per_second = 0;
   std::uint64_t messages_out_per_second = 0;
   std::uint64_t busy_percent = 0;               // of the time of its thread: 100 is a processor of its own
-  std::map<std::string, std::uint64_t> limits;  // of a gateway: how often each limit was hit, by its name; those that were
+  std::map<std::string, std::uint64_t> limits;  // how often each limit was hit, by its name; those that were
+  struct Certificate {
+    std::string file;
+    std::int64_t ends_s = 0;  // since 1970
+  };
+  std::vector<Certificate> certificates = {};  // its own, of tls_cert and inner_tls_cert
 };
 
 }  // namespace gatehouse

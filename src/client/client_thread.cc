@@ -31,7 +31,7 @@ int to_ms(milliseconds time) { return static_cast<int>(std::clamp<milliseconds::
 
 std::unique_ptr<net::TlsContext> make_tls(const InnerTls& files) {
   // Whether the own certificate is over is the gateways' to judge.
-  auto made = link::make_inner_tls(files, true);
+  auto made = link::make_inner_tls(files, true, link::kUsesOfGatewayClient);
   if (!made) throw std::invalid_argument("inner_tls: " + made.error().message);
   return std::move(*made);
 }

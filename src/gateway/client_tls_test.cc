@@ -275,7 +275,7 @@ class InnerTlsPort : public ::testing::Test {
     const net::TlsFiles files = member_.write(directory_, "member");
     const InnerTls inner{net::testing::write_text(directory_.file("ca.pem"), authority_.certificate_pem()), files.certificate,
                          files.key};
-    tls_ = std::move(*link::make_inner_tls(inner, false));
+    tls_ = std::move(*link::make_inner_tls(inner, false, link::kUsesOfGateway));
     test_.emplace(TestGateway::options(), nullptr, "127.0.0.1", Gateway::Tls{nullptr, tls_.get()});
   }
   [[nodiscard]] std::uint64_t hits() const {

@@ -4,7 +4,7 @@
 
 namespace gatehouse::link {
 
-net::TlsResult<std::unique_ptr<net::TlsContext>> make_inner_tls(const InnerTls& files, bool may_be_over) {
+net::TlsResult<std::unique_ptr<net::TlsContext>> make_inner_tls(const InnerTls& files, bool may_be_over, net::TlsUses uses) {
   using In = net::TlsFault::In;
   if (!files.is_set()) return nullptr;
   const auto missing = [](In in) {
@@ -18,6 +18,7 @@ net::TlsResult<std::unique_ptr<net::TlsContext>> make_inner_tls(const InnerTls& 
   settings.authority = files.ca;
   settings.peer_name = files.name;
   settings.may_be_over = may_be_over;
+  settings.uses = uses;
   return net::TlsContext::make(std::move(settings));
 }
 

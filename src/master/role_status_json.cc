@@ -1,6 +1,26 @@
 #include "master/role_status_json.h"
 
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <ctime>
+
 namespace gatehouse::master {
+namespace {
+
+nlohmann::ordered_json certificates(const RoleStatus& status) {
+  constexpr std::int64_t kDay = 24 * 3600;
+  const auto now_s = static_cast<std::int64_t>(std::time(nullptr));
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (const RoleStatus::Certificate& each : status.certificates) {
+    list.push_back({{"file", each.file},
+                    {"ends", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(each.ends_s)))},
+                    {"days_left", (each.ends_s - now_s) / kDay - (each.ends_s < now_s ? 1 : 0)}});
+  }
+  return list;
+}
+
+}  // namespace
 
 nlohmann::ordered_json to_json(const RoleStatus& status) {
   return {{"listening", status.listening},
@@ -16,7 +36,8 @@ nlohmann::ordered_json to_json(const RoleStatus& status) {
           {"messages_in_per_second", status.messages_in_per_second},
           {"messages_out_per_second", status.messages_out_per_second},
           {"busy_percent", status.busy_percent},
-          {"limits", status.limits}};
+          {"limits", status.limits},
+          {"certificates", certificates(status)}};
 }
 
 nlohmann::ordered_json unknown_role_status() {

@@ -159,6 +159,8 @@ std::string format_traffic(const Json& processes, const Json& totals) {
   return table.to_string();
 }
 
+constexpr std::int64_t kDaysToSay = 30;  // before the end of a certificate
+
 /// A line for each process about which there is something to say.
 std::string format_notes(const Json& processes) {
   std::string notes;
@@ -171,6 +173,12 @@ std::string format_notes(const Json& processes) {
                                      {"blocked", "times blocked"},
                                      {"log_lines_lost", "log lines lost"}}) {
       if (row[key].is_number() && row[key] != 0) remark(fmt::format("{} {}", row[key].get<std::uint64_t>(), words));
+    }
+    for (const Json& each : row["certificates"].is_array() ? row["certificates"] : Json::array()) {
+      const auto days = each["days_left"].get<std::int64_t>();
+      if (days >= kDaysToSay) continue;
+      remark(fmt::format("certificate {} {} {}", text_of(each["file"]), days < 0 ? "out of date since" : "ends",
+                         text_of(each["ends"])));
     }
     if (note.empty()) continue;
     notes += fmt::format("{}:{}: {}", text_of(row["name"]), row["index"].get<int>(), note).substr(0, 120) + "\n";

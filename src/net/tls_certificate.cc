@@ -8,10 +8,12 @@
 #include <algorithm>
 #include <cctype>
 #include <cerrno>
+#include <ctime>
 #include <fstream>
 #include <new>
 #include <sstream>
 #include <system_error>
+#include <utility>
 
 namespace gatehouse::net {
 namespace {
@@ -81,6 +83,46 @@ std::string to_text(const ASN1_TIME* time) {
   return {text, static_cast<std::size_t>(size)};
 }
 
+std::int64_t to_seconds(const ASN1_TIME* time) {
+  std::tm fields{};
+  if (ASN1_TIME_to_tm(time, &fields) != 1) return 0;
+  return timegm(&fields);
+}
+
+struct FreeStore {
+  void operator()(X509_STORE_CTX* context) const { X509_STORE_CTX_free(context); }
+  void operator()(STACK_OF(X509) * chain) const { sk_X509_free(chain); }
+};
+
+TlsResult<void> verify_for(int purpose, SSL_CTX* context, const TlsCertificate& own, const TlsFiles& files,
+                           const std::string& authority, bool may_be_over) {
+  const std::unique_ptr<STACK_OF(X509), FreeStore> others(sk_X509_new_null());
+  for (std::size_t i = 1; i < own.chain.size(); ++i) sk_X509_push(others.get(), own.chain[i].get());
+  const std::unique_ptr<X509_STORE_CTX, FreeStore> check(X509_STORE_CTX_new());
+  if (!others || !check ||
+      X509_STORE_CTX_init(check.get(), SSL_CTX_get_cert_store(context), own.chain.front().get(), others.get()) != 1) {
+    throw std::bad_alloc();
+  }
+  X509_STORE_CTX_set_default(check.get(), purpose == X509_PURPOSE_SSL_SERVER ? "ssl_server" : "ssl_client");
+  if (may_be_over) X509_STORE_CTX_set_flags(check.get(), X509_V_FLAG_NO_CHECK_TIME);
+  if (X509_verify_cert(check.get()) == 1) return {};
+  const int error = X509_STORE_CTX_get_error(check.get());
+  const int depth = X509_STORE_CTX_get_error_depth(check.get());
+  ERR_clear_error();
+  if (error == X509_V_ERR_INVALID_PURPOSE && depth == 0) {
+    const bool server = purpose == X509_PURPOSE_SSL_SERVER;
+    return fault(
+        In::certificate,
+        fmt::format("{} cannot be shown as a {}'s certificate, and this process {}: its extendedKeyUsage lacks {}; give it "
+                    "both, serverAuth and clientAuth",
+                    files.certificate, server ? "server" : "client", server ? "accepts connections" : "connects to others",
+                    server ? "serverAuth" : "clientAuth"));
+  }
+  return fault(In::certificate, fmt::format("{} would be refused by all who trust {}: {}{}", files.certificate, authority,
+                                            X509_verify_cert_error_string(error),
+                                            depth == 0 ? std::string() : fmt::format(" (certificate {} above it)", depth)));
+}
+
 void add_name(std::vector<std::string>& names, const ASN1_STRING* name) {
   unsigned char* utf8 = nullptr;
   const int size = ASN1_STRING_to_UTF8(&utf8, name);
@@ -134,6 +176,7 @@ TlsResult<TlsCertificate> TlsCertificate::read(const TlsFiles& files, bool may_b
   }
   out.names = names_of(own);
   out.ends = to_text(X509_get0_notAfter(own));
+  out.ends_s = to_seconds(X509_get0_notAfter(own));
   if (may_be_over) return out;
   if (X509_cmp_current_time(X509_get0_notBefore(own)) > 0) {
     return fault(In::certificate, fmt::format("{} is not valid before {}; is this machine's clock right?", files.certificate,
@@ -174,6 +217,16 @@ TlsResult<void> trust(SSL_CTX* context, const std::string& file) {
         SSL_CTX_add_client_CA(context, each.get()) != 1) {
       return fault(In::authority, fmt::format("{} cannot be used: {}", file, openssl_problem()));
     }
+  }
+  return {};
+}
+
+TlsResult<void> verify_own(SSL_CTX* context, const TlsCertificate& own, const TlsFiles& files, const std::string& authority,
+                           TlsUses uses, bool may_be_over) {
+  for (const auto& [used, purpose] :
+       {std::pair(uses.accepts, X509_PURPOSE_SSL_SERVER), std::pair(uses.dials, X509_PURPOSE_SSL_CLIENT)}) {
+    if (!used) continue;
+    if (auto verified = verify_for(purpose, context, own, files, authority, may_be_over); !verified) return verified;
   }
   return {};
 }

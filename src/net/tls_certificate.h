@@ -41,6 +41,7 @@ struct TlsCertificate {
   std::unique_ptr<EVP_PKEY, FreeSsl> key;
   std::vector<std::string> names;  // of hosts, in small letters, such as "chat.example" and "*.chat.example"
   std::string ends;                // "Nov 21 16:43:00 2026 GMT"
+  std::int64_t ends_s = 0;         // the same since 1970
 
   /// Reads both files. Fails when one cannot be read, when they do not belong together, and when the certificate is not valid at
   /// this time, unless `may_be_over` is set.
@@ -54,6 +55,17 @@ struct TlsCertificate {
 
 /// Adds the certificates of `file` to those that `context` trusts, and names them to clients that are asked for a certificate.
 TlsResult<void> trust(SSL_CTX* context, const std::string& file);
+
+/// What peers take a certificate for: both ends show one where there is an authority.
+struct TlsUses {
+  bool accepts = true;  // connections, so that it is shown as a server's
+  bool dials = true;    // and as a client's
+};
+
+/// Whether peers that trust `authority`, as `context` does now, will accept `own` for its uses: whom it is signed by, and what it
+/// may be used for (extendedKeyUsage, RFC 5280, 4.2.1.12). `may_be_over`: whatever the time is. The sentence names the file.
+TlsResult<void> verify_own(SSL_CTX* context, const TlsCertificate& own, const TlsFiles& files, const std::string& authority,
+                           TlsUses uses, bool may_be_over);
 
 /// Has peers' certificates checked for this host, too, by both ends. No wildcard stands for it.
 void expect_name(SSL_CTX* context, const std::string& name);

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <ctime>
+#include <limits>
 #include <stdexcept>
 #include <utility>
 
@@ -76,8 +78,9 @@ TlsResult<std::shared_ptr<const TlsGeneration>> TlsGeneration::read(const TlsCon
   out->tickets_ = settings.tickets;
   out->protocol_ = settings.protocol;
   out->checks_peer_ = !settings.authority.empty();
+  std::vector<TlsCertificate> own;
   for (const TlsFiles& files : settings.certificates) {
-    const auto certificate = TlsCertificate::read(files, settings.may_be_over);
+    auto certificate = TlsCertificate::read(files, settings.may_be_over);
     if (!certificate) return tl::unexpected(certificate.error());
     if (!settings.peer_name.empty() && !certificate->is_for(settings.peer_name)) {
       return tl::unexpected(TlsFault{TlsFault::In::certificate,
@@ -86,13 +89,22 @@ TlsResult<std::shared_ptr<const TlsGeneration>> TlsGeneration::read(const TlsCon
     }
     out->contexts_.push_back(make_context());
     if (auto used = certificate->use(out->contexts_.back().get(), files); !used) return tl::unexpected(used.error());
-    out->certificates_.push_back({files.certificate, certificate->names, certificate->ends, certificate->is_over()});
+    out->certificates_.push_back(
+        {files.certificate, certificate->names, certificate->ends, certificate->ends_s, certificate->is_over()});
+    own.push_back(std::move(*certificate));
   }
   if (out->contexts_.empty()) out->contexts_.push_back(make_context());
-  for (const SslContext& context : out->contexts_) {
+  for (std::size_t i = 0; i < out->contexts_.size(); ++i) {
+    const SslContext& context = out->contexts_[i];
     set_up(context.get(), settings, *out);
     if (settings.authority.empty()) continue;
     if (auto trusted = trust(context.get(), settings.authority); !trusted) return tl::unexpected(trusted.error());
+    if (i < own.size()) {
+      // All peers would refuse it, one by one and each in its own log.
+      auto verified =
+          verify_own(context.get(), own[i], settings.certificates[i], settings.authority, settings.uses, settings.may_be_over);
+      if (!verified) return tl::unexpected(verified.error());
+    }
     if (!settings.peer_name.empty()) expect_name(context.get(), settings.peer_name);
   }
   return out;
@@ -159,6 +171,7 @@ void TlsContext::reload(const Log& log) {
   auto generation = TlsGeneration::read(settings);
   if (!generation) return log.error("TLS: the certificates stay as they are: {}", generation.error().message);
   generation_ = std::move(*generation);
+  expiry_ = {};
   for (const auto& each : generation_->certificates())
     log.info("TLS: the certificate {} has been read; it ends {}", each.file, each.ends);
 }
@@ -167,11 +180,38 @@ void TlsContext::reload_when_changed(const Log& log) {
   const std::string now = fingerprint();
   const bool stands_still = std::exchange(seen_, now) == now;
   if (stands_still && now != read_) reload(log);
+  warn(log);
 }
 
-void TlsContext::warn(const Log& log) const {
-  for (const auto& each : generation_->certificates()) {
-    if (each.is_over) log.error("TLS: the certificate {} has been out of date since {}; clients refuse it", each.file, each.ends);
+void TlsContext::warn(const Log& log) { warn(log, static_cast<std::int64_t>(std::time(nullptr))); }
+
+void TlsExpiry::look(const TlsGeneration& generation, std::int64_t now_s, const Log& log) {
+  constexpr std::int64_t kDay = 24 * 3600;
+  constexpr std::array<std::int64_t, 4> kBefore = {30 * kDay, 7 * kDay, kDay, 0};
+  const auto& certificates = generation.certificates();
+  stages_.resize(certificates.size());
+  if (now_s < next_s_) return;
+  next_s_ = std::numeric_limits<std::int64_t>::max();
+  for (std::size_t i = 0; i < certificates.size(); ++i) {
+    const TlsGeneration::Certificate& each = certificates[i];
+    std::size_t reached = 0;
+    while (reached < kBefore.size() && now_s >= each.ends_s - kBefore[reached]) ++reached;
+    if (reached < kBefore.size()) next_s_ = std::min(next_s_, each.ends_s - kBefore[reached]);
+    if (reached <= stages_[i]) continue;
+    stages_[i] = reached;
+    if (reached == kBefore.size()) {
+      log.error(
+          "TLS: the certificate {} has been out of date since {}; peers refuse it. Renew it: the files are read again when they "
+          "change",
+          each.file, each.ends);
+    } else {
+      const std::int64_t days = (each.ends_s - now_s) / kDay;
+      log.warning("TLS: the certificate {} ends {}, in {}; renew it: the files are read again when they change", each.file,
+                  each.ends,
+                  days == 0   ? "less than a day"
+                  : days == 1 ? "a day"
+                              : fmt::format("{} days", days));
+    }
   }
 }
 

@@ -15,6 +15,16 @@ namespace gatehouse::net {
 
 class TlsGeneration;
 
+/// Says in time that the certificates of one generation run out.
+class TlsExpiry {
+ public:
+  void look(const TlsGeneration& generation, std::int64_t now_s, const Log& log);
+
+ private:
+  std::vector<std::size_t> stages_;  // for each certificate: how many of the warnings have been given
+  std::int64_t next_s_ = 0;          // nothing is to be said before
+};
+
 /// How the connections of one kind are encrypted: TLS 1.2 and 1.3, with AEADs and forward secrecy only. The certificates can be
 /// read anew at any time: handshakes that begin later use them, and connections that are there do not notice.
 ///
@@ -35,6 +45,8 @@ class TlsContext {
     std::string peer_name = {};
     /// The only protocol that clients may ask for by ALPN, such as "http/1.1". Empty: what they ask for is ignored.
     std::string protocol = {};
+    /// With an authority: what the own certificates must be good for.
+    TlsUses uses = {};
     /// For sessions that are resumed. Null: there are none.
     std::shared_ptr<TlsTickets> tickets = {};
     std::chrono::milliseconds handshake_timeout{10'000};
@@ -59,8 +71,10 @@ class TlsContext {
   /// The same when they have changed since they were read last, and have stood still since the last call, for they are written
   /// one after the other. To be called about once a second.
   void reload_when_changed(const Log& log);
-  /// Logs the certificates that have run out.
-  void warn(const Log& log) const;
+  /// Says which certificates have run out, or end in 30, 7 or 1 days: once for each of these, at the start and as time goes on.
+  /// reload_when_changed() does so too. `now_s`: since 1970.
+  void warn(const Log& log);
+  void warn(const Log& log, std::int64_t now_s) { expiry_.look(*generation_, now_s, log); }
 
  private:
   TlsContext(Settings settings, std::shared_ptr<const TlsGeneration> generation);
@@ -70,6 +84,7 @@ class TlsContext {
   std::shared_ptr<const TlsGeneration> generation_;
   std::string read_;  // fingerprints of the files as they were read,
   std::string seen_;  // and as they were seen last
+  TlsExpiry expiry_;
 };
 
 /// The certificates as they were read at one time.
@@ -87,7 +102,8 @@ class TlsGeneration {
     std::string file;
     std::vector<std::string> names;
     std::string ends;
-    bool is_over;
+    std::int64_t ends_s;  // since 1970
+    bool is_over;         // when it was read
   };
   [[nodiscard]] const std::vector<Certificate>& certificates() const { return certificates_; }
 

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "net/tls_test_support.h"
 
@@ -88,6 +89,96 @@ TEST_F(TlsContexts, AChainIsTakenWhole) {
   EXPECT_EQ(read->names, std::vector<std::string>{"leaf.example"});
 }
 
+/// With an authority, as the connections between roles.
+class OwnOfAnAuthority : public TlsContexts {
+ protected:
+  [[nodiscard]] std::string refused(const TestIdentity& own, TlsUses uses = {}, bool may_be_over = false) {
+    TlsContext::Settings settings{.certificates = {own.write(directory_, "member")}};
+    settings.authority = authority_file_;
+    settings.uses = uses;
+    settings.may_be_over = may_be_over;
+    const auto made = TlsContext::make(settings);
+    if (made) return "";
+    EXPECT_EQ(made.error().in, In::certificate);
+    return made.error().message;
+  }
+  TestIdentity authority_{TestIdentity::Wish{.names = {"cluster"}, .is_authority = true}};
+  std::string authority_file_ = write_text(directory_.file("ca.pem"), authority_.certificate_pem());
+  std::string member_file_ = directory_.file("member.pem");
+};
+
+// It was found out by the peers, one by one, and the process redialled for ever.
+TEST_F(OwnOfAnAuthority, OneThatAllPeersWouldRefuseIsRefusedHere) {
+  EXPECT_EQ(refused(TestIdentity(TestIdentity::Wish{}, &authority_)), "");
+  EXPECT_EQ(refused(own_), member_file_ + " would be refused by all who trust " + authority_file_ + ": self-signed certificate");
+  const TestIdentity other(TestIdentity::Wish{.names = {"elsewhere"}, .is_authority = true});
+  EXPECT_THAT(refused(TestIdentity(TestIdentity::Wish{}, &other)), HasSubstr(": unable to get local issuer certificate"));
+  // One of the same subject and another key, as a new authority that is given the old one's name.
+  const TestIdentity namesake(TestIdentity::Wish{.names = {"cluster"}, .is_authority = true});
+  EXPECT_THAT(refused(TestIdentity(TestIdentity::Wish{}, &namesake)), HasSubstr(": certificate signature failure"));
+}
+
+TEST_F(OwnOfAnAuthority, OneForOnePurposeIsRefusedWhereTheOtherIsWanted) {
+  const TestIdentity client(TestIdentity::Wish{.used_for = "clientAuth"}, &authority_);
+  const TestIdentity server(TestIdentity::Wish{.used_for = "serverAuth"}, &authority_);
+  const TestIdentity both(TestIdentity::Wish{.used_for = "serverAuth,clientAuth"}, &authority_);
+  EXPECT_EQ(refused(both), "");
+  EXPECT_EQ(refused(client, {.accepts = false, .dials = true}), "");
+  EXPECT_EQ(refused(server, {.accepts = true, .dials = false}), "");
+  EXPECT_EQ(refused(client), member_file_ +
+                                 " cannot be shown as a server's certificate, and this process accepts connections: its "
+                                 "extendedKeyUsage lacks serverAuth; give it both, serverAuth and clientAuth");
+  EXPECT_EQ(refused(server), member_file_ +
+                                 " cannot be shown as a client's certificate, and this process connects to others: its "
+                                 "extendedKeyUsage lacks clientAuth; give it both, serverAuth and clientAuth");
+}
+
+TEST_F(OwnOfAnAuthority, AnAuthorityThatIsOverIsTold) {
+  const TestIdentity over(TestIdentity::Wish{.names = {"over"}, .from_s = -7200, .to_s = -60, .is_authority = true});
+  (void)write_text(authority_file_, over.certificate_pem());
+  const TestIdentity member(TestIdentity::Wish{}, &over);
+  EXPECT_THAT(refused(member), HasSubstr(": certificate has expired (certificate 1 above it)"));
+  EXPECT_EQ(refused(member, {}, true), "") << "a process that is started again must not stay away for it";
+}
+
+TEST_F(TlsContexts, TheEndOfACertificateIsToldInTime) {
+  constexpr std::int64_t kDay = 24 * 3600;
+  std::vector<std::string> logged;
+  const Log log = Log::to_function([&](LogLevel level, std::string_view message) {
+    logged.push_back((level == LogLevel::error     ? "error: "
+                      : level == LogLevel::warning ? "warning: "
+                                                   : "") +
+                     std::string(message));
+  });
+  const TestIdentity long_lived(TestIdentity::Wish{.to_s = 100 * kDay});
+  const TlsFiles files = long_lived.write(directory_, "long");
+  const auto context = std::move(*TlsContext::make({.certificates = {files}}));
+  const std::int64_t end = context->generation()->certificates()[0].ends_s;
+  const auto said_at = [&](std::int64_t before_end) {
+    logged.clear();
+    context->warn(log, end - before_end);
+    return logged.empty() ? std::string() : logged.size() == 1 ? logged[0] : "too much";
+  };
+  EXPECT_EQ(said_at(31 * kDay), "");
+  EXPECT_EQ(said_at(30 * kDay), "warning: TLS: the certificate " + files.certificate + " ends " +
+                                    context->generation()->certificates()[0].ends +
+                                    ", in 30 days; renew it: the files are read again when they change");
+  EXPECT_EQ(said_at(29 * kDay), "") << "once is enough";
+  EXPECT_THAT(said_at(7 * kDay), HasSubstr("in 7 days"));
+  EXPECT_EQ(said_at(2 * kDay), "");
+  EXPECT_THAT(said_at(kDay), HasSubstr("in a day"));
+  EXPECT_EQ(said_at(1), "");
+  EXPECT_THAT(said_at(0),
+              ::testing::StartsWith("error: TLS: the certificate " + files.certificate + " has been out of date since "));
+  EXPECT_EQ(said_at(-40 * kDay), "");
+  // One that begins late says only the last of it.
+  const auto late = std::move(*TlsContext::make({.certificates = {files}}));
+  logged.clear();
+  late->warn(log, end - kDay / 2);
+  ASSERT_EQ(logged.size(), 1U);
+  EXPECT_THAT(logged[0], HasSubstr("in less than a day"));
+}
+
 class Reloading : public TlsContexts {
  protected:
   Reloading() { context_ = std::move(*TlsContext::make({.certificates = {files_}})); }
@@ -139,6 +230,39 @@ TEST_F(Reloading, WhatCannotBeReadLeavesTheOldOnes) {
   rewrite(files_.key, renewed.key_pem());
   for (int i = 0; i < 4; ++i) look();
   EXPECT_NE(now(), before);
+}
+
+TEST_F(Reloading, OneThatAllPeersWouldRefuseLeavesTheOldOnes) {
+  const TestIdentity authority(TestIdentity::Wish{.names = {"cluster"}, .is_authority = true});
+  const TestIdentity member(TestIdentity::Wish{}, &authority);
+  TlsContext::Settings settings{.certificates = {member.write(directory_, "own")}};
+  settings.authority = write_text(directory_.file("ca.pem"), authority.certificate_pem());
+  context_ = std::move(*TlsContext::make(settings));
+  const TlsGeneration* before = now();
+  const TestIdentity stranger(TestIdentity::Wish{});
+  rewrite(files_.certificate, stranger.certificate_pem());
+  rewrite(files_.key, stranger.key_pem());
+  for (int i = 0; i < 3; ++i) look();
+  EXPECT_EQ(now(), before);
+  EXPECT_THAT(logged_,
+              HasSubstr("the certificates stay as they are: " + files_.certificate + " would be refused by all who trust"));
+  // A new authority: first both are trusted, then certificates of the new one are shown, then only that is trusted.
+  const TestIdentity next(TestIdentity::Wish{.names = {"cluster 2"}, .is_authority = true});
+  const TestIdentity renewed(TestIdentity::Wish{}, &next);
+  const auto reads = [&] {
+    const TlsGeneration* old = now();
+    for (int i = 0; i < 3; ++i) look();
+    return now() != old;
+  };
+  rewrite(files_.certificate, member.certificate_pem());
+  rewrite(files_.key, member.key_pem());
+  rewrite(settings.authority, authority.certificate_pem() + next.certificate_pem());
+  EXPECT_TRUE(reads());
+  rewrite(files_.certificate, renewed.certificate_pem());
+  rewrite(files_.key, renewed.key_pem());
+  EXPECT_TRUE(reads());
+  rewrite(settings.authority, next.certificate_pem());
+  EXPECT_TRUE(reads());
 }
 
 TEST_F(Reloading, ALinkThatPointsElsewhereCounts) {

@@ -56,6 +56,7 @@ class TestIdentity {
     long to_s = 24 * 3600;
     bool is_authority = false;
     bool is_rsa = false;
+    std::string used_for = {};  // extendedKeyUsage, such as "clientAuth"; none: for everything
   };
 
   explicit TestIdentity(const Wish& wish, const TestIdentity* issuer = nullptr)
@@ -75,6 +76,7 @@ class TestIdentity {
     std::string all;
     for (const std::string& each : wish.names) all += (all.empty() ? "DNS:" : ",DNS:") + each;
     if (!wish.is_authority) add(NID_subject_alt_name, all);
+    if (!wish.used_for.empty()) add(NID_ext_key_usage, wish.used_for);
     X509_sign(x509, issuer == nullptr ? key_.get() : issuer->key_.get(), EVP_sha256());
   }
 

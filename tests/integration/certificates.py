@@ -22,9 +22,13 @@ def make_authority(directory, name):
     return certificate, key
 
 
-def make_member(directory, name, authority):
-    """A certificate that `authority` has signed."""
+def make_member(directory, name, authority, used_for=None):
+    """A certificate that `authority` has signed, for everything or for one purpose ("clientAuth")."""
     certificate, key, request = (directory / f"{name}.{kind}" for kind in ("pem", "key", "csr"))
     openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", f"/CN={name}", "-keyout", key, "-out", request)
-    openssl("x509", "-req", "-in", request, "-CA", authority[0], "-CAkey", authority[1], "-CAcreateserial", "-days", 2, "-out", certificate)
+    extensions = []
+    if used_for:
+        extensions = ["-extfile", directory / f"{name}.ext"]
+        extensions[1].write_text(f"extendedKeyUsage={used_for}\n")
+    openssl("x509", "-req", "-in", request, "-CA", authority[0], "-CAkey", authority[1], "-CAcreateserial", "-days", 2, "-out", certificate, *extensions)
     return certificate, key
