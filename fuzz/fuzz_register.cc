@@ -81,8 +81,9 @@ class World {
     for (std::size_t end = peer.received.find('\n'); end != std::string::npos; end = peer.received.find('\n')) {
       const std::string text = peer.received.substr(0, end);
       peer.received.erase(0, end + 1);
-      if (text.starts_with("Bad request for Register service.")) continue;
+      if (text.starts_with("Bad request for Register service.") || text.starts_with("This is a register ")) continue;
       const wire::RegisterLine line = wire::parse_register_line(text);
+      if (line.event == wire::RegisterLine::Event::address_taken) continue;
       check(line.event == wire::RegisterLine::Event::broadcast_addresses);
       // Each once, and none that could not be an address.
       for (const std::string& address : line.addresses) {

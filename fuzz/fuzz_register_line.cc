@@ -33,6 +33,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case RegisterLine::Event::gateway_connect: written = gateway_connect_line(line.address, line.secret_key); break;
     case RegisterLine::Event::worker_connect: written = worker_connect_line(line.secret_key); break;
     case RegisterLine::Event::ping: written = ping_line(); break;
+    case RegisterLine::Event::address_taken: written = address_taken_line(line.address, line.other, line.is_kept); break;
     case RegisterLine::Event::broadcast_addresses: written = broadcast_addresses_line(line.addresses); break;
   }
   const RegisterLine again = read_back(written);

@@ -10,6 +10,7 @@
 
 #include "application/activity_meter.h"
 #include "application/heap_settings.h"
+#include "application/instance_name.h"
 #include "application/live_settings.h"
 #include "application/option_problem.h"
 #include "application/process_runner.h"
@@ -50,13 +51,13 @@ int refuse_to_be(const master::ChildEnvironment& child, const Log& log, const st
 constexpr std::chrono::seconds kLookPeriod{1};
 
 int run_role(const Program& program, Settings settings, const master::ChildEnvironment& child, const Log& log,
-             const std::shared_ptr<net::TlsTickets>& tickets, const std::optional<LiveSettings>& live) {
+             const std::shared_ptr<net::TlsTickets>& tickets, const std::optional<LiveSettings>& live, const std::string& instance) {
   keep_freed_memory();
   BlackBox box(child.black_box_fd);
   box.answer_signals();
   net::Loop loop(log);
   loop.show_progress(box.page().iteration);
-  const std::unique_ptr<RoleProcess> role = make_role_process(program, child, loop, tickets);
+  const std::unique_ptr<RoleProcess> role = make_role_process(program, child, loop, tickets, instance);
   if (!role) {
     return refuse_to_be(child, log,
                         fmt::format("this program's {} \"{}\" does not want the {} sockets that were opened for it; restart it",
@@ -143,6 +144,7 @@ int run_child(const Program& described, const Settings& given, master::ChildEnvi
     live->apply_to(settings);
   }
   const Log log = make_log(settings, fmt::format("{} {}:{}", child.kind, child.name, child.index));
+  const std::string instance = take_instance_name();
   const std::shared_ptr<net::TlsTickets> tickets = take_tickets();  // by all: others must not find them in the environment
   const std::optional<int> number = number_of(program, child);
   if (!number) {
@@ -158,7 +160,7 @@ int run_child(const Program& described, const Settings& given, master::ChildEnvi
     box.answer_signals();
     return run_process(program.processes[static_cast<std::size_t>(child.number)], child.control_fd, settings, log);
   }
-  return run_role(program, settings, child, log, tickets, live);
+  return run_role(program, settings, child, log, tickets, live, instance);
 }
 
 }  // namespace gatehouse

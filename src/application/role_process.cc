@@ -136,10 +136,10 @@ class GatewayProcess : public RoleProcess {
 
 class WorkerProcess : public RoleProcess {
  public:
-  WorkerProcess(net::Loop& loop, const WorkerOptions& options, int index, int generation)
+  WorkerProcess(net::Loop& loop, const WorkerOptions& options, int index, int generation, const std::string& instance)
       : loop_(loop),
         tls_(RoleTls::make(options.inner_tls, link::kUsesOfWorker)),
-        worker_(loop, options, index, generation, tls_.inner.get()) {}
+        worker_(loop, options, index, generation, tls_.inner.get(), instance) {}
 
   void start(Callbacks callbacks) override {
     if (has_tls(tls_, loop_, callbacks)) worker_.start(with_reason(callbacks.failed), callbacks.ready);
@@ -177,7 +177,7 @@ std::unique_ptr<Protocol> make_protocol(const Program& program, const GatewayOpt
 }  // namespace
 
 std::unique_ptr<RoleProcess> make_role_process(const Program& program, const master::ChildEnvironment& child, net::Loop& loop,
-                                               const std::shared_ptr<net::TlsTickets>& tickets) {
+                                               const std::shared_ptr<net::TlsTickets>& tickets, const std::string& instance) {
   const auto number = static_cast<std::size_t>(child.number);
   const auto is_one_of = [&](RoleKind kind, std::size_t count, std::size_t sockets) {
     return child.kind == to_string(kind) && number < count && child.listen_fds.size() == sockets;
@@ -191,7 +191,7 @@ std::unique_ptr<RoleProcess> make_role_process(const Program& program, const mas
                                             net::Socket(child.listen_fds[0]), net::Socket(child.listen_fds[1]), tickets);
   }
   if (is_one_of(RoleKind::worker, program.workers.size(), 0)) {
-    return std::make_unique<WorkerProcess>(loop, program.workers[number], child.index, child.generation);
+    return std::make_unique<WorkerProcess>(loop, program.workers[number], child.index, child.generation, instance);
   }
   return nullptr;
 }

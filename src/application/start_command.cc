@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "application/descriptor_limit.h"
+#include "application/instance_name.h"
 #include "application/listen_plan.h"
 #include "application/option_check.h"
 #include "application/process_specs.h"
@@ -407,6 +408,7 @@ int start_instance(const Program& program, const Settings& settings, const std::
       make_log(settings, "master").warning("{}", *low);
     }
     draw_ticket_seed();
+    draw_instance_name();
     return Instance(program, settings, *prepared, report, arguments, std::move(image), std::move(notifier)).run();
   } catch (const std::exception& error) {
     return give_up(error.what());

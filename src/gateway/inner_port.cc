@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/version.h"
 #include "wire/http_head.h"
+#include "wire/spoken_protocol.h"
 
 namespace gatehouse::gateway {
 
@@ -22,6 +23,26 @@ constexpr std::size_t kMaxFrameBeforeSecret = 64 * 1024;
 constexpr std::size_t kMaxUnreadAnswers = 4 * 1024 * 1024;
 // Between two looks at the workers, which are a second apart.
 constexpr std::uint64_t kSurelyStoppedMs = 2000;
+
+// Where TLS waits for an answer, so that it can tell this from TLS that fails.
+constexpr std::string_view kNoTls = "This is an inner port that speaks no TLS.\n";
+
+std::string describe_garbage(wire::GatewayFrameStatus status, std::string_view bytes) {
+  switch (wire::recognize_protocol(bytes)) {
+    case wire::SpokenProtocol::tls: return "it speaks TLS; inner_tls is set there, and not here";
+    case wire::SpokenProtocol::register_:
+      return "it speaks to a register, and this is the inner port of a gateway; its register_addresses name a wrong port";
+    default: return fmt::format("{}; it began with \"{}\"", wire::describe(status), printable(bytes, 28));
+  }
+}
+
+/// Without what is there only to tell one program from another: "127.0.0.1:chat:0@5f2c81d0" is "127.0.0.1:chat:0".
+std::string plain_key(std::string_view key) {
+  const std::size_t at = key.find('@', key.rfind(':') + 1);
+  if (at == std::string_view::npos) return std::string(key);
+  const std::size_t generation = std::min(key.find('~', at), key.size());
+  return std::string(key.substr(0, at)) + std::string(key.substr(generation));
+}
 
 }  // namespace
 
@@ -74,8 +95,8 @@ std::size_t InnerPort::on_data(net::Connection& connection, std::span<char> byte
         answer_http(connection);
         return bytes.size();
       }
-      refuse(connection,
-             fmt::format("{}; it began with \"{}\"", wire::describe(decoded.status), printable(input.substr(used), 28)));
+      const bool tls = wire::recognize_protocol(input.substr(used)) == wire::SpokenProtocol::tls;
+      refuse(connection, describe_garbage(decoded.status, input.substr(used)), tls ? kNoTls : "");
       return bytes.size();
     }
     used += decoded.size;
@@ -184,12 +205,31 @@ bool InnerPort::join(net::Connection& connection, const std::string& worker_key,
     const bool again = body.delivery == wire::Delivery::at_least_once;
     peer.delivery = &forwarder_.open_delivery(connection.id(), peer.worker, again);
   }
+  if (body.extension != 0) tell_of_namesake(worker_key);
   loop_.log().debug("worker {} connected from {} ({} workers)", worker_key, connection.peer().to_string(), workers_.size());
   if (body.extension != 0) say_hello(connection);
   if (before == 0 && forwarder_.held() > 0)
     loop_.log().info("a worker is back: {} events that waited go to it", forwarder_.held());
   forwarder_.deliver_held();
   return true;
+}
+
+/// No mistake when both are one cluster's: each has a key of its own. But often somebody has started a program twice.
+void InnerPort::tell_of_namesake(const std::string& worker_key) {
+  std::vector<WorkerRef> here;
+  workers_.list(here);
+  const std::string plain = plain_key(worker_key);
+  for (const WorkerRef ref : here) {
+    const std::string& other = workers_.find(ref)->key;
+    if (other == worker_key || plain_key(other) != plain) continue;
+    if (!namesakes_.allow(loop_.now_ms())) return;
+    loop_.log().info(
+        "worker {} is here from two programs, on one machine or behind one address (NAT), and both get events; was one meant to "
+        "be "
+        "stopped?{}",
+        plain, namesakes_.take_suppressed_words());
+    return;
+  }
 }
 
 void InnerPort::say_hello(net::Connection& connection) {
@@ -260,12 +300,18 @@ void InnerPort::leave(Peer& peer) {
   forwarder_.deliver_held();
 }
 
-bool InnerPort::refuse(net::Connection& connection, const std::string& why) {
+bool InnerPort::refuse(net::Connection& connection, const std::string& why, std::string_view words) {
+  limits_.count(Limit::inner_refused);
   // A stranger can be refused at any rate.
   if (refusals_.allow(loop_.now_ms())) {
     loop_.log().warning("inner port: {} refused: {}{}", connection.peer().to_string(), why, refusals_.take_suppressed_words());
   }
-  connection.destroy();
+  if (words.empty()) {
+    connection.destroy();
+  } else {
+    connection.send(words);
+    connection.close();
+  }
   return false;
 }
 
@@ -310,7 +356,7 @@ void InnerPort::describe(const net::Connection& connection, ConnectionRow& row) 
   const WorkerLink* worker = workers_.find(peer.worker);
   row.protocol = "gateway";
   row.kind = worker != nullptr ? "worker" : peer.authenticated ? "commands" : "peer";
-  if (worker != nullptr) row.peer = worker->key;
+  if (worker != nullptr) row.peer = plain_key(worker->key);
 }
 
 void InnerPort::ping_workers() {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/log_limit.h"
@@ -73,9 +74,11 @@ class InnerPort : public net::ConnectionHandler {
   void slow_down(net::Connection& connection);
   bool connect(net::Connection& connection, const wire::GatewayFrame& frame);
   void answer_http(net::Connection& connection);
-  bool refuse(net::Connection& connection, const std::string& why);
+  /// `words`, if any, are the last that it hears.
+  bool refuse(net::Connection& connection, const std::string& why, std::string_view words = {});
   bool join(net::Connection& connection, const std::string& worker_key, const wire::ConnectBody& body);
   void say_hello(net::Connection& connection);
+  void tell_of_namesake(const std::string& worker_key);
   bool take_delivery_frame(net::Connection& connection, const wire::GatewayFrame& frame);
   bool let_leave(net::Connection& connection);
   void close_when_finished(const WorkerDelivery& link);
@@ -94,6 +97,7 @@ class InnerPort : public net::ConnectionHandler {
   std::uint64_t malformed_ = 0;
   LogLimit refusals_{10};      // in a second
   LogLimit long_commands_{1};  // in a second
+  LogLimit namesakes_{1};      // in a second
   std::uint64_t looked_ms_;    // when workers were last looked at
 };
 

@@ -45,6 +45,7 @@ Words words_for(Limit limit) {
       return {"deflate_contexts", "over deflate_context_memory; a client was let in without a context of its own"};
     case Limit::inner_connect: return {"inner_connect", "no secret_key on the inner port in time; the peer was closed"};
     case Limit::command_size: return {"command_size", "a command of a worker or GatewayClient over 32 MiB; it was passed over"};
+    case Limit::inner_refused: return {"inner_refused", "a peer of the inner port was refused"};
     case Limit::tls_handshakes: return {"tls_handshakes", "over max_tls_handshakes_per_second; a new client waits for its turn"};
     case Limit::tls: return {"tls", "no TLS, or a handshake that failed; the client was closed"};
     case Limit::inner_tls:

@@ -38,6 +38,7 @@ enum class Limit : std::uint8_t {
   deflate_contexts,
   inner_connect,
   command_size,
+  inner_refused,
   tls_handshakes,
   tls,
   inner_tls,

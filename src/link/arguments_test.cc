@@ -6,6 +6,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "wire/command_size.h"
 
@@ -65,14 +66,15 @@ TEST(Arguments, ACallCarriesSoMuchAndNoByteMore) {
               ThrowsMessage<std::invalid_argument>(StartsWith("client_ids: 805306369 bytes ")));
   // ["xx..."]: two brackets and two quotes.
   const std::string name(kMost - 4, 'x');
-  EXPECT_NO_THROW(check_size({name}, "uids"));
-  EXPECT_THAT([&] { check_size({name + 'x'}, "uids"); }, ThrowsMessage<std::invalid_argument>(StartsWith("uids: 33554433 ")));
+  EXPECT_NO_THROW(check_size(std::vector<std::string>{name}, "uids"));
+  EXPECT_THAT([&] { check_size(std::vector<std::string>{name + 'x'}, "uids"); },
+              ThrowsMessage<std::invalid_argument>(StartsWith("uids: 33554433 ")));
   EXPECT_NO_THROW(check_size(Data(""), SendOptions{}, {name}));
   EXPECT_THROW(check_size(Data("x"), SendOptions{}, {name}), std::invalid_argument);
   // "\u623f" is six bytes for three.
   std::string rooms;
   while (rooms.size() < kMost / 2) rooms += "房";
-  EXPECT_THROW(check_size({rooms}, "group"), std::invalid_argument);
+  EXPECT_THROW(check_size(std::vector<std::string>{rooms}, "group"), std::invalid_argument);
   EXPECT_NO_THROW(check_size(std::optional<Data>(most)));
   EXPECT_THROW(check_size(std::optional<Data>(most), "u"), std::invalid_argument);
   EXPECT_NO_THROW(check_name(most, "group"));

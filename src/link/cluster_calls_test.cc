@@ -9,6 +9,7 @@
 #include "link/answers.h"
 #include "link/testing.h"
 #include "wire/command_ext.h"
+#include "wire/command_size.h"
 #include "wire/test_vectors.h"
 
 namespace gatehouse {
@@ -343,7 +344,9 @@ TEST_F(ClusterCallsTest, WhatAGatewayOfPhpWouldNotReadIsNotSentToIt) {
   const std::string data(wire::kMostUpstreamFrame - wire::GatewayHeader::kSize, 'x');
   for (const bool before : {true, false}) {
     start([](ClusterCalls::Settings& settings) { settings.max_held_bytes = 64 * 1024 * 1024; });
-    if (!before) ASSERT_TRUE(run_until(loop_, [&] { return calls_->connected() == 2; }));
+    if (!before) {
+      ASSERT_TRUE(run_until(loop_, [&] { return calls_->connected() == 2; }));
+    }
     calls_->send_to_all(data, {});
     calls_->send_to_all(data + 'x', {});
     calls_->send_to_all("behind", {});

@@ -12,6 +12,7 @@
 #include "link/loss.h"
 #include "wire/command_ext.h"
 #include "wire/command_size.h"
+#include "wire/spoken_protocol.h"
 
 namespace gatehouse::link {
 namespace {
@@ -19,6 +20,7 @@ namespace {
 constexpr std::uint64_t kNobodysQuestion = 0;
 // A gateway reads at once: what it had been sent this long before its end, and not confirmed since, it has read.
 constexpr std::uint64_t kSurelyReadMs = 5'000;
+constexpr std::uint64_t kRefusedAtOnceMs = 2'000;
 constexpr std::size_t kFlagsOffset = 21;  // in the header
 
 /// A frame as upstream's gateways read it: in place, and shorter by the key that it may have had.
@@ -208,7 +210,7 @@ std::size_t GatewayLink::take_events(net::Connection& connection, std::string_vi
     const wire::DecodedGatewayFrame decoded = wire::decode_gateway_frame(bytes.substr(done), settings_.max_frame_size);
     if (decoded.status == wire::GatewayFrameStatus::need_more) break;
     if (decoded.status != wire::GatewayFrameStatus::complete) {
-      refuse(connection, wire::describe(decoded.status));
+      refuse(connection, bytes.substr(done), wire::describe(decoded.status));
       return bytes.size();
     }
     done += decoded.size;
@@ -312,7 +314,7 @@ std::size_t GatewayLink::take_answers(net::Connection& connection, std::string_v
   while (connection.is_open() && owner_ != nullptr && bytes.size() - done >= kLengthSize) {
     const std::size_t size = load_be32(bytes.data() + done);
     if (size > settings_.max_answer_size || asked_.empty()) {
-      refuse(connection, asked_.empty() ? "an answer that nobody asked for" : "an answer over the limit");
+      refuse(connection, bytes.substr(done), asked_.empty() ? "an answer that nobody asked for" : "an answer over the limit");
       return bytes.size();
     }
     if (bytes.size() - done - kLengthSize < size) break;
@@ -335,7 +337,7 @@ void GatewayLink::on_close(net::Connection& connection, net::CloseCause cause, i
   const std::uint32_t tag = connection.tag;
   Side& which = side(tag);
   const bool was_up = std::exchange(which.up, false);
-  which.ready = false;
+  const bool was_ready = std::exchange(which.ready, false);
   which.native = false;
   which.busy = false;
   which.connection = {};
@@ -350,7 +352,11 @@ void GatewayLink::on_close(net::Connection& connection, net::CloseCause cause, i
   if (owner_ == nullptr) return;
   const bool again = listed_ && (tag == kCommands || wants_events_);
   if (cause != net::CloseCause::closed_here && again) {
-    complain(which, tag == kEvents ? "events" : "commands", cause, describe_loss(connection, error, "the gateway"));
+    std::string reason = describe_loss(connection, error, "the gateway");
+    // That is all a gateway does about a wrong key, and it does it at once.
+    if (was_up && !was_ready && loop_.now_ms() - which.opened_ms < kRefusedAtOnceMs)
+      reason += " (does it have the same secret_key?)";
+    complain(which, tag == kEvents ? "events" : "commands", cause, reason);
   }
   if (again) dial_later(tag);
 
@@ -450,8 +456,18 @@ void GatewayLink::complain(Side& which, const char* name, net::CloseCause cause,
   }
 }
 
-void GatewayLink::refuse(net::Connection& connection, const std::string& why) {
-  loop_.log().error("the gateway {} sent what cannot be: {}; the connection is closed", key_.address(), why);
+void GatewayLink::refuse(net::Connection& connection, std::string_view bytes, const std::string& why) {
+  const wire::SpokenProtocol spoken = wire::recognize_protocol(bytes);
+  const std::string what = spoken == wire::SpokenProtocol::tls       ? "speaks TLS: inner_tls is set there, and not here"
+                           : spoken == wire::SpokenProtocol::unknown ? "sent what cannot be: " + why
+                                                                     : "speaks " + std::string(wire::name_of(spoken)) +
+                                                                           ", so it is none; is another program at its address?";
+  // One line, and not one with each attempt.
+  if (std::exchange(side(connection.tag).complained, true)) {
+    loop_.log().debug("the gateway {} {}; the connection is closed", key_.address(), what);
+  } else {
+    loop_.log().error("the gateway {} {}; the connection is closed", key_.address(), what);
+  }
   connection.destroy();
 }
 

@@ -152,7 +152,7 @@ class GatewayLink final : private net::ConnectionHandler {
   void keep_alive();
   void be_up();
   void complain(Side& which, const char* name, net::CloseCause cause, const std::string& reason);
-  void refuse(net::Connection& connection, const std::string& why);
+  void refuse(net::Connection& connection, std::string_view bytes, const std::string& why);
 
   net::Loop& loop_;
   const Settings& settings_;

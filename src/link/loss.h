@@ -12,7 +12,10 @@ namespace gatehouse::link {
 
 /// Why a connection to `whom` was lost or not made, for the log.
 inline std::string describe_loss(const net::Connection& connection, int error, std::string_view whom) {
-  // A peer that speaks no TLS looks like one that speaks a wrong one.
+  // OpenSSL's words for a record that is none.
+  if (connection.tls_problem() == "wrong version number") {
+    return fmt::format("{} speaks no TLS: inner_tls is set here, and not there", whom);
+  }
   if (!connection.tls_problem().empty()) {
     return fmt::format("TLS: {} (does {} have inner_tls, of the same authority?)", connection.tls_problem(), whom);
   }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "link/outage.h"
+#include "link/name_lookup.h"
 #include "net/loop.h"
 
 namespace gatehouse::link {
@@ -16,7 +17,8 @@ namespace gatehouse::link {
 class RegisterLinks {
  public:
   struct Settings {
-    std::vector<std::string> addresses;  // "127.0.0.1:1236"; names are resolved at start, and again at later dials (NameLookup)
+    /// "127.0.0.1:1236"; names are looked up at start, and again at later dials, and dialled at all their addresses (NameLookup).
+    std::vector<std::string> addresses;
     std::string secret_key;
     /// A gateway's inner address "IP:PORT"; empty for a worker or a GatewayClient.
     std::string announce;
@@ -25,6 +27,7 @@ class RegisterLinks {
     int settled_ms = Outage::kSettledMs;
     /// Null: not encrypted. Must outlive the links.
     net::TlsContext* tls = nullptr;
+    NameLookup::Resolve resolve = &NameLookup::resolve;
   };
   /// The union of what all registers said last. Called for the first list, even an empty one, and at every change; a lost
   /// register's list is kept until it is back, for losing the register must not cost a gateway.

@@ -116,6 +116,107 @@ TEST_F(RegisterLinksTest, WhatIsNoListIsPassedOver) {
   EXPECT_EQ(links_->connected(), 1U);
 }
 
+TEST_F(RegisterLinksTest, AllAddressesOfANameAreDialledUntilOneAnswers) {
+  std::vector<std::string> said;
+  net::Loop loop(Log::to_function([&](LogLevel level, std::string_view text) {
+    if (level != LogLevel::info) said.emplace_back(text);
+  }));
+  std::uint16_t nobodys = 0;
+  {
+    FakeRegister gone(loop);
+    nobodys = gone.port();
+  }
+  FakeRegister here(loop);
+  here.list = {"10.0.0.1:2300"};
+  const std::string first = "127.0.0.1:" + std::to_string(nobodys);
+  const std::string last = "[::1]:" + std::to_string(nobodys);
+  // By value, for it is called on a thread that may outlive the test.
+  const auto resolving_to = [](std::vector<std::string> addresses) -> NameLookup::Resolve {
+    return [addresses = std::move(addresses)](const std::string&) {
+      std::vector<net::Endpoint> found;
+      for (const std::string& each : addresses) found.push_back(net::Endpoint::parse_numeric(each).value());
+      return found;
+    };
+  };
+  RegisterLinks::Settings settings;
+  settings.addresses = {"register.example:1236"};
+  settings.reconnect_ms = 5;
+  settings.resolve = resolving_to({first, here.address(), last});
+  std::vector<std::string> list;
+  {
+    RegisterLinks links(loop, settings, [&](const std::vector<std::string>& told) { list = told; });
+    links.start();
+    ASSERT_TRUE(run_until(loop, [&] { return !list.empty(); }));
+    EXPECT_THAT(list, ElementsAre("10.0.0.1:2300"));
+    EXPECT_THAT(said, IsEmpty()) << "one of them is enough";
+  }
+  settings.resolve = resolving_to({first, last});
+  RegisterLinks links(loop, settings, [](const std::vector<std::string>&) {});
+  links.start();
+  ASSERT_TRUE(run_until(loop, [&] { return !said.empty(); }));
+  EXPECT_THAT(said[0],
+              ::testing::AllOf(::testing::StartsWith("cannot connect to the register register.example:1236: " + first + ": "),
+                               ::testing::HasSubstr("; " + last + ": ")));
+}
+
+/// Answers whatever it hears with the same bytes, and closes.
+class Stranger final : public testing::FakeServer {
+ public:
+  Stranger(net::Loop& loop, std::string answer) : FakeServer(loop), answer_(std::move(answer)) { listen(); }
+
+ private:
+  std::size_t on_data(net::Connection& connection, std::span<char> bytes, std::size_t /*seen*/) override {
+    connection.send(answer_);
+    connection.close();
+    return bytes.size();
+  }
+  std::string answer_;
+};
+
+// Each line of an HTTP answer was a line in the log, once a second.
+TEST_F(RegisterLinksTest, AnotherProtocolIsOneLineThatNamesIt) {
+  std::vector<std::string> said;
+  net::Loop loop(Log::to_function([&](LogLevel level, std::string_view text) {
+    if (level != LogLevel::info) said.emplace_back(text);
+  }));
+  const std::pair<std::string, std::string> answers[] = {
+      {"HTTP/1.1 400 Bad Request\r\nServer: nginx\r\nDate: today\r\n\r\n<html>\n<body>\n", "speaks HTTP, so it is none"},
+      {std::string("\x15\x03\x03\x00\x02\x02\x46", 7), "speaks TLS: inner_tls is set there, and not here"},
+      {"220 mail.example ESMTP\r\n250 ok\r\n", "said: 220 mail.example ESMTP"},
+  };
+  for (const auto& [answer, words] : answers) {
+    said.clear();
+    Stranger stranger(loop, answer);
+    RegisterLinks::Settings settings;
+    settings.addresses = {stranger.address()};
+    settings.reconnect_ms = 5;
+    RegisterLinks links(loop, settings, [](const std::vector<std::string>&) {});
+    links.start();
+    ASSERT_TRUE(run_until(loop, [&] { return stranger.accepted() >= 4; }));
+    ASSERT_EQ(said.size(), 1U) << said[1];
+    EXPECT_THAT(said[0], ::testing::StartsWith("the register " + stranger.address() + " " + words));
+    EXPECT_THAT(links.problem(), ::testing::HasSubstr(words));
+  }
+}
+
+TEST_F(RegisterLinksTest, AnAddressThatAnotherGatewayHasIsToldOnce) {
+  std::vector<std::string> said;
+  net::Loop loop(Log::to_function([&](LogLevel level, std::string_view text) {
+    if (level != LogLevel::info) said.emplace_back(text);
+  }));
+  Stranger taken(loop, wire::address_taken_line("10.0.0.1:2300", "10.0.0.9:5", false));
+  RegisterLinks::Settings settings;
+  settings.addresses = {taken.address()};
+  settings.announce = "10.0.0.1:2300";
+  settings.reconnect_ms = 5;
+  RegisterLinks links(loop, settings, [](const std::vector<std::string>&) {});
+  links.start();
+  ASSERT_TRUE(run_until(loop, [&] { return taken.accepted() >= 4; }));
+  ASSERT_EQ(said.size(), 1U) << said[1];
+  EXPECT_THAT(said[0], ::testing::HasSubstr(
+                           "refuses this gateway, for another one, at 10.0.0.9:5, announces the address 10.0.0.1:2300 too"));
+}
+
 TEST_F(RegisterLinksTest, MayBeGoneWhileItsLoopRunsOn) {
   start({first_.address(), "127.0.0.1:1", "no such name.invalid:1"});
   ASSERT_TRUE(told(1));

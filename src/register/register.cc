@@ -13,8 +13,10 @@
 #include "base/log_limit.h"
 #include "base/secret_keys.h"
 #include "link/retire.h"
+#include "net/peer_probe.h"
 #include "wire/http_head.h"
 #include "wire/register_line.h"
+#include "wire/spoken_protocol.h"
 
 namespace gatehouse {
 namespace {
@@ -66,6 +68,10 @@ class Register::Peers final : public net::ConnectionHandler {
     status.connections = peers_.size();
     status.messages_in = lines_in_;
     status.messages_out = lines_out_;
+    for (const auto& [name, count] :
+         {std::pair("refused", refusals_), std::pair("address_taken", taken_), std::pair("inner_tls", refused_)}) {
+      if (count != 0) status.limits[name] = count;
+    }
     loop_.for_each_connection([&](net::Connection& connection) {
       status.queued_bytes += connection.queued_bytes();
       status.unread_bytes += connection.unread_bytes();
@@ -81,8 +87,8 @@ class Register::Peers final : public net::ConnectionHandler {
     bool is_worker = false;  // is told the list
     bool has_spoken = false;
   };
-  /// In the order of their announcement, as upstream lists them. A gateway that comes back may announce itself before its old
-  /// connection is known to be gone: the address stays as long as any connection announces it.
+  /// In the order of their announcement, as upstream lists them. A gateway that comes back may announce itself before this has
+  /// come to the end of its old connection: the address stays as long as any connection announces it.
   struct Announced {
     std::string address;
     std::size_t connections = 0;
@@ -116,6 +122,7 @@ class Register::Peers final : public net::ConnectionHandler {
 
   std::size_t on_data(net::Connection& connection, std::span<char> bytes, std::size_t seen) override {
     peers_[connection.id().slot].has_spoken = true;
+    if (is_of_another_protocol(connection, {bytes.data(), bytes.size()})) return bytes.size();
     std::size_t done = 0;
     while (connection.is_open()) {
       const std::size_t from = std::max(done, seen);
@@ -134,6 +141,24 @@ class Register::Peers final : public net::ConnectionHandler {
       on_line(connection, peers_[connection.id().slot], line);
     }
     return done;
+  }
+
+  /// One that waits for an answer, and of which no line will ever come. It is told in words, so that it does not take this for
+  /// TLS that fails.
+  bool is_of_another_protocol(net::Connection& connection, std::string_view bytes) {
+    const Peer& peer = peers_[connection.id().slot];
+    if (peer.is_worker || !peer.address.empty()) return false;
+    const wire::SpokenProtocol spoken = wire::recognize_protocol(bytes);
+    if (spoken == wire::SpokenProtocol::tls) {
+      complain(connection, "speaks TLS; inner_tls is set there, and not here");
+    } else if (spoken == wire::SpokenProtocol::inner_frame) {
+      complain(connection, "speaks to the inner port of a gateway, and this is the register");
+    } else {
+      return false;
+    }
+    connection.send("This is a register that speaks lines of text.\n");
+    connection.close();
+    return true;
   }
 
   void describe(const net::Connection& connection, ConnectionRow& row) const override {
@@ -156,6 +181,7 @@ class Register::Peers final : public net::ConnectionHandler {
       case Event::ping: return;  // shows no key, so the deadline goes on (upstream lets it pass for a first line)
       case Event::invalid: return refuse(connection, text);
       case Event::unknown:
+      case Event::address_taken:
       case Event::broadcast_addresses: complain(connection, "sent an unknown event: " + for_log(text)); return connection.close();
     }
   }
@@ -176,6 +202,7 @@ class Register::Peers final : public net::ConnectionHandler {
 
   /// A stranger can cause these lines at any rate.
   void complain(const net::Connection& connection, const std::string& what) {
+    ++refusals_;
     if (!complaints_.allow(loop_.now_ms())) return;
     loop_.log().warning("{} {}{}", connection.peer().to_string(), what, complaints_.take_suppressed_words());
   }
@@ -197,6 +224,7 @@ class Register::Peers final : public net::ConnectionHandler {
     }
     if (!shows_key(connection, peer, line)) return;
     if (peer.address != line.address) {
+      if (is_taken(connection, line.address)) return;
       withdraw(peer);
       peer.address = line.address;
       auto known = find(peer.address);
@@ -205,6 +233,32 @@ class Register::Peers final : public net::ConnectionHandler {
     }
     loop_.log().info("gateway {} is here", peer.address);
     tell_all();
+  }
+
+  /// Another gateway announces this address: clients' ids begin with it, and workers connect to it once, so that one of the two
+  /// would have no workers and its clients would wait for ever. The first one stays. A gateway that comes back is not taken for
+  /// another one: its old connection has ended, or its machine says so when it is asked, and it tries again in a second.
+  bool is_taken(net::Connection& connection, const std::string& address) {
+    for (const auto& [slot, other] : peers_) {
+      if (other.address != address) continue;
+      net::Connection* first = loop_.find(other.connection);
+      if (first == nullptr || net::peer_has_ended(first->fd())) continue;
+      net::probe_peer(first->fd());
+      ++taken_;
+      connection.send(wire::address_taken_line(address, first->peer().to_string(), false));
+      connection.close();
+      if (taken_logged_ != 0 && loop_.now_ms() - taken_logged_at_ms_ < kQuietMs) return true;
+      first->send(wire::address_taken_line(address, connection.peer().to_string(), true));
+      loop_.log().error(
+          "two gateways announce the address {}: {} stays, {} is refused; give each a lan_ip and a start_port of its own ({} "
+          "times "
+          "since the last such line)",
+          address, first->peer().to_string(), connection.peer().to_string(), taken_ - taken_logged_);
+      taken_logged_ = taken_;
+      taken_logged_at_ms_ = loop_.now_ms();
+      return true;
+    }
+    return false;
   }
 
   void on_worker(net::Connection& connection, Peer& peer, const wire::RegisterLine& line) {
@@ -267,7 +321,11 @@ class Register::Peers final : public net::ConnectionHandler {
   SecretKeys secret_keys_;
   net::TlsContext* const tls_;
   LogLimit complaints_{kComplaintsPerSecond};
-  std::uint64_t refused_ = 0;
+  std::uint64_t refusals_ = 0;  // of peers that said something wrong
+  std::uint64_t taken_ = 0;     // of gateways with an address that another one has
+  std::uint64_t taken_logged_ = 0;
+  std::uint64_t taken_logged_at_ms_ = 0;
+  std::uint64_t refused_ = 0;  // of peers without right TLS
   std::uint64_t refused_logged_ = 0;
   std::uint64_t refused_logged_at_ms_ = 0;
   std::string listening_;

@@ -2,10 +2,14 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 
+#include <map>
 #include <optional>
+#include <utility>
 
 #include "link/testing.h"
+#include "wire/gateway_protocol.h"
 
 namespace gatehouse {
 namespace {
@@ -115,24 +119,76 @@ TEST_F(RegisterTest, SeveralLinesInOnePieceAndOneLineInSeveral) {
   EXPECT_TRUE(worker.hears(3));
 }
 
-TEST_F(RegisterTest, AnAddressStaysAsLongAsAnyConnectionAnnouncesIt) {
+// Workers connect to an address once, so that all clients of one of the two would have no worker.
+TEST_F(RegisterTest, ASecondGatewayOfOneAddressIsRefusedAndBothAreTold) {
   Peer worker(loop_, port_);
   worker.say(worker_line());
   ASSERT_TRUE(worker.hears(1));
-  Peer old(loop_, port_);
-  old.say(gateway_line("10.0.0.1:2300"));
-  ASSERT_TRUE(worker.hears(2));
+  const std::string address = "10.0.0.1:2300";
   {
-    Peer restarted(loop_, port_);
-    restarted.say(gateway_line("10.0.0.1:2300"));
+    Peer first(loop_, port_);
+    first.say(gateway_line(address));
+    ASSERT_TRUE(worker.hears(2));
+    Peer second(loop_, port_);
+    second.say(gateway_line(address));
+    ASSERT_TRUE(closes(second) && first.hears(1));
+    ASSERT_EQ(second.lines().size(), 1U);
+    const wire::RegisterLine to_second = wire::parse_register_line(second.lines()[0]);
+    const wire::RegisterLine to_first = wire::parse_register_line(first.lines()[0]);
+    EXPECT_EQ(to_second.event, wire::RegisterLine::Event::address_taken);
+    EXPECT_EQ(to_second.address, address);
+    EXPECT_FALSE(to_second.is_kept);
+    EXPECT_TRUE(to_first.is_kept);
+    EXPECT_THAT(to_first.other, ::testing::StartsWith("127.0.0.1:"));
+    EXPECT_EQ(register_->status().limits, (std::map<std::string, std::uint64_t>{{"address_taken", 1}}));
+    EXPECT_FALSE(first.is_closed());
+    // To say it again is no second gateway.
+    first.say(gateway_line(address));
     ASSERT_TRUE(worker.hears(3));
-    EXPECT_EQ(worker.lines()[2], list_of({"10.0.0.1:2300"}));
-    old.close();
-    run_for(loop_, 20);
-    EXPECT_EQ(worker.lines().size(), 3U) << "the list did not change";
+    EXPECT_EQ(worker.lines()[2], list_of({address}));
   }
   ASSERT_TRUE(worker.hears(4));
-  EXPECT_EQ(worker.lines()[3], list_of({}));
+  Peer third(loop_, port_);
+  third.say(gateway_line(address));
+  ASSERT_TRUE(worker.hears(5));
+  EXPECT_EQ(worker.lines()[4], list_of({address})) << "free again";
+}
+
+TEST_F(RegisterTest, AGatewayThatComesBackIsNoSecondOne) {
+  Peer worker(loop_, port_);
+  worker.say(worker_line());
+  ASSERT_TRUE(worker.hears(1));
+  const net::Endpoint endpoint = net::Endpoint::parse_numeric("127.0.0.1:" + std::to_string(port_)).value();
+  const std::string line = gateway_line("10.0.0.1:2300");
+  const auto announce = [&] {
+    net::Socket socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    EXPECT_EQ(::connect(socket.fd(), endpoint.address(), endpoint.length()), 0);
+    EXPECT_EQ(::send(socket.fd(), line.data(), line.size(), MSG_NOSIGNAL), static_cast<ssize_t>(line.size()));
+    return socket;
+  };
+  net::Socket gateway = announce();
+  ASSERT_TRUE(worker.hears(2));
+  // Both its end and its return are there when the register looks the next time.
+  {
+    const net::Socket ended = std::move(gateway);
+  }
+  gateway = announce();
+  ASSERT_TRUE(run_until(loop_, [&] { return register_->status().connections == 2 && register_->status().messages_in == 3; }));
+  run_for(loop_, 20);
+  EXPECT_EQ(worker.lines().back(), list_of({"10.0.0.1:2300"}));
+  EXPECT_EQ(register_->status().limits.count("address_taken"), 0U);
+}
+
+TEST_F(RegisterTest, WhoSpeaksAnotherProtocolIsToldAndCounted) {
+  std::string frame;
+  wire::append_gateway_frame(frame, {.command = wire::Command::worker_connect}, {}, "{}");
+  for (const std::string& bytes : {std::string("\x16\x03\x01\x02\x00\x01\x00", 7), frame}) {
+    Peer peer(loop_, port_);
+    peer.say(bytes);
+    ASSERT_TRUE(closes(peer)) << "not only after 10 s";
+    EXPECT_THAT(peer.lines(), ElementsAre("This is a register that speaks lines of text."));
+  }
+  EXPECT_EQ(register_->status().limits, (std::map<std::string, std::uint64_t>{{"refused", 2}}));
 }
 
 TEST_F(RegisterTest, AGatewayMayAnnounceAnotherAddress) {

@@ -51,6 +51,11 @@ RegisterLine parse_register_line(std::string_view line) {
   } else if (name == "broadcast_addresses") {
     out.event = RegisterLine::Event::broadcast_addresses;
     read = read_addresses(json, out.addresses);
+  } else if (name == "address_taken") {
+    out.event = RegisterLine::Event::address_taken;
+    const auto kept = json.find("kept");
+    out.is_kept = kept != json.end() && kept->is_boolean() && kept->get<bool>();
+    read = read_string(json, "address", out.address) && read_string(json, "by", out.other);
   } else {
     out.event = RegisterLine::Event::unknown;
   }
@@ -82,6 +87,15 @@ std::string broadcast_addresses_line(const std::vector<std::string>& addresses) 
     append_json_string(out, address);
   }
   out += "]}\n";
+  return out;
+}
+
+std::string address_taken_line(std::string_view address, std::string_view other, bool is_kept) {
+  std::string out = R"({"event":"address_taken","address":)";
+  append_json_string(out, address);
+  out += R"(,"by":)";
+  append_json_string(out, other);
+  out += is_kept ? ",\"kept\":true}\n" : ",\"kept\":false}\n";
   return out;
 }
 

@@ -19,12 +19,14 @@ constexpr std::uint64_t kEventsEndMs = 500;     // for the gateways to end the e
 constexpr std::uint64_t kHandlersEndMs = 2000;  // for suspended handlers to finish
 constexpr std::uint64_t kConnectMs = 5000;      // for gateways that cannot be reached, when there are others
 
-ClusterCalls::Settings call_settings(const WorkerOptions& options, int index, int generation, net::TlsContext* tls) {
+ClusterCalls::Settings call_settings(const WorkerOptions& options, int index, int generation, net::TlsContext* tls,
+                                     const std::string& instance) {
   ClusterCalls::Settings settings;
   settings.register_addresses = options.register_addresses;
   settings.secret_key = options.secret_key;
   settings.tls = tls;
   settings.worker_key = options.name + ":" + std::to_string(index);
+  if (!instance.empty()) settings.worker_key += "@" + instance;
   if (generation > 0) settings.worker_key += "~" + std::to_string(generation);
   settings.delivery = options.delivery == Delivery::at_least_once ? wire::Delivery::at_least_once : wire::Delivery::at_most_once;
   return settings;
@@ -34,11 +36,11 @@ ClusterCalls::Settings call_settings(const WorkerOptions& options, int index, in
 
 class BusinessWorker::State {
  public:
-  State(net::Loop& loop, WorkerOptions options, int index, int generation, net::TlsContext* tls)
+  State(net::Loop& loop, WorkerOptions options, int index, int generation, net::TlsContext* tls, const std::string& instance)
       : loop_(loop),
         options_(std::move(options)),
         scheduler_(loop),
-        calls_(loop, call_settings(options_, index, generation, tls)),
+        calls_(loop, call_settings(options_, index, generation, tls, instance)),
         cluster_(calls_),
         context_(loop, cluster_, scheduler_, options_.name, index) {}
 
@@ -203,8 +205,9 @@ class BusinessWorker::State {
   bool graceful_ = false;
 };
 
-BusinessWorker::BusinessWorker(net::Loop& loop, WorkerOptions options, int index, int generation, net::TlsContext* tls)
-    : state_(std::make_unique<State>(loop, std::move(options), index, generation, tls)) {}
+BusinessWorker::BusinessWorker(net::Loop& loop, WorkerOptions options, int index, int generation, net::TlsContext* tls,
+                               const std::string& instance)
+    : state_(std::make_unique<State>(loop, std::move(options), index, generation, tls, instance)) {}
 
 BusinessWorker::~BusinessWorker() = default;
 

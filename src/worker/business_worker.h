@@ -17,8 +17,11 @@ namespace gatehouse {
 class BusinessWorker {
  public:
   /// `generation` is how many reloads there were before it: it is part of the name that gateways know it by, so that the one
-  /// which it replaces may still be there. `tls`, which must outlive it, encrypts its connections; null: not.
-  BusinessWorker(net::Loop& loop, WorkerOptions options, int index, int generation = 0, net::TlsContext* tls = nullptr);
+  /// which it replaces may still be there. `tls`, which must outlive it, encrypts its connections; null: not. `instance` is the
+  /// same for all workers of one master and for no others: it is part of that name, too, so that two programs with workers of one
+  /// name, on one machine or behind one address, do not take each other's place. Empty: as GatewayWorker's, "name:index".
+  BusinessWorker(net::Loop& loop, WorkerOptions options, int index, int generation = 0, net::TlsContext* tls = nullptr,
+                 const std::string& instance = {});
   BusinessWorker(const BusinessWorker&) = delete;
   BusinessWorker& operator=(const BusinessWorker&) = delete;
   ~BusinessWorker();

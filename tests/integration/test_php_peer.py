@@ -425,6 +425,31 @@ class ExchangeTest(PhpPeerTest):
             self.start_php_worker(register, 1)
             self.assertEqual(json.loads(client.receive()[1:])["session"], {"kept": 1})
 
+    def test_two_programs_with_workers_of_one_name_get_along(self):
+        ports = free_ports(3)
+        register = f"127.0.0.1:{ports[0]}"
+        program = self.start_gatehouse(register, [(f"text://127.0.0.1:{ports[1]}", ports[2])])
+        _, first = self.start_native_worker(register)
+        _, second = self.start_native_worker(register)
+        wait_until(lambda: "is here from two programs" in program.log(), what="it is told")
+        with Caller(ports[1]), Caller(ports[1]):
+            for log in (first, second):
+                wait_until(lambda: events(log, "connect"), what="each has a client")
+        rows = json.loads(program.run("connections", "--json").stdout)
+        self.assertEqual([row["peer"] for row in rows if row["kind"] == "worker"], ["127.0.0.1:Caller:0"] * 2)
+        self.assertNotIn("connected twice", program.log())
+
+    def test_a_second_gateway_of_one_address_is_refused(self):
+        ports = free_ports(4)
+        register = f"127.0.0.1:{ports[0]}"
+        program = self.start_gatehouse(register, [(f"text://127.0.0.1:{ports[1]}", ports[2])])
+        with socket.create_connection(("127.0.0.1", ports[0]), timeout=20) as other:
+            other.sendall(json.dumps({"event": "gateway_connect", "address": f"127.0.0.1:{ports[2]}", "secret_key": SECRET}).encode() + b"\n")
+            self.assertIn(b'"event":"address_taken"', other.makefile("rb").readline())
+        wait_until(lambda: "announces this one's address" in program.log(), what="the gateway that stays is told")
+        self.assertIn(f"two gateways announce the address 127.0.0.1:{ports[2]}", program.log())
+        self.assertEqual(program.processes("register")[0]["limits"], {"address_taken": 1})
+
     def test_a_too_long_command_is_lost_and_not_the_link(self):
         ports = free_ports(3)
         register = f"127.0.0.1:{ports[0]}"

@@ -360,6 +360,52 @@ class InnerTest(TlsTest):
         toml = self.register_toml(port, pair, name)
         return subprocess.run([BIN / "gatehouse", "check", "-c", toml], capture_output=True, text=True, timeout=60)
 
+    def test_what_can_never_work_is_said_beforehand(self):
+        ports = free_ports(3)
+        toml = self.certificates / "never.toml"
+
+        def role(pair):
+            return f'inner_tls_ca = "{self.authority[0]}"\ninner_tls_cert = "{pair[0]}"\ninner_tls_key = "{pair[1]}"\n' if pair else ""
+
+        def check(of_register, of_gateway):
+            toml.write_text(f'[register]\nlisten = "text://127.0.0.1:{ports[0]}"\n{role(of_register)}[[gateway]]\nlisten = "ws://127.0.0.1:{ports[1]}"\n'
+                            f'start_port = {ports[2]}\nregister = ["127.0.0.1:{ports[0]}"]\n{role(of_gateway)}')
+            return subprocess.run([BIN / "gatehouse", "check", "-c", toml], capture_output=True, text=True, timeout=60).stderr
+
+        client = make_member(self.certificates, "client", self.authority, used_for="clientAuth")
+        server = make_member(self.certificates, "server", self.authority, used_for="serverAuth")
+        self.assertEqual(check(self.member, self.member), "")
+        self.assertEqual(check(server, self.member), "")
+        self.assertIn(f"inner_tls_cert: {self.stranger[0]} would be refused by all who trust {self.authority[0]}", check(self.stranger, self.member))
+        self.assertIn(f"inner_tls_cert: {client[0]} cannot be shown as a server's certificate", check(client, self.member))
+        self.assertIn(f"inner_tls_cert: {server[0]} cannot be shown as a client's certificate", check(self.member, server))
+        self.assertIn("inner_tls_ca: it is missing, and the register", check(self.member, None))
+
+    def test_tls_on_one_side_is_said_by_its_name(self):
+        ports = free_ports(2)
+        toml = self.certificates / "plain.toml"
+        toml.write_text(f'[register]\nlisten = "text://127.0.0.1:{ports[0]}"\n')
+        plain = self.start("gatehouse", "-c", toml)
+
+        def call(port, *words):
+            return subprocess.run([BIN / "gatehouse", "call", "--register", f"127.0.0.1:{port}", "--timeout", "2s", *map(str, words), "client_count"],
+                                  capture_output=True, text=True, timeout=60).stderr
+
+        self.assertIn("the register speaks no TLS: inner_tls is set here, and not there", call(ports[0], *self.inner(self.member)))
+        self.assertIn("speaks TLS; inner_tls is set there, and not here", plain.log())
+        self.start("gatehouse", "-c", self.register_toml(ports[1], self.member, ""))
+        self.assertIn("speaks TLS: inner_tls is set there, and not here", call(ports[1]))
+
+    def test_status_has_the_ends_of_certificates(self):
+        ports = free_ports(1)
+        program = self.start("gatehouse", "-c", self.register_toml(ports[0], self.member, ""))
+        (certificate,) = program.processes("register")[0]["certificates"]
+        self.assertEqual(certificate["file"], str(self.member[0]))
+        self.assertIn(certificate["days_left"], (1, 2))
+        self.assertRegex(certificate["ends"], r"^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
+        self.assertIn(f"certificate {self.member[0]} ends {certificate['ends']}", program.run("status").stdout)
+        self.assertIn(f"TLS: the certificate {self.member[0]} ends ", program.log())
+
     def test_who_is_not_let_in_says_why(self):
         ports = free_ports(1)
         toml = self.certificates / "gateways.toml"
