@@ -13,10 +13,10 @@
 #include <stdexcept>
 
 #include "application/nearest_name.h"
+#include "base/duration.h"
 #include "call_output.h"
 #include "call_table.h"
 #include "config_file.h"
-#include "duration.h"
 
 namespace gatehouse::call {
 namespace {

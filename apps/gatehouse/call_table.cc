@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "duration.h"
+#include "base/duration.h"
 
 namespace gatehouse::call {
 namespace {

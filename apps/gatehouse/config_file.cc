@@ -22,7 +22,7 @@
 #include "application/instance_settings.h"
 #include "application/nearest_name.h"
 #include "application/option_check.h"
-#include "duration.h"
+#include "base/duration.h"
 #include "master/identity.h"
 
 namespace gatehouse::config {
@@ -89,6 +89,7 @@ Keys keys_of(GatewayOptions& options) {
           {"trusted_proxies", &options.trusted_proxies},
           {"proxy_protocol", &options.proxy_protocol},
           {"real_ip_header", &options.real_ip_header},
+          {"health_path", &options.health_path},
           {"max_header_size", &options.max_header_size},
           {"max_header_fields", &options.max_header_fields},
           {"max_connections", &options.max_connections},
@@ -102,6 +103,7 @@ Keys keys_of(GatewayOptions& options) {
           {"over_rate", &options.over_rate},
           {"unfinished_messages_size", &options.unfinished_messages_size},
           {"inner_connect_timeout", &options.inner_connect_timeout},
+          {"access_log", &options.access_log},
           {"handshake_timeout", &options.handshake_timeout},
           {"no_worker_timeout", &options.no_worker_timeout},
           {"no_worker_buffer_size", &options.no_worker_buffer_size},

@@ -20,6 +20,7 @@ struct CloseReason {
     timeout = 9,          ///< too long without a handshake, a worker, or a uid or group (first_bind_timeout)
     shutdown = 10,        ///< the gateway stopped
     undeliverable = 11,   ///< an event of it was lost with several workers, one after the other: it may be what ends them
+    denied = 12,          ///< an operator denied its address (`gatehouse deny`)
   };
   Cause cause = Cause::unknown;
   /// The WebSocket close code that the client sent, or that was sent to it (RFC 6455, 7.4); 0 when there was none.

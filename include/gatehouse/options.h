@@ -152,6 +152,11 @@ struct GatewayOptions {
   /// Trusted proxies say it in the WebSocket handshake. on_connect comes with the handshake then, not with the TCP connection.
   /// What is no address, and everything in front of it, is not believed. The client's port is 0 unless it is told.
   RealIpHeader real_ip_header = RealIpHeader::none;
+  /// A path such as "/healthz", of which load balancers may ask whether to send clients here; only of websocket. GET and HEAD are
+  /// answered with 200 while there is a worker, and with 503 while there is none or the gateway lets nobody in any more (`stop
+  /// -g`). Who asks is no client, and no worker hears of it. So it must be known first who is one: on_connect comes with the
+  /// handshake then, not with the TCP connection. Empty: such a request is answered as any other that is no handshake.
+  std::string health_path = {};
   /// Of a handshake: bytes of its head, and header fields. More is refused with 431.
   std::size_t max_header_size = 8 * 1024;
   int max_header_fields = 64;
@@ -174,6 +179,10 @@ struct GatewayOptions {
   std::size_t unfinished_messages_size = 64 * 1024 * 1024;
   /// Time for a peer of the inner port to show the secret_key, where there is one.
   std::chrono::milliseconds inner_connect_timeout{10'000};
+
+  /// A file to which a line is appended for each client that comes, and one for each that goes, with the reason and how much it
+  /// said and was sent; in the form of the log (text or json). Gateways may share one. Empty: none.
+  std::string access_log = {};
 
   /// Time for the handshakes of TLS and WebSocket together, from the accept.
   std::chrono::milliseconds handshake_timeout{10'000};

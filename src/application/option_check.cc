@@ -165,6 +165,20 @@ void check_handshakes(Checker& checker, const GatewayOptions& options) {
       fmt::format("{} cannot be; from 5, which a handshake has, to {}", options.max_header_fields, wire::kMostHead.fields));
 }
 
+void check_health_path(Checker& checker, const GatewayOptions& options, const std::string& protocol) {
+  const std::string& path = options.health_path;
+  if (path.empty()) return;
+  const bool plain = path.starts_with('/') && std::all_of(path.begin(), path.end(), [](unsigned char c) {
+                       return c > 0x20 && c < 0x7f && c != '?' && c != '#';
+                     });
+  checker.require(plain, "health_path",
+                  fmt::format("\"{}\" is no path of a request; one begins with '/' and has neither spaces nor '?', such as "
+                              "\"/healthz\"",
+                              printable(path)));
+  checker.require(protocol.empty() || wire::is_websocket(protocol), "health_path",
+                  fmt::format("only websocket has paths, not {}; a TCP connect says that the process lives", protocol));
+}
+
 void check_proxies(Checker& checker, const GatewayOptions& options, const std::string& scheme) {
   const Result<net::AddressSet> trusted = net::AddressSet::parse(options.trusted_proxies);
   checker.require(trusted.has_value(), "trusted_proxies", trusted ? "" : trusted.error().message);
@@ -250,6 +264,7 @@ void check(Checker& checker, const GatewayOptions& options, const std::vector<st
   check_deflate(checker, options);
   check_handshakes(checker, options);
   check_limits(checker, options);
+  check_health_path(checker, options, url ? wire::split_scheme(url->scheme).protocol : "");
   check_proxies(checker, options, url ? wire::split_scheme(url->scheme).protocol : "");
   checker.duration("handshake_timeout", options.handshake_timeout, false);
   checker.duration("no_worker_timeout", options.no_worker_timeout, true);

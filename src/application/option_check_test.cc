@@ -59,6 +59,20 @@ TEST(OptionCheck, AMessageThatNoWorkerTakesIsRefusedBeforehand) {
               "gateway \"web\": max_package_size: ", "33488896 at most, since a native worker takes no more than 33554432");
 }
 
+TEST(OptionCheck, HealthPathOfAGateway) {
+  const std::string at = "gateway \"web\": health_path: ";
+  EXPECT_EQ(line_for([](Program& p) { p.gateways[0].health_path = "/healthz"; }), "fine");
+  for (const char* path : {"healthz", "/health z", "/healthz?full", "/h#z", "/h\n"}) {
+    expect_line([path](Program& p) { p.gateways[0].health_path = path; }, at, "is no path of a request");
+  }
+  expect_line(
+      [](Program& p) {
+        p.gateways[0].listen = "text://0.0.0.0:17272";
+        p.gateways[0].health_path = "/healthz";
+      },
+      at, "only websocket has paths, not text");
+}
+
 TEST(OptionCheck, ListenOfAGateway) {
   const std::string at = "gateway \"web\": listen: ";
   expect_line([](Program& p) { p.gateways[0].listen = ""; }, at, "websocket://0.0.0.0:8282");

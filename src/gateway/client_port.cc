@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "gateway/health.h"
 #include "wire/http_head.h"
 #include "wire/proxy_header.h"
 #include "wire/utf8.h"
@@ -33,6 +34,8 @@ ClientPort::ClientPort(const Parts& parts, Settings settings)
       admission_(parts.admission),
       proxies_(parts.proxies),
       limits_(parts.limits),
+      workers_(parts.workers),
+      access_log_(parts.access_log),
       settings_(std::move(settings)),
       rates_(settings_.rates) {}
 
@@ -52,6 +55,16 @@ std::vector<net::Address> ClientPort::admitted() const {
   return addresses;
 }
 
+bool ClientPort::is_denied(const net::Address& address) const {
+  return !denied_.empty() && denied_.contains(address, loop_.now_ms()) && !proxies_.trusts(address);
+}
+
+bool ClientPort::lets_in(const net::Address& peer) {
+  if (!is_denied(peer)) return true;
+  limits_.hit(Limit::denied, peer);
+  return false;
+}
+
 void ClientPort::on_open(net::Connection& connection) {
   ++connections_;
   if (const auto limit = admission_.enter(connection.peer(), loop_.now_ms())) return refuse_at_once(connection, *limit);
@@ -62,9 +75,14 @@ void ClientPort::on_open(net::Connection& connection) {
 
 void ClientPort::start(net::Connection& connection) {
   if (settings_.tls != nullptr) connection.start_tls(*settings_.tls);
-  if (!framing_.is_websocket() || !proxies_.send_field(connection.peer())) return admit(connection);
+  if (!wants_head_first(connection.peer())) return admit(connection);
   connection.tag = kHttpHead;
   arrivals_.push_back({connection.id(), loop_.now_ms() + settings_.arrival_ms});
+}
+
+/// Who the client is, or whether it is one at all, stands in its request.
+bool ClientPort::wants_head_first(const net::Address& peer) const {
+  return framing_.is_websocket() && (proxies_.send_field(peer) || !settings_.health_path.empty());
 }
 
 void ClientPort::admit(net::Connection& connection) {
@@ -79,6 +97,7 @@ void ClientPort::admit(net::Connection& connection) {
   } else {
     record.stage = ClientRecord::Stage::open;
   }
+  if (access_log_ != nullptr) access_log_->connected(client, record.id, connection);
   clients_.forward(client, {wire::Command::on_connect, {}});
 }
 
@@ -101,17 +120,31 @@ std::string ClientPort::words_for_refused(const net::Connection& connection, int
 bool ClientPort::move_to(net::Connection& connection, const net::Address& address) {
   const auto limit = admission_.move(connection.peer(), address);
   connection.set_peer(address);
-  if (limit) refuse_at_once(connection, *limit);
-  return !limit;
+  if (limit) {
+    refuse_at_once(connection, *limit);
+    return false;
+  }
+  if (!is_denied(address)) return true;
+  limits_.hit(Limit::denied, address);
+  // A proxy that speaks HTTP is told, or it would take the gateway for broken.
+  if (connection.tag == kHttpHead) {
+    end_with(connection, wire::http_refusal(403, "This address may not connect here."));
+  } else {
+    end_with(connection, {});
+  }
+  return false;
+}
+
+void ClientPort::end_with(net::Connection& connection, const std::string& words) {
+  connection.tag = Clients::kNobody;
+  if (words.empty()) return connection.destroy();
+  connection.send(words);
+  connection.close();
 }
 
 void ClientPort::refuse_arrival(net::Connection& connection, Limit limit, int status) {
   limits_.hit(limit, connection.peer());
-  connection.tag = Clients::kNobody;
-  const std::string words = words_for_refused(connection, status);
-  if (words.empty()) return connection.destroy();
-  connection.send(words);
-  connection.close();
+  end_with(connection, words_for_refused(connection, status));
 }
 
 std::size_t ClientPort::on_data(net::Connection& connection, std::span<char> bytes, std::size_t seen) {
@@ -137,7 +170,7 @@ std::size_t ClientPort::read_arrival(net::Connection& connection, std::span<char
     seen = 0;
   }
   const std::size_t used = bytes.size() - rest.size();
-  if (connection.tag == kHttpHead && read_real_address(connection, rest, seen)) admit(connection);
+  if (connection.tag == kHttpHead && read_head(connection, rest, seen)) admit(connection);
   return used;
 }
 
@@ -154,12 +187,23 @@ std::size_t ClientPort::read_proxy_header(net::Connection& connection, std::stri
   return header.size;
 }
 
-/// False when the head of the request has not come, or there are too many of that address. A head that is not right is refused
-/// when it is the client's.
-bool ClientPort::read_real_address(net::Connection& connection, std::string_view bytes, std::size_t seen) {
+/// Whether a client is behind it: false when the head of its request has not come, when it is somebody else, and when it is
+/// refused. A head that is not right is refused when it is the client's.
+bool ClientPort::read_head(net::Connection& connection, std::string_view bytes, std::size_t seen) {
   const wire::HttpResult result = wire::parse_http_head(bytes, seen, head_, settings_.head);
   if (result.status == wire::HttpStatus::need_more) return false;
-  return result.status != wire::HttpStatus::complete || move_to(connection, proxies_.client_of(head_, connection.peer()));
+  const bool is_whole = result.status == wire::HttpStatus::complete;
+  if (is_whole && is_health_request(head_, settings_.health_path)) {
+    const Health health = workers_.size() == 0 ? Health::no_workers : Health::well;
+    end_with(connection, health_answer(draining_ ? Health::draining : health, head_.method == "HEAD"));
+    return false;
+  }
+  if (draining_) {
+    end_with(connection, wire::http_refusal(503));
+    return false;
+  }
+  const net::Address peer = connection.peer();
+  return !is_whole || !proxies_.send_field(peer) || move_to(connection, proxies_.client_of(head_, peer));
 }
 
 std::size_t ClientPort::read_client(net::Connection& connection, std::span<char> bytes, std::size_t seen) {
@@ -217,10 +261,12 @@ void ClientPort::on_close(net::Connection& connection, net::CloseCause cause, in
     return;
   }
   admission_.leave(connection.peer());
-  if (!is_client(connection.tag)) return;
-  const bool lost = cause == net::CloseCause::connection_lost;
-  if (lost) loop_.log().debug("client {} lost (errno {})", connection.peer().to_string(), error);
-  clients_.depart(connection.tag, {lost ? Cause::connection_lost : Cause::client_closed, 0, {}});
+  if (is_client(connection.tag)) {
+    const bool lost = cause == net::CloseCause::connection_lost;
+    if (lost) loop_.log().debug("client {} lost (errno {})", connection.peer().to_string(), error);
+    clients_.depart(connection.tag, {lost ? Cause::connection_lost : Cause::client_closed, 0, {}});
+  }
+  if (access_log_ != nullptr) access_log_->closed(connection);
 }
 
 void ClientPort::on_tls(net::Connection& connection, net::TlsEvent event) {
@@ -475,8 +521,43 @@ void ClientPort::end_arrivals() {
   }
 }
 
+std::size_t ClientPort::deny(const net::AddressRange& range, std::uint64_t until_ms) {
+  denied_.add(range, until_ms);
+  std::vector<std::uint32_t> ids;
+  table_.for_each([&](std::uint32_t, const ClientRecord& record) {
+    const net::Connection* connection = loop_.find(record.connection);
+    if (connection != nullptr && range.contains(connection->peer()) && !proxies_.trusts(connection->peer()))
+      ids.push_back(record.id);
+  });
+  for (const Arrival& arrival : arrivals_) {
+    net::Connection* connection = loop_.find(arrival.connection);
+    if (connection == nullptr || !connection->is_open() || !is_arrival(connection->tag)) continue;
+    if (!range.contains(connection->peer()) || proxies_.trusts(connection->peer())) continue;
+    connection->tag = Clients::kNobody;
+    connection->destroy();
+  }
+  const std::size_t count = ids.size();
+  cut(std::move(ids));
+  return count;
+}
+
+/// Each of them makes an event for a worker: many at once would keep the others waiting.
+void ClientPort::cut(std::vector<std::uint32_t> ids) {
+  for (std::size_t i = 0; i < kCutAtOnce && !ids.empty(); ++i) {
+    const std::uint32_t client = table_.find(ids.back());
+    ids.pop_back();
+    if (client == ClientTable::kNone) continue;
+    if (framing_.is_websocket())
+      clients_.cut(client, Cause::denied, wire::close_code::kPolicy, "denied");
+    else
+      clients_.destroy(client, Cause::denied);
+  }
+  if (!ids.empty()) loop_.post([this, rest = std::move(ids)]() mutable { cut(std::move(rest)); });
+}
+
 void ClientPort::end_late() {
   handshakes_.end_late();
+  denied_.forget_expired(loop_.now_ms());
   while (!arrivals_.empty() && arrivals_.front().deadline_ms <= loop_.now_ms()) {
     net::Connection* connection = loop_.find(arrivals_.front().connection);
     arrivals_.pop_front();

@@ -9,15 +9,18 @@
 
 #include <gatehouse/options.h>
 
+#include "gateway/access_log.h"
 #include "gateway/admission.h"
 #include "gateway/client_framing.h"
 #include "gateway/client_rates.h"
 #include "gateway/client_table.h"
 #include "gateway/clients.h"
+#include "gateway/deny_list.h"
 #include "gateway/handshakes.h"
 #include "gateway/last_answers.h"
 #include "gateway/limit_log.h"
 #include "gateway/proxies.h"
+#include "gateway/worker_table.h"
 #include "net/loop.h"
 #include "net/tls_context.h"
 #include "wire/http_head.h"
@@ -40,6 +43,7 @@ class ClientPort : public net::ConnectionHandler {
     RateAction over_rate = RateAction::delay;
     std::uint64_t arrival_ms = 10'000;  // time for a proxy to say whom it speaks for
     net::TlsContext* tls = nullptr;     // null: clients are not encrypted
+    std::string health_path = {};       // empty: there is none
   };
   /// The parts of the gateway that it works with.
   struct Parts {
@@ -53,6 +57,8 @@ class ClientPort : public net::ConnectionHandler {
     Admission& admission;
     const Proxies& proxies;
     LimitLog& limits;
+    const WorkerTable& workers;
+    AccessLog* access_log = nullptr;  // null: none is kept
   };
 
   ClientPort(const Parts& parts, Settings settings);
@@ -62,6 +68,7 @@ class ClientPort : public net::ConnectionHandler {
   /// The addresses of those that Admission has let in and that have not left.
   [[nodiscard]] std::vector<net::Address> admitted() const;
 
+  [[nodiscard]] bool lets_in(const net::Address& peer) override;
   void on_open(net::Connection& connection) override;
   std::size_t on_data(net::Connection& connection, std::span<char> bytes, std::size_t seen) override;
   void on_close(net::Connection& connection, net::CloseCause cause, int error) override;
@@ -75,6 +82,14 @@ class ClientPort : public net::ConnectionHandler {
   void end_late();
   /// Ends those that are no clients yet, since it is not known who they are.
   void end_arrivals();
+  /// From now on everybody who comes hears 503, also who asks for health_path. REQUIRES: there is one.
+  void drain() { draining_ = true; }
+
+  /// Denies addresses until the loop's time `until_ms`, and disconnects those clients that are there, little by little. Returns
+  /// how many those are. Those whom the gateway trusts as proxies are not meant, for behind them is somebody else.
+  std::size_t deny(const net::AddressRange& range, std::uint64_t until_ms);
+  /// False when exactly this range was not denied.
+  bool allow(const net::AddressRange& range) { return denied_.remove(range); }
 
   [[nodiscard]] std::uint64_t messages() const { return messages_; }
   /// Those that are still open, also of clients that have departed and whose last words are on their way.
@@ -96,6 +111,7 @@ class ClientPort : public net::ConnectionHandler {
   static constexpr std::uint32_t kHttpHead = 0xfffffffcU;
   static constexpr bool is_arrival(std::uint32_t tag) { return tag == kProxyHeader || tag == kHttpHead; }
   static constexpr bool is_client(std::uint32_t tag) { return tag < kHttpHead; }
+  static constexpr std::size_t kCutAtOnce = 200;     // clients that are disconnected in one iteration
   static constexpr std::size_t kMostRefusals = 256;  // that are told why, at a time; more are just closed
 
   void refuse_at_once(net::Connection& connection, Limit limit);
@@ -109,7 +125,13 @@ class ClientPort : public net::ConnectionHandler {
   bool move_to(net::Connection& connection, const net::Address& address);
   std::size_t read_arrival(net::Connection& connection, std::span<char> bytes, std::size_t seen);
   std::size_t read_proxy_header(net::Connection& connection, std::string_view bytes);
-  bool read_real_address(net::Connection& connection, std::string_view bytes, std::size_t seen);
+  bool read_head(net::Connection& connection, std::string_view bytes, std::size_t seen);
+  [[nodiscard]] bool wants_head_first(const net::Address& peer) const;
+  /// Whether it is denied, and is nobody who speaks for others.
+  [[nodiscard]] bool is_denied(const net::Address& address) const;
+  void cut(std::vector<std::uint32_t> ids);
+  /// Gives the connection, which is no client's, its last words.
+  void end_with(net::Connection& connection, const std::string& words);
   std::size_t read_client(net::Connection& connection, std::span<char> bytes, std::size_t seen);
   /// Whether the client may say something more now; if not, it is read from later, or it has been closed.
   bool may_speak(net::Connection& connection, std::uint32_t client);
@@ -142,7 +164,11 @@ class ClientPort : public net::ConnectionHandler {
   Admission& admission_;
   const Proxies& proxies_;
   LimitLog& limits_;
+  const WorkerTable& workers_;
+  AccessLog* const access_log_;
   Settings settings_;
+  DenyList denied_;
+  bool draining_ = false;
   ClientRates rates_;
   wire::HttpHead head_;               // of the handshake at hand; kept for its memory
   std::deque<Deadline> first_binds_;  // in the order of their deadlines, which are all equally far away

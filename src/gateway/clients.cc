@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "gateway/access_log.h"
 #include "gateway/heartbeat.h"
 #include "wire/client_id.h"
 #include "wire/websocket_handshake.h"
@@ -218,11 +219,30 @@ void Clients::destroy(std::uint32_t client, CloseReason::Cause cause) {
   if (connection != nullptr) connection->destroy();
 }
 
+void Clients::cut(std::uint32_t client, CloseReason::Cause cause, std::uint16_t code, std::string_view words) {
+  const ClientRecord& record = table_[client];
+  net::Connection* connection = loop_.find(record.connection);
+  if (connection != nullptr) connection->flush();
+  const bool can_hear = connection != nullptr && framing_.is_websocket() && record.stage == ClientRecord::Stage::open &&
+                        connection->queued_bytes() == 0;
+  depart(client, {cause, code, std::string(words)});
+  if (connection == nullptr) return;
+  if (!can_hear) return connection->destroy();
+  std::string frame;
+  wire::append_close_frame(frame, code, words);
+  connection->send(frame);
+  connection->finish();
+}
+
 void Clients::depart(std::uint32_t client, const CloseReason& reason) {
   if (table_[client].announced) {
     const std::string body = close_body(reason);
     const auto flags = static_cast<std::uint8_t>(wire::flag::kScalar | wire::flag::kCloseReason);
     forwarder_.forward(client, {wire::Command::on_close, body, flags});
+  }
+  if (access_log_ != nullptr) {
+    const ClientRecord& record = table_[client];
+    access_log_->departed(client, record.id, reason, directory_.uid_of(record), loop_.find(record.connection));
   }
   directory_.forget(client);
   if (table_[client].own_heartbeat) heartbeat_->forget(table_[client].id);

@@ -20,6 +20,7 @@
 
 namespace gatehouse::gateway {
 
+class AccessLog;
 class Heartbeat;
 
 /// What can be done to a gateway's clients, whoever asks for it: their own protocol, a worker's command, the heartbeat.
@@ -50,6 +51,9 @@ class Clients {
   void change(Settings settings) { settings_ = settings; }
   /// Told of clients with a heartbeat of their own that go. REQUIRES: before there is one.
   void set_heartbeat(Heartbeat& heartbeat) { heartbeat_ = &heartbeat; }
+
+  /// Told of every client that goes. REQUIRES: before there is one.
+  void set_access_log(AccessLog& log) { access_log_ = &log; }
 
   /// One message to one client. Under SendBufferPolicy::keep_latest, `key` names what it tells; empty for nothing in particular.
   void send(std::uint32_t client, std::string_view message, bool binary, bool raw, std::string_view key = {});
@@ -91,6 +95,9 @@ class Clients {
   void close(std::uint32_t client, CloseReason::Cause cause, std::uint16_t code, std::string_view words = {});
   /// Ends at once.
   void destroy(std::uint32_t client, CloseReason::Cause cause);
+  /// Ends it without waiting for anything that its peer does: of what is queued it gets what the kernel takes at once, and it is
+  /// told why when nothing else waits.
+  void cut(std::uint32_t client, CloseReason::Cause cause, std::uint16_t code, std::string_view words);
   /// The connection has ended by itself or is about to: everything that is known of the client goes, its worker is told.
   void depart(std::uint32_t client, const CloseReason& reason);
 
@@ -142,6 +149,7 @@ class Clients {
   LimitLog& limits_;
   Settings settings_;
   Heartbeat* heartbeat_ = nullptr;
+  AccessLog* access_log_ = nullptr;  // null: none is kept
   std::vector<std::uint32_t> slow_;  // connection ids
   std::uint64_t messages_sent_ = 0;
   std::uint64_t send_failures_ = 0;

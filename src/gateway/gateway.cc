@@ -4,6 +4,7 @@
 #include <random>
 #include <utility>
 
+#include "gateway/access_log.h"
 #include "gateway/client_framing.h"
 #include "gateway/client_port.h"
 #include "gateway/client_table.h"
@@ -19,6 +20,7 @@
 #include "gateway/questions.h"
 #include "gateway/worker_table.h"
 #include "link/register_links.h"
+#include "wire/client_id.h"
 #include "wire/stream_protocols.h"
 
 namespace gatehouse {
@@ -88,6 +90,7 @@ gateway::ClientPort::Settings client_settings_for(const GatewayOptions& options,
                     .bytes_per_s = options.max_bytes_per_second};
   settings.over_rate = options.over_rate;
   settings.arrival_ms = milliseconds(options.handshake_timeout);
+  settings.health_path = options.health_path;
   return settings;
 }
 
@@ -140,6 +143,10 @@ class Gateway::State {
   void configure(const GatewayOptions& options, const std::string& old_secret, std::uint64_t old_secret_ms);
   void stop(std::function<void()> stopped);
   void stop_gracefully(std::function<void()> stopped);
+  void leave_port(bool has_siblings);
+  void use_access_log(gateway::AccessLog* log) { access_log_ = log; }
+  [[nodiscard]] gateway::ClientPort& client_port() { return *client_port_; }
+  [[nodiscard]] std::uint64_t now_ms() const { return loop_.now_ms(); }
   [[nodiscard]] RoleStatus status() const;
   [[nodiscard]] MessageCounts message_counts() const;
 
@@ -171,6 +178,8 @@ class Gateway::State {
   std::unique_ptr<gateway::InnerPort> inner_port_;
   std::unique_ptr<link::RegisterLinks> registers_;
   net::ListenerId client_listener_;
+  bool is_leaving_ = false;  // lets nobody in any more
+  gateway::AccessLog* access_log_ = nullptr;
   net::TimerId leaving_;
 };
 
@@ -194,10 +203,16 @@ void Gateway::State::build(std::uint16_t port, std::uint16_t inner_port) {
   heartbeat_ = std::make_unique<gateway::Heartbeat>(loop_, table_, *clients_, heartbeat_for(options_));
   clients_->set_heartbeat(*heartbeat_);
   last_answers_ = std::make_unique<gateway::LastAnswers>(loop_, table_, *clients_, *forwarder_);
+  if (access_log_ != nullptr) {
+    access_log_->set_client_ids(
+        [ip = forwarding.local_ip, inner_port](std::uint32_t id) { return wire::format_client_id({ip, inner_port, id}); });
+    clients_->set_access_log(*access_log_);
+  }
   commands_ = std::make_unique<gateway::Commands>(loop_, table_, directory_, *clients_, *heartbeat_, *handshakes_);
   questions_ = std::make_unique<gateway::Questions>(table_, directory_);
   client_port_ = std::make_unique<gateway::ClientPort>(
-      gateway::ClientPort::Parts{loop_, table_, *clients_, *handshakes_, *last_answers_, framing_, websockets_, admission_, proxies_, limits_},
+      gateway::ClientPort::Parts{loop_, table_, *clients_, *handshakes_, *last_answers_, framing_, websockets_, admission_, proxies_, limits_,
+                                 workers_, access_log_},
       client_settings_for(options_, tls_.clients));
   inner_port_ = std::make_unique<gateway::InnerPort>(loop_, workers_, *forwarder_, *commands_, *questions_, limits_,
                                                      inner_settings_for(options_, tls_.inner));
@@ -215,6 +230,7 @@ void Gateway::State::serve(net::Socket clients, net::Socket inner) {
     inner_port_->end_silent_workers();
     admission_.measure();
     if (gateway::Compression* compression = framing_.compression()) compression->free_unused(loop_.now_ms());
+    if (access_log_ != nullptr) access_log_->flush();
     give_up_waiting();
   });
   const net::Address lan = net::Address::from_ipv4(forwarder_->settings().local_ip, inner_port);
@@ -272,8 +288,17 @@ void Gateway::State::give_up_waiting() {
   }
 }
 
+void Gateway::State::leave_port(bool has_siblings) {
+  if (std::exchange(is_leaving_, true)) return;
+  // What would come here all the same would be taken from the siblings.
+  if (has_siblings) return loop_.close_listener(client_listener_);
+  options_.health_path.empty() ? loop_.shut_listener(client_listener_) : client_port_->drain();
+}
+
 void Gateway::State::stop_gracefully(std::function<void()> stopped) {
-  loop_.close_listener(client_listener_);
+  if (!std::exchange(is_leaving_, true)) {
+    options_.health_path.empty() ? loop_.close_listener(client_listener_) : client_port_->drain();
+  }
   leaving_ = loop_.every(std::chrono::milliseconds(20), [this, stopped = std::move(stopped)] {
     if (table_.size() > 0) return;
     const auto done = stopped;  // stop() destroys this function
@@ -316,6 +341,7 @@ RoleStatus Gateway::State::status() const {
   status.send_failures = clients_->send_failures();
   status.limits = limits_.counts();
   if (loop_.refused_connections() != 0) status.limits["descriptors"] = loop_.refused_connections();
+  if (access_log_ != nullptr && access_log_->lost_lines() != 0) status.limits["access_log_lines"] = access_log_->lost_lines();
   loop_.for_each_connection([&](net::Connection& connection) {
     status.queued_bytes += connection.queued_bytes();
     status.unread_bytes += connection.unread_bytes();
@@ -337,6 +363,17 @@ void Gateway::configure(const GatewayOptions& options, const std::string& old_se
 void Gateway::stop(std::function<void()> stopped) { state_->stop(std::move(stopped)); }
 
 void Gateway::stop_gracefully(std::function<void()> stopped) { state_->stop_gracefully(std::move(stopped)); }
+
+void Gateway::leave_port(bool has_siblings) { state_->leave_port(has_siblings); }
+
+void Gateway::use_access_log(gateway::AccessLog* log) { state_->use_access_log(log); }
+
+std::size_t Gateway::deny(const net::AddressRange& range, std::optional<std::chrono::milliseconds> time) {
+  const std::uint64_t until_ms = time ? state_->now_ms() + milliseconds(*time) : gateway::DenyList::kForEver;
+  return state_->client_port().deny(range, until_ms);
+}
+
+bool Gateway::allow(const net::AddressRange& range) { return state_->client_port().allow(range); }
 
 RoleStatus Gateway::status() const { return state_->status(); }
 

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "gateway/access_log.h"
 #include "gateway/gateway.h"
 #include "net/loop_test_support.h"
 #include "wire/deflate.h"
@@ -229,7 +230,7 @@ class TestGateway {
   }
 
   explicit TestGateway(const GatewayOptions& options = TestGateway::options(), std::unique_ptr<Protocol> protocol = nullptr,
-                       std::string_view host = "127.0.0.1", Gateway::Tls tls = Gateway::Tls{})
+                       std::string_view host = "127.0.0.1", Gateway::Tls tls = Gateway::Tls{}, LogFormat format = LogFormat::text)
       : gateway(std::make_unique<Gateway>(loop, options, 0, std::move(protocol), tls)) {
     net::Socket clients = net::listen_tcp(*net::Endpoint::parse_numeric(std::string(host) + ":0")).value();
     net::Socket inner = net::listen_tcp(*net::Endpoint::parse_numeric("127.0.0.1:0")).value();
@@ -239,6 +240,10 @@ class TestGateway {
     client_endpoint = *net::Endpoint::parse_numeric(reached + ":" + std::to_string(client_port));
     inner_port = net::local_address(inner.fd()).port();
     inner_endpoint = *net::Endpoint::parse_numeric("127.0.0.1:" + std::to_string(inner_port));
+    if (!options.access_log.empty()) {
+      access_log = AccessLog::open(loop, {.path = options.access_log, .format = format, .process = "gateway test:0"}).value();
+      gateway->use_access_log(access_log.get());
+    }
     gateway->serve(std::move(clients), std::move(inner));
   }
 
@@ -281,6 +286,7 @@ class TestGateway {
   }
 
   net::Loop loop{quiet_log()};
+  std::unique_ptr<AccessLog> access_log;
   std::unique_ptr<Gateway> gateway;
   net::Endpoint client_endpoint;
   net::Endpoint inner_endpoint;

@@ -15,6 +15,7 @@ Words words_for(Limit limit) {
       return {"connections_per_address", "there are max_connections_per_address clients of this address; a new one was refused"};
     case Limit::new_connections: return {"new_connections", "over max_new_connections_per_second; a new client was refused"};
     case Limit::memory: return {"memory", "over max_memory; a new client was refused"};
+    case Limit::denied: return {"denied", "an address that is denied (\"deny\"); the client was refused"};
     case Limit::origin: return {"origin", "an Origin that is not in allowed_origins; the client was refused"};
     case Limit::header: return {"header", "a handshake over max_header_size or max_header_fields; the client was refused"};
     case Limit::proxy_header:

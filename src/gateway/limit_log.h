@@ -18,6 +18,7 @@ enum class Limit : std::uint8_t {
   connections_per_address,
   new_connections,
   memory,
+  denied,
   origin,
   header,
   proxy_header,

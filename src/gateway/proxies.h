@@ -29,6 +29,8 @@ class Proxies {
   [[nodiscard]] bool send_field(const net::Address& peer) const {
     return settings_.header != RealIpHeader::none && settings_.trusted.contains(peer);
   }
+  /// Whether it speaks for somebody else.
+  [[nodiscard]] bool trusts(const net::Address& peer) const { return send_header(peer) || send_field(peer); }
   /// Who that is. What says nothing of use leaves it at `peer`. REQUIRES: send_field(peer).
   [[nodiscard]] net::Address client_of(const wire::HttpHead& head, const net::Address& peer) const;
 

@@ -71,6 +71,10 @@ class ConnectionHandler {
   /// The queue fell below the mark set by Connection::notify_below().
   virtual void on_drain(Connection& /*connection*/) {}
 
+  /// Whether anything is to be had with `peer`. If not, its connection is closed as soon as it is accepted, and nothing more is
+  /// heard of it.
+  [[nodiscard]] virtual bool lets_in(const Address& /*peer*/) { return true; }
+
   /// What a peer is told that is accepted only to be refused, for want of descriptors. Sent as far as the kernel takes it.
   [[nodiscard]] virtual std::string_view refusal() const { return {}; }
 

@@ -71,6 +71,8 @@ class Loop {
   ListenerId listen(Socket listener, ConnectionHandler& handler, std::uint32_t tag = 0);
   /// Stops accepting for good and closes the socket.
   void close_listener(ListenerId id);
+  /// The same, and has connections refused in all processes that have the socket.
+  void shut_listener(ListenerId id);
   void pause_listener(ListenerId id);
   void resume_listener(ListenerId id);
 

@@ -39,6 +39,11 @@ void Loop::close_listener(ListenerId id) {
   listener.socket = Socket();
 }
 
+void Loop::shut_listener(ListenerId id) {
+  if (listeners_[id.index].socket.valid()) stop_listening(listeners_[id.index].socket.fd());
+  close_listener(id);
+}
+
 void Loop::pause_listener(ListenerId id) {
   listeners_[id.index].wanted = false;
   (void)set_accepting(listeners_[id.index], id.index, false);
@@ -75,9 +80,12 @@ void Loop::accept_from(std::uint32_t index) {
       // ECONNABORTED, EINTR, EPROTO and network errors belong to that one connection (accept(2), "Error handling").
       continue;
     }
-    Connection* connection = add_connection(Socket(fd), *listener.handler, listener.tag, Connection::State::open);
+    Socket socket(fd);
+    const Address peer = Address::from_sockaddr(storage);
+    if (!listener.handler->lets_in(peer)) continue;
+    Connection* connection = add_connection(std::move(socket), *listener.handler, listener.tag, Connection::State::open);
     if (connection == nullptr) return out_of_descriptors(listener, index);
-    connection->peer_ = Address::from_sockaddr(storage);
+    connection->peer_ = peer;
     listener.handler->on_open(*connection);
   }
 }

@@ -32,6 +32,10 @@ Result<Socket> listen_tcp(const Endpoint& endpoint, int backlog) {
   return socket;
 }
 
+void stop_listening(int fd) { (void)::shutdown(fd, SHUT_RDWR); }
+
+void listen_again(int fd, int backlog) { (void)::listen(fd, backlog); }
+
 Result<Socket> start_connect(const Endpoint& endpoint) {
   const std::string what = "cannot connect to " + endpoint.to_string();
   Socket socket(::socket(endpoint.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));

@@ -32,6 +32,10 @@ class Socket {
 /// A listening TCP socket: non-blocking, close-on-exec, SO_REUSEADDR. Port 0 takes a free one; see local_address().
 /// An IPv6 wildcard also takes IPv4 clients. Fails with the endpoint and the system's reason in the message.
 Result<Socket> listen_tcp(const Endpoint& endpoint, int backlog = 4096);
+/// Has connections to a listening socket refused, in all processes that have it, until listen_again(); its address stays taken.
+/// Those that wait to be accepted are reset. A no-op for one that does not listen.
+void stop_listening(int fd);
+void listen_again(int fd, int backlog = 4096);
 
 /// A non-blocking TCP socket whose connect has been started.
 Result<Socket> start_connect(const Endpoint& endpoint);

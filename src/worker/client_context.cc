@@ -71,8 +71,7 @@ CloseReason ClientContext::close_reason() const {
   if (!native_ || (header_.flags & wire::flag::kCloseReason) == 0 || body_.size() < kFixedSize) return {};
   CloseReason reason;
   const auto cause = static_cast<unsigned char>(body_[0]);
-  if (cause <= static_cast<unsigned char>(CloseReason::Cause::undeliverable))
-    reason.cause = static_cast<CloseReason::Cause>(cause);
+  if (cause <= static_cast<unsigned char>(CloseReason::Cause::denied)) reason.cause = static_cast<CloseReason::Cause>(cause);
   reason.code = load_be16(body_.data() + 1);
   reason.text = body_.substr(kFixedSize);
   return reason;

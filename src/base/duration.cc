@@ -1,16 +1,16 @@
-#include "duration.h"
+#include "base/duration.h"
 
 #include <charconv>
 #include <cmath>
 
-namespace gatehouse::config {
+namespace gatehouse {
 namespace {
 
 struct Unit {
   std::string_view name;
   double seconds;
 };
-constexpr Unit kUnits[] = {{"ms", 0.001}, {"s", 1}, {"m", 60}, {"h", 3600}};
+constexpr Unit kUnits[] = {{"ms", 0.001}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86'400}};
 
 }  // namespace
 
@@ -34,4 +34,4 @@ std::optional<std::chrono::milliseconds> duration_from_seconds(double seconds) {
   return rounded;
 }
 
-}  // namespace gatehouse::config
+}  // namespace gatehouse
