@@ -64,7 +64,7 @@ class PackageTest(unittest.TestCase):
             there = ["--run-dir", directory.name]
             run("gatehouse", "start", "-d", "--user", "gatehouse", *there, *OPTIONS)
             uid = pwd.getpwnam("gatehouse").pw_uid
-            children = run("pgrep", "-u", uid, "-x", "gatehouse").stdout.split()
+            children = run("pgrep", "-u", uid, "-f", "^gatehouse: ").stdout.split()
             self.assertEqual(len(children), 3, "a register and two gateways")
             run("gatehouse", "status", *there, *OPTIONS)
             run("gatehouse", "stop", *there, *OPTIONS)

@@ -15,7 +15,7 @@ namespace gatehouse {
 class ApplicationState;
 
 /// A program made of roles: `app.add(...)` what it consists of, then `return app.run(argc, argv);` gives it the commands
-/// start, stop, restart, reload, check, status and connections.
+/// start, stop, restart, reload, check, status, connections, log-level, deny and allow.
 ///
 /// `start` runs a master, which executes this same program once per process of each role. So main() runs in every process:
 /// keep it to describing the program, and do the work in Events, which are made only in the worker processes.
@@ -38,13 +38,12 @@ class Application {
   /// May be given several times.
   void option(const std::string& name, std::vector<std::string>& variable, const std::string& help);
 
-  /// A command of your own beside start, stop, restart, reload, check, status and connections; `run` gives the exit status.
-  /// Carried out by parse().
+  /// A command of your own beside those; `run` gives the exit status. Carried out by parse().
   void command(const std::string& name, const std::string& help, std::function<int()> run);
 
   /// Reads the command line. Only needed when options of your own decide what is added; run() does it otherwise. Gives the exit
   /// status when the program is to end at once: after --help or a bad option, and after the commands that need not know what the
-  /// program consists of (stop, reload, status, connections, your own), which are carried out here.
+  /// program consists of (stop, reload, status, connections and so on, your own), which are carried out here.
   [[nodiscard]] std::optional<int> parse(int argc, char** argv);
 
   /// The text of a configuration file, for programs that have one. Read once: the master remembers it, and gives the same text to

@@ -17,6 +17,7 @@
 #include "application/connections_command.h"
 #include "application/instance_commands.h"
 #include "application/instance_settings.h"
+#include "application/operator_commands.h"
 #include "application/option_check.h"
 #include "application/option_table.h"
 #include "application/program.h"
@@ -102,7 +103,12 @@ std::optional<int> ApplicationState::parse(int argc, char** argv) {
   const bool becomes_master = command_line.chosen() == "start" || command_line.chosen() == "restart";  // or a child
   if (!becomes_master) master::set_command_signals();
   // Neither needs to know what the program consists of, which may come from a file that is broken at the moment.
-  if (command_line.chosen() == "stop") return stop_instance(settings);
+  const bool one = !settings.request.process.empty();
+  if (command_line.chosen() == "stop") return one ? stop_process(settings) : stop_instance(settings);
+  if (command_line.chosen() == "start" && one) return start_process(settings);
+  if (command_line.chosen() == "log-level") return set_log_level(settings);
+  if (command_line.chosen() == "deny") return deny_addresses(settings);
+  if (command_line.chosen() == "allow") return allow_addresses(settings);
   if (command_line.chosen() == "reload") return reload_instance(settings);
   if (command_line.chosen() == "status") return show_status(settings);
   if (command_line.chosen() == "connections") return show_connections(settings);

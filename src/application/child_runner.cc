@@ -12,11 +12,13 @@
 #include "application/heap_settings.h"
 #include "application/instance_name.h"
 #include "application/live_settings.h"
+#include "application/operator_answers.h"
 #include "application/option_problem.h"
 #include "application/process_runner.h"
 #include "application/role_process.h"
 #include "application/ticket_seed.h"
 #include "base/black_box.h"
+#include "base/process_title.h"
 #include "master/child_control.h"
 #include "master/signals.h"
 #include "net/descriptors_lost.h"
@@ -47,6 +49,18 @@ int refuse_to_be(const master::ChildEnvironment& child, const Log& log, const st
   return 1;
 }
 
+/// What `ps` and `top` show of it, as `status` does.
+void show_who_it_is(const std::string& instance, const std::string& label, const Program& program,
+                    const master::ChildEnvironment& child) {
+  const auto number = static_cast<std::size_t>(child.number);
+  std::string listening;
+  if (child.kind == to_string(RoleKind::register_server)) listening = program.registers[number].listen;
+  if (child.kind == to_string(RoleKind::gateway)) listening = program.gateways[number].listen;
+  if (child.kind == to_string(RoleKind::process)) listening = program.processes[number].listen;
+  (void)set_process_title(fmt::format("{}: {}{}{}", instance, label, listening.empty() ? "" : " ", listening));
+  set_process_name("gh-" + child.kind);
+}
+
 // How often the files of certificates are looked at.
 constexpr std::chrono::seconds kLookPeriod{1};
 
@@ -57,7 +71,8 @@ int run_role(const Program& program, Settings settings, const master::ChildEnvir
   box.answer_signals();
   net::Loop loop(log);
   loop.show_progress(box.page().iteration);
-  const std::unique_ptr<RoleProcess> role = make_role_process(program, child, loop, tickets, instance);
+  const std::unique_ptr<RoleProcess> role = make_role_process(
+      program, child, loop, tickets, instance, settings.log_format == "json" ? LogFormat::json : LogFormat::text);
   if (!role) {
     return refuse_to_be(child, log,
                         fmt::format("this program's {} \"{}\" does not want the {} sockets that were opened for it; restart it",
@@ -80,6 +95,7 @@ int run_role(const Program& program, Settings settings, const master::ChildEnvir
   const std::vector<net::TlsContext*> tls = role->tls_contexts();
   loop.on_signal(kReopenLogSignal, [&] {
     reopen_log(settings, log);
+    role->reopen_logs(log);
     for (net::TlsContext* each : tls) each->reload(log);
   });
   if (!tls.empty()) {
@@ -109,6 +125,7 @@ int run_role(const Program& program, Settings settings, const master::ChildEnvir
   control.answer("configure", [&](const nlohmann::json& message) -> nlohmann::ordered_json {
     return take_over(message, settings, loop.log(), [&role](const LiveSettings& wanted) { return role->configure(wanted); });
   });
+  answer_operator(control, *role, log, [&] { stop_for(Stage::leaving); });
   control.on_serve([&] { role->serve([&control] { control.announce_serving(); }); });
   loop.post([&] {
     const RoleProcess::Callbacks callbacks{.failed =
@@ -143,7 +160,8 @@ int run_child(const Program& described, const Settings& given, master::ChildEnvi
     live = LiveSettings::from_json(nlohmann::ordered_json::parse(live_settings));
     live->apply_to(settings);
   }
-  const Log log = make_log(settings, fmt::format("{} {}:{}", child.kind, child.name, child.index));
+  const std::string label = fmt::format("{} {}:{}", child.kind, child.name, child.index);
+  const Log log = make_log(settings, label);
   const std::string instance = take_instance_name();
   const std::shared_ptr<net::TlsTickets> tickets = take_tickets();  // by all: others must not find them in the environment
   const std::optional<int> number = number_of(program, child);
@@ -152,6 +170,7 @@ int run_child(const Program& described, const Settings& given, master::ChildEnvi
                         fmt::format("this program has no {} of the name \"{}\" any more; restart it", child.kind, child.name));
   }
   child.number = *number;
+  show_who_it_is(settings.instance, label, program, child);
   for (const RoleKind kind : {RoleKind::register_server, RoleKind::gateway}) {
     if (live && child.kind == to_string(kind)) live->apply_to(program, kind, static_cast<std::size_t>(*number));
   }

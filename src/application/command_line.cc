@@ -63,6 +63,9 @@ CommandLine::CommandLine(const std::string& program, Settings& settings)
 
   CLI::App& start = add_command(*app_, "start", "Start all processes and watch over them; Ctrl-C stops them");
   start.add_flag("-d,--daemon", settings.daemon, "In the background; returns when all processes are ready");
+  start.add_option(
+      "PROCESS", settings.request.process,
+      "Start nothing but this process of the running instance, which \"stop\" has stopped; a name of \"status\", as web:1");
   app_->add_option("--graceful-timeout", settings.graceful_timeout_seconds,
                    "Seconds that \"stop -g\" leaves clients to go before they are disconnected")
       ->check(CLI::Range(0.0, 31'536'000.0))
@@ -73,6 +76,8 @@ CommandLine::CommandLine(const std::string& program, Settings& settings)
       ->capture_default_str();
   CLI::App& stop = add_command(*app_, "stop", "Stop the running instance, in order");
   stop.add_flag("-g,--graceful", settings.graceful, "Refuse new clients, and wait until those that are there have gone");
+  stop.add_option("PROCESS", settings.request.process,
+                  "Stop nothing but this process, until \"start\" with its name; a name of \"status\", as web:1, or a pid");
   CLI::App& reload =
       add_command(*app_, "reload", "Take over the configuration and the program file as they are now; no client notices");
   reload.add_flag("-g,--graceful", settings.graceful, "Wait for the old workers for as long as their handlers take");
@@ -94,6 +99,22 @@ CommandLine::CommandLine(const std::string& program, Settings& settings)
   connections.add_option("--uid", settings.filter.uid, "Only the clients that this uid is bound to");
   connections.add_option("--group", settings.filter.group, "Only the clients in this group");
   connections.add_option("--address", settings.filter.address, "Only what comes from this IP, or IP:PORT");
+  add_operator_commands(settings);
+}
+
+void CommandLine::add_operator_commands(Settings& settings) {
+  CLI::App& level = add_command(*app_, "log-level", "Show or set what all processes of the running instance log");
+  level.add_option("LEVEL", settings.request.log_level, "debug, info, warning or error; without it, show which one it is");
+  level.add_option("--for", settings.request.time, "Go back to the configured one after this time, such as 90s, 10m or 1h");
+  CLI::App& deny = add_command(*app_, "deny", "Refuse clients of an address, and disconnect those that are there");
+  deny.add_option("ADDRESS", settings.request.range,
+                  "An IP address or a range, such as 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32");
+  deny.add_option("TIME", settings.request.time,
+                  "For how long, such as 90s, 10m, 1h or 7d; without it, until \"allow\" or the end");
+  deny.add_flag("--list", settings.request.list, "Show what is denied, and for how long yet");
+  deny.add_flag("--json", settings.json, "The list as JSON, for programs");
+  CLI::App& allow = add_command(*app_, "allow", "Let clients of an address in again that was denied");
+  allow.add_option("ADDRESS", settings.request.range, "As it was denied");
 }
 
 CommandLine::~CommandLine() = default;
@@ -147,7 +168,19 @@ std::optional<int> CommandLine::parse(int argc, const char* const* argv) {
     return 1;
   }
   chosen_ = app_->get_subcommands().front()->get_name();
+  // What was written by mistake is no name of a process, nor is it asked for in vain.
+  if (const auto name = wrong_process_name()) {
+    return complain(fmt::format("unexpected argument \"{}\"; a process is called as in status, such as web:1", *name));
+  }
   return std::nullopt;
+}
+
+std::optional<std::string> CommandLine::wrong_process_name() const {
+  const CLI::Option* option = app_->get_subcommands().front()->get_option_no_throw("PROCESS");
+  if (option == nullptr || option->count() == 0) return std::nullopt;
+  const auto name = option->as<std::string>();
+  const bool is_pid = name.find_first_not_of("0123456789") == std::string::npos;
+  return is_pid || name.find(':') != std::string::npos ? std::nullopt : std::optional(name);
 }
 
 std::optional<int> CommandLine::run_own_command() const {

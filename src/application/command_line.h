@@ -46,6 +46,9 @@ class CommandLine {
     std::string name;
     std::function<int()> run;
   };
+  void add_operator_commands(Settings& settings);
+  /// What stands where a process is named, and cannot be its name.
+  [[nodiscard]] std::optional<std::string> wrong_process_name() const;
   [[nodiscard]] int complain(const std::string& line) const;
   [[nodiscard]] std::string describe_extra(const std::string& extra) const;
   [[nodiscard]] std::vector<std::string> option_names() const;

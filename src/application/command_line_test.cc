@@ -67,6 +67,32 @@ TEST_F(CommandLineTest, PatienceBelongsToTheCommandsThatHaveIt) {
   EXPECT_EQ(parse({"status", "-g"}), 1);
 }
 
+TEST_F(CommandLineTest, WhatAnOperatorChanges) {
+  EXPECT_EQ(parse({"stop", "-g", "web:1", "--graceful-timeout", "7"}), -1);
+  EXPECT_EQ(settings_.request.process, "web:1");
+  EXPECT_TRUE(settings_.graceful);
+  EXPECT_EQ(parse({"start", "4711"}), -1);
+  EXPECT_EQ(settings_.request.process, "4711");
+  EXPECT_EQ(parse({"log-level", "debug", "--for", "10m", "--run-dir", "/tmp"}), -1);
+  EXPECT_EQ(settings_.request.log_level, "debug");
+  EXPECT_EQ(settings_.request.time, "10m");
+  EXPECT_EQ(parse({"deny", "2001:db8::/32", "1h"}), -1);
+  EXPECT_EQ(settings_.request.range, "2001:db8::/32");
+  EXPECT_EQ(settings_.request.time, "1h");
+  EXPECT_EQ(parse({"deny", "--list", "--json"}), -1);
+  EXPECT_TRUE(settings_.request.list);
+  EXPECT_EQ(parse({"allow", "192.0.2.0/24"}), -1);
+  EXPECT_EQ(settings_.request.range, "192.0.2.0/24");
+}
+
+TEST_F(CommandLineTest, TheHelpOfEachCommandSaysWhatItTakes) {
+  for (const auto& [command, words] : std::vector<std::pair<const char*, const char*>>{
+           {"log-level", "--for"}, {"deny", "--list"}, {"allow", "ADDRESS"}, {"stop", "PROCESS"}, {"start", "PROCESS"}}) {
+    EXPECT_EQ(parse({command, "--help"}), 0);
+    EXPECT_NE(out_.find(words), std::string::npos) << out_;
+  }
+}
+
 TEST_F(CommandLineTest, WhatIsWrongIsOneLine) {
   std::string room;
   line_.option("--room", room, "");
@@ -82,6 +108,10 @@ TEST_F(CommandLineTest, WhatIsWrongIsOneLine) {
   expect({"-d", "start"}, "as in \"chat start -d\"");
   expect({"stat"}, "unknown command \"stat\"; did you mean \"start\"?");
   expect({"start", "now"}, "unexpected argument \"now\"");
+  expect({"stop", "-g", "web"}, "unexpected argument \"web\"; a process is called as in status, such as web:1");
+  expect({"stop", "web:1", "web:2"}, "unexpected argument \"web:2\"");
+  expect({"deny", "192.0.2.1", "1h", "2h"}, "unexpected argument \"2h\"");
+  expect({"--for", "10m", "log-level", "debug"}, "as in \"chat log-level --for\"");
   expect({"start", "stop"}, "");
   expect({"start", "--room"}, "--room");
   expect({"start", "--log-level", "loud"}, "--log-level");

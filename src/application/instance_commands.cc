@@ -60,11 +60,6 @@ std::optional<milliseconds> limit_of(const Result<nlohmann::ordered_json>& answe
   return milliseconds(limit->get<milliseconds::rep>());
 }
 
-milliseconds graceful_timeout_of(const Settings& settings) {
-  const auto answer = ask_instance(settings, "graceful timeout", kAnswerTimeout);
-  return answer ? limit_of(answer).value_or(settings.graceful_timeout()) : settings.graceful_timeout();
-}
-
 int not_running(const Settings& settings) { return complain(settings.instance + " is not running"); }
 
 }  // namespace
@@ -113,6 +108,11 @@ int reload_instance(const Settings& settings) {
   if (!settings.quiet) std::fputs(text.c_str(), stdout);
   std::fputs(wrong.c_str(), stderr);
   return 0;
+}
+
+milliseconds graceful_timeout_of(const Settings& settings) {
+  const auto answer = ask_instance(settings, "graceful timeout", kAnswerTimeout);
+  return answer ? limit_of(answer).value_or(settings.graceful_timeout()) : settings.graceful_timeout();
 }
 
 bool is_running(const Settings& settings) {

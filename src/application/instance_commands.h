@@ -17,6 +17,9 @@ int stop_instance(const Settings& settings);
 /// old ones are still there.
 int reload_instance(const Settings& settings);
 
+/// What clients have to go at `stop -g`, as the running instance has it; the command line's when it cannot be asked.
+std::chrono::milliseconds graceful_timeout_of(const Settings& settings);
+
 /// Whether the instance runs: it holds the lock of its pid file, or, when something has removed that, listens at its control
 /// socket.
 bool is_running(const Settings& settings);

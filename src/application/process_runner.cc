@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "application/live_settings.h"
+#include "application/operator_answers.h"
 #include "master/child_control.h"
 #include "net/loop.h"
 
@@ -66,6 +67,7 @@ void serve_control(net::Loop& loop, const ProcessOptions& options, int control_f
   control.answer("configure", [&](const nlohmann::json& message) {
     return take_over(message, settings, loop.log(), [](const LiveSettings&) { return std::string(); });
   });
+  answer_log_level(control, loop.log());
   control.announce_ready();
   loop.run();
 }

@@ -1,12 +1,16 @@
 #include "application/role_process.h"
 
+#include <fmt/format.h>
+
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "application/listen_plan.h"
 #include "application/option_problem.h"
 #include "application/option_table.h"
 #include "application/role_tls.h"
+#include "gateway/access_log.h"
 #include "gateway/client_tls.h"
 #include "gateway/gateway.h"
 #include "link/inner_tls.h"
@@ -68,14 +72,15 @@ class RegisterProcess : public RoleProcess {
 class GatewayProcess : public RoleProcess {
  public:
   GatewayProcess(net::Loop& loop, GatewayOptions options, int index, std::unique_ptr<Protocol> protocol, net::Socket clients,
-                 net::Socket inner, std::shared_ptr<net::TlsTickets> tickets)
+                 net::Socket inner, std::shared_ptr<net::TlsTickets> tickets, LogFormat format)
       : loop_(loop),
         options_(std::move(options)),
         tls_(RoleTls::make(options_, std::move(tickets))),
         index_(index),
         protocol_(std::move(protocol)),
         clients_(std::move(clients)),
-        inner_(std::move(inner)) {}
+        inner_(std::move(inner)),
+        format_(format) {}
 
   void start(Callbacks callbacks) override {
     if (!has_tls(tls_, loop_, callbacks)) return;
@@ -87,9 +92,21 @@ class GatewayProcess : public RoleProcess {
     }
     if (*ip != options_.lan_ip) loop_.log().info("lan_ip {} is {}", options_.lan_ip, *ip);
     options_.lan_ip = *ip;
+    if (!options_.access_log.empty()) {
+      auto opened = gateway::AccessLog::open(
+          loop_,
+          {.path = options_.access_log, .format = format_, .process = fmt::format("gateway {}:{}", options_.name, index_)});
+      if (!opened) {
+        loop_.log().error("access_log: {}", opened.error().message);
+        return callbacks.failed("access_log: " + opened.error().message);
+      }
+      access_log_ = std::move(*opened);
+    }
     gateway_.emplace(loop_, options_, index_, std::move(protocol_), Gateway::Tls{tls_.clients.get(), tls_.inner.get()});
+    gateway_->use_access_log(access_log_.get());
     gateway_->serve(std::move(clients_), std::move(inner_));
     if (live_) hand_on(*live_);
+    for (const Denied& each : std::exchange(denied_, {})) (void)gateway_->deny(each.range, each.time);
     callbacks.ready();
   }
   [[nodiscard]] std::string configure(const LiveSettings& live) override {
@@ -103,6 +120,23 @@ class GatewayProcess : public RoleProcess {
     live_ = live;
     if (gateway_) hand_on(live);
     return {};
+  }
+  void leave(bool has_siblings) override {
+    if (gateway_) gateway_->leave_port(has_siblings);
+  }
+  std::size_t deny(const net::AddressRange& range, std::optional<std::chrono::milliseconds> time) override {
+    if (gateway_) return gateway_->deny(range, time);
+    denied_.push_back({range, time});
+    return 0;
+  }
+  void allow(const net::AddressRange& range) override {
+    if (gateway_) (void)gateway_->allow(range);
+    std::erase_if(denied_, [&](const Denied& each) { return each.range == range; });
+  }
+  void reopen_logs(const Log& log) override {
+    if (access_log_ == nullptr) return;
+    if (const auto reopened = access_log_->reopen(); !reopened)
+      log.error("access_log: {}; it goes on in the old one", reopened.error().message);
   }
   void stop(std::function<void()> stopped) override {
     if (!gateway_) return stopped();
@@ -130,6 +164,13 @@ class GatewayProcess : public RoleProcess {
   std::unique_ptr<Protocol> protocol_;
   net::Socket clients_;
   net::Socket inner_;
+  const LogFormat format_;
+  struct Denied {
+    net::AddressRange range;
+    std::optional<std::chrono::milliseconds> time;
+  };
+  std::vector<Denied> denied_;  // before there is a gateway
+  std::unique_ptr<gateway::AccessLog> access_log_;
   std::optional<Gateway> gateway_;
   std::optional<LiveSettings> live_;  // taken over since the configuration was read
 };
@@ -177,7 +218,8 @@ std::unique_ptr<Protocol> make_protocol(const Program& program, const GatewayOpt
 }  // namespace
 
 std::unique_ptr<RoleProcess> make_role_process(const Program& program, const master::ChildEnvironment& child, net::Loop& loop,
-                                               const std::shared_ptr<net::TlsTickets>& tickets, const std::string& instance) {
+                                               const std::shared_ptr<net::TlsTickets>& tickets, const std::string& instance,
+                                               LogFormat format) {
   const auto number = static_cast<std::size_t>(child.number);
   const auto is_one_of = [&](RoleKind kind, std::size_t count, std::size_t sockets) {
     return child.kind == to_string(kind) && number < count && child.listen_fds.size() == sockets;
@@ -188,7 +230,7 @@ std::unique_ptr<RoleProcess> make_role_process(const Program& program, const mas
   if (is_one_of(RoleKind::gateway, program.gateways.size(), 2)) {
     const GatewayOptions& options = program.gateways[number];
     return std::make_unique<GatewayProcess>(loop, options, child.index, make_protocol(program, options),
-                                            net::Socket(child.listen_fds[0]), net::Socket(child.listen_fds[1]), tickets);
+                                            net::Socket(child.listen_fds[0]), net::Socket(child.listen_fds[1]), tickets, format);
   }
   if (is_one_of(RoleKind::worker, program.workers.size(), 0)) {
     return std::make_unique<WorkerProcess>(loop, program.workers[number], child.index, child.generation, instance);

@@ -11,6 +11,15 @@
 
 namespace gatehouse {
 
+/// What the commands are told that change something while an instance runs; as it was written.
+struct OperatorRequest {
+  std::string process = {};    // of `stop` and `start`: "web:1"; empty for all
+  std::string log_level = {};  // of `log-level`
+  std::string range = {};      // of `deny` and `allow`
+  std::string time = {};       // of `deny`, and of `log-level --for`
+  bool list = false;           // of `deny`
+};
+
 /// What the command line says about running a program, whichever program it is.
 struct Settings {
   std::string instance;  // names the files in the run directory
@@ -34,6 +43,7 @@ struct Settings {
   bool against_running = false;  // of `check`
   double live_seconds = 0;       // of `status`: between one and the next; 0 for one only
   ConnectionFilter filter = {};
+  OperatorRequest request = {};
 
   [[nodiscard]] std::string pid_path() const { return pid_file.empty() ? run_dir + "/" + instance + ".pid" : pid_file; }
   [[nodiscard]] std::string socket_path() const {

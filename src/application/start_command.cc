@@ -16,14 +16,17 @@
 #include <system_error>
 #include <utility>
 
+#include "application/access_log_files.h"
 #include "application/descriptor_limit.h"
 #include "application/instance_name.h"
 #include "application/listen_plan.h"
+#include "application/operator_questions.h"
 #include "application/option_check.h"
 #include "application/process_specs.h"
 #include "application/program_description.h"
 #include "application/running_configuration.h"
 #include "application/ticket_seed.h"
+#include "base/process_title.h"
 #include "master/control_socket.h"
 #include "master/daemon.h"
 #include "master/identity.h"
@@ -76,6 +79,7 @@ Result<Prepared> prepare(const Program& program, const Settings& settings) {
   }
   auto sockets = open_listeners(*plan);
   if (!sockets) return problem_failure(sockets.error());
+  if (const auto problem = make_access_logs(program, *identity)) return problem_failure(*problem);
   auto control = master::ControlSocket::open(settings.socket_path());
   if (!control) return tl::unexpected(control.error());
   // Where `reload` finds the file that is to be run then.
@@ -86,13 +90,18 @@ Result<Prepared> prepare(const Program& program, const Settings& settings) {
                   std::move(*control),   program_file.string(), std::move(*identity)};
 }
 
+std::vector<std::string> arguments_behind_program(const std::vector<std::string>& arguments) {
+  return arguments.empty() ? arguments : std::vector<std::string>(arguments.begin() + 1, arguments.end());
+}
+
 /// The master's process from here to its end.
 class Instance {
  public:
   Instance(const Program& program, const Settings& settings, Prepared& prepared, master::StartReport& report,
            const std::vector<std::string>& arguments, std::shared_ptr<const master::ProgramImage> image,
            master::ServiceNotifier notifier)
-      : settings_(settings),
+      : program_(program),
+        settings_(settings),
         configuration_(describe(program, settings, image->configuration())),
         prepared_(prepared),
         identity_(prepared.identity),
@@ -108,9 +117,11 @@ class Instance {
                  .stop_timeout = settings.stop_timeout(),
                  .reload_timeout = settings.reload_timeout(),
                  .identity = prepared.identity,
-                 .image = std::move(image)},
+                 .image = std::move(image),
+                 .greeting = [this] { return operator_.greeting(); }},
                 {.on_started = [this](const master::StartOutcome& outcome) { on_started(outcome); },
                  .on_stopped = [this] { loop_.stop(); }}),
+        operator_(loop_, master_, settings_),
         control_(loop_, std::move(prepared.control),
                  [this](const std::string& question, const nlohmann::json& message, master::ControlSocket::Answer answer) {
                    on_question(question, message, std::move(answer));
@@ -154,6 +165,7 @@ class Instance {
     loop_.on_signal(kReopenLogSignal, [this] {
       reopen_log(settings_, loop_.log());
       share_log();
+      if (const auto problem = make_access_logs(program_, identity_)) loop_.log().warning("{}", to_line(*problem, program_));
       loop_.log().info("the log has been opened again");
       master_.signal_all(kReopenLogSignal);
     });
@@ -228,6 +240,7 @@ class Instance {
         std::make_shared<const RunningConfiguration::Step>(configuration_.prepare(Json::parse(described.description)));
     const std::size_t planned = prepared_.plan.size();
     const Program effective = to_program(step->plan.effective);
+    if (const auto problem = make_access_logs(effective, identity_)) return refuse(to_line(*problem, effective));
     if (const auto problem = open_more(effective)) return refuse(to_line(*problem, effective));
     master::Master::ReloadRequest request{.gracefully = gracefully,
                                           .image = described.image,
@@ -236,10 +249,12 @@ class Instance {
     Settings next = settings_;
     from_json(step->plan.effective["instance"], next, instance_options());
     request.stop_timeout = next.stop_timeout();
-    request.on_decided = [this, step, next] {
+    request.on_decided = [this, step, next, effective] {
+      program_ = effective;
       configuration_.commit(*step);
       settings_ = next;
       set_log(settings_, loop_.log());
+      operator_.reconfigure(settings_);
       // Certificates are read again by all.
       master_.signal_all(kReopenLogSignal);
       log_changes(step->plan.changes);
@@ -355,10 +370,12 @@ class Instance {
       return master_.status([this, answer = std::move(answer)](const Json& status) {
         Json whole = status;
         whole["configuration"] = configuration_.status();
+        operator_.describe(whole);
         answer(whole);
       });
     }
     if (question == "compare") return answer_compare(message, answer);
+    if (operator_.answer(question, message, answer)) return;
     if (question == "reload" || question == "reload -g") return reload(question == "reload -g", std::move(answer));
     if (question == "graceful timeout") return answer({{"milliseconds", settings_.graceful_timeout().count()}});
     if (question == "reload timeout") return answer({{"milliseconds", most_reload_time().count()}});
@@ -366,6 +383,7 @@ class Instance {
     answer({{"error", "this master does not know the question \"" + question + "\""}});
   }
 
+  Program program_;  // as it runs
   Settings settings_;
   RunningConfiguration configuration_;
   Prepared& prepared_;
@@ -375,6 +393,7 @@ class Instance {
   net::Loop loop_;
   std::vector<master::ProcessSpec> specs_;
   master::Master master_;
+  OperatorQuestions operator_;
   master::ControlSocket control_;
   bool started_ = false;
   std::string failure_;
@@ -396,6 +415,8 @@ int start_instance(const Program& program, const Settings& settings, const std::
     if (!daemon) return complain(program, daemon.error().message);
     report = std::move(*daemon);
   }
+  (void)set_process_title(fmt::format("{}: master {} {}", settings.instance, prepared->program_file,
+                                      fmt::join(arguments_behind_program(arguments), " ")));
   // Whoever waits for a daemon hears why it cannot start: its log may be what cannot be written.
   const auto give_up = [&](const std::string& why) {
     report.print(fmt::format("{}: {}\n", program.name, why));

@@ -28,13 +28,12 @@ void ChildControl::announce_failure(const std::string& why) {
 void ChildControl::on_message(net::Connection& connection, const nlohmann::json& message) {
   if (message.contains("serve") && serve_) return serve_();
   const auto id = message.find("id");
-  if (id == message.end()) return;
   nlohmann::ordered_json answer = nullptr;
   const auto ask = message.find("ask");
   if (ask == message.end() || !ask->is_string()) return;
   const auto answerer = answerers_.find(ask->get<std::string>());
   if (answerer != answerers_.end()) answer = answerer->second(message);
-  JsonLines::send(&connection, {{"id", id->get<std::uint64_t>()}, {"answer", answer}});
+  if (id != message.end()) JsonLines::send(&connection, {{"id", id->get<std::uint64_t>()}, {"answer", answer}});
 }
 
 }  // namespace gatehouse::master

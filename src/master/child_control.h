@@ -20,6 +20,7 @@ namespace gatehouse::master {
 ///   child to master   {"serving":true}
 ///   master to child   {"ask":"status","id":7}             or another question, with what belongs to it beside its name
 ///   child to master   {"id":7,"answer":{...}}             answers may be late; the master gives up after a second
+///   master to child   {"ask":"log level","level":"debug"} without an id: done, and not answered
 ///
 /// The end of the channel means that the master is gone: the child is to stop.
 ///

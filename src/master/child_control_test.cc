@@ -5,6 +5,8 @@
 
 #include <array>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "master/child_questions.h"
 
@@ -93,6 +95,21 @@ TEST_F(ChildControlTest, HearsThatTheMasterIsGone) {
   loop_.find(master_end_)->destroy();
   loop_.run();
   EXPECT_TRUE(lost);
+}
+
+TEST_F(ChildControlTest, WhatIsAskedWithoutAnIdIsDoneAndNotAnswered) {
+  ChildControl control(loop_, child_fd_, [] { return RoleStatus{}; }, [] {});
+  std::vector<std::string> levels;
+  control.answer("log level", [&](const nlohmann::json& message) {
+    levels.push_back(message.value("level", ""));
+    return nlohmann::ordered_json::object();
+  });
+  JsonLines::send(loop_.find(master_end_), {{"ask", "log level"}, {"level", "debug"}});
+  ask("log level", std::chrono::seconds(2));  // behind it
+  loop_.run();
+  ASSERT_TRUE(answers_.has_value());
+  EXPECT_EQ(answers_->count(kPlace), 1U) << "one answer, to the second";
+  EXPECT_EQ(levels, (std::vector<std::string>{"debug", ""}));
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "master/child_environment.h"
 #include "master/child_process.h"
 #include "master/exit_reason.h"
+#include "master/process_names.h"
 
 namespace gatehouse::master {
 namespace {
@@ -63,6 +64,12 @@ SpawnRequest make_request(const Master::Options& options, const SupervisedProces
   return request;
 }
 
+/// It has begun to answer, and has not ended.
+bool is_served(const SupervisedProcess& process) {
+  using State = SupervisedProcess::State;
+  return process.is_alive() && (process.state == State::running || process.state == State::leaving);
+}
+
 std::size_t number_of(const nlohmann::json& json, const char* key) {
   const auto found = json.find(key);
   return found != json.end() && found->is_number_unsigned() ? found->get<std::size_t>() : 0;
@@ -84,6 +91,9 @@ Master::Master(net::Loop& loop, Options options, Callbacks callbacks)
       symbolizer_(loop, options_.arguments.empty() ? options_.program : options_.arguments.front()),
       describer_(loop),
       questions_(loop),
+      process_control_(loop, processes_, {.stop_timeout = options_.stop_timeout, .start_timeout = kStartTimeout},
+                       {.launch = [this](std::size_t place) { launch(place); },
+                        .send_signal = [this](SupervisedProcess& process, int signal) { send_signal(process, signal); }}),
       control_lines_(
           [this](net::Connection& connection, const nlohmann::json& message) { on_child_message(connection, message); },
           [this](net::Connection& connection) { questions_.forget(connection.tag); }) {
@@ -128,6 +138,8 @@ void Master::launch(std::size_t place) {
   process.pid = *pid;
   process.state = SupervisedProcess::State::starting;
   process.control = loop_.adopt(std::move(channel->master_end), control_lines_, static_cast<std::uint32_t>(place));
+  if (!options_.greeting) return;
+  for (const nlohmann::ordered_json& message : options_.greeting()) JsonLines::send(loop_.find(process.control), message);
 }
 
 Result<pid_t> Master::spawn_child(SupervisedProcess& process, int control_fd) {
@@ -169,6 +181,7 @@ void Master::on_child_message(net::Connection& connection, const nlohmann::json&
       for (std::size_t i = 0; i < reloads_.size(); ++i) reloads_[i]->on_ready(connection.tag);
       return;
     }
+    process_control_.on_ready(connection.tag);
     return check_started();
   }
   questions_.on_answer(connection.tag, message);
@@ -226,14 +239,14 @@ void Master::on_exit(std::size_t place, const std::string& how) {
   process.last_exit = how;
   questions_.forget(place);
   if (net::Connection* control = loop_.find(process.control)) control->destroy();
-  if (stopping_ || process.temporary || (leaving_ && leaving_->is_leaving(process))) {
+  if (stopping_ || process.temporary || process.held || (leaving_ && leaving_->is_leaving(process))) {
     process.state = SupervisedProcess::State::stopped;
     loop_.log().debug("{} (pid {}) has stopped: {}", process.label(), pid, how);
     const std::string what = (pid != 0 ? "ended: " : "could not be started: ") + how;
     for (const auto& reload : reloads_) {
       if (reload->on_exit(place, what)) break;
     }
-    return;
+    return process_control_.on_exit(place, how);
   }
   process.state = SupervisedProcess::State::restarting;
   const auto lifetime = std::chrono::duration_cast<std::chrono::milliseconds>(SupervisedProcess::Clock::now() - process.started);
@@ -249,6 +262,7 @@ void Master::on_exit(std::size_t place, const std::string& how) {
   }
   ++process.restarts;
   process.restart_timer = loop_.after(pause, [this, place] { launch(place); });
+  process_control_.on_exit(place, how);
   if (!settled_ && !process.was_ready && process.restarts >= kStartAttempts) {
     settle({.not_ready = {process.label()},
             .failure =
@@ -263,8 +277,9 @@ void Master::log_backtrace(const SupervisedProcess& process, pid_t pid) {
 }
 
 void Master::check_started() {
-  const bool all_ready = std::all_of(processes_.begin(), processes_.end(),
-                                     [](const SupervisedProcess& process) { return process.was_ready || process.temporary; });
+  const bool all_ready = std::all_of(processes_.begin(), processes_.end(), [](const SupervisedProcess& process) {
+    return process.was_ready || process.temporary || process.held;
+  });
   if (all_ready) settle({});
 }
 
@@ -326,12 +341,53 @@ void Master::stop() {
   stopping_->advance();
 }
 
+std::string Master::why_no_change(const SupervisedProcess& process) const {
+  if (stopping_ || leaving_) return "it is being stopped as a whole";
+  if (!settled_) return "it is just starting";
+  return reloading_ && process.spec->reloadable ? "a reload is under way" : "";
+}
+
+void Master::stop_process(const std::string& name, bool gracefully, std::chrono::milliseconds timeout,
+                          ProcessControl::Done done) {
+  const auto place = find_process(processes_, name);
+  if (!place) return done({{"error", place.error().message}});
+  if (const std::string why = why_no_change(processes_[*place]); !why.empty()) return done({{"error", why}});
+  process_control_.stop(*place, gracefully, timeout, std::move(done));
+}
+
+void Master::start_process(const std::string& name, ProcessControl::Done done) {
+  const auto place = find_process(processes_, name);
+  if (!place) return done({{"error", place.error().message}});
+  if (const std::string why = why_no_change(processes_[*place]); !why.empty()) return done({{"error", why}});
+  process_control_.start(*place, std::move(done));
+}
+
+void Master::ask_all(const std::string& question, const nlohmann::ordered_json& details, const std::string& role,
+                     std::function<void(const ChildQuestions::Answers& answers, const std::vector<std::string>& silent)> done) {
+  std::vector<ChildQuestions::Receiver> receivers;
+  for (std::size_t place = 0; place < processes_.size(); ++place) {
+    const SupervisedProcess& process = processes_[place];
+    if (process.is_alive() && (role.empty() || process.spec->role == role)) receivers.push_back({place, process.control});
+  }
+  const auto report = [this, receivers, done = std::move(done)](const ChildQuestions::Answers& answers) {
+    std::vector<std::string> silent;
+    for (const ChildQuestions::Receiver& each : receivers) {
+      const SupervisedProcess& process = processes_[each.place];
+      // One that has ended meanwhile has nothing to do with it any more.
+      if (!answers.contains(each.place) && process.control == each.control && process.is_alive())
+        silent.push_back(process.label());
+    }
+    done(answers, silent);
+  };
+  questions_.ask(question, receivers, kAnswerTimeout, report, details);
+}
+
 void Master::status(std::function<void(const nlohmann::ordered_json& status)> done) {
   std::vector<ChildQuestions::Receiver> receivers;
   for (std::size_t place = 0; place < processes_.size(); ++place) {
     const SupervisedProcess& process = processes_[place];
     // One that is still starting does not listen yet.
-    if (process.state == SupervisedProcess::State::running) receivers.push_back({place, process.control});
+    if (is_served(process)) receivers.push_back({place, process.control});
   }
   questions_.ask("status", receivers, kAnswerTimeout, [this, done = std::move(done)](const ChildQuestions::Answers& answers) {
     const StatusSubject subject{.name = options_.name,
@@ -346,7 +402,7 @@ void Master::status(std::function<void(const nlohmann::ordered_json& status)> do
 void Master::connections(const nlohmann::json& question, std::function<void(const nlohmann::ordered_json& piece)> done) {
   std::size_t place = number_of(question, "place");
   std::size_t from = number_of(question, "from");
-  while (place < processes_.size() && processes_[place].state != SupervisedProcess::State::running) {
+  while (place < processes_.size() && !is_served(processes_[place])) {
     ++place;
     from = 0;
   }

@@ -16,6 +16,7 @@
 #include "master/graceful_stop.h"
 #include "master/identity.h"
 #include "master/json_lines.h"
+#include "master/process_control.h"
 #include "master/program_image.h"
 #include "master/reload.h"
 #include "master/settings_takeover.h"
@@ -53,6 +54,8 @@ class Master {
     std::optional<Identity> identity = {};             // that children become
     /// What processes are started from until a reload; null: `program` as it is now.
     std::shared_ptr<const ProgramImage> image = {};
+    /// What every process is told first thing, by messages without an answer (ChildControl).
+    std::function<std::vector<nlohmann::ordered_json>()> greeting = {};
   };
   struct Callbacks {
     std::function<void(const StartOutcome& outcome)> on_started;
@@ -87,6 +90,13 @@ class Master {
   /// Gives the processes that stay their new settings (ProcessSpec::settings), then replaces the reloadable ones (Reload), then
   /// starts what is new. When one of the first two fails everything is as it was. `done` is called in any case.
   void reload(ReloadRequest request, std::function<void(const ReloadOutcome& outcome)> done);
+  /// Stops the process called `name` (find_process) alone, and starts it again; see ProcessControl for the answers.
+  void stop_process(const std::string& name, bool gracefully, std::chrono::milliseconds timeout, ProcessControl::Done done);
+  void start_process(const std::string& name, ProcessControl::Done done);
+  /// Asks all processes that run, or of those of `role` alone; `done` gets the answers by place, and the labels of those who have
+  /// not answered within kAnswerTimeout. What is asked reaches them all the same when they come to it.
+  void ask_all(const std::string& question, const nlohmann::ordered_json& details, const std::string& role,
+               std::function<void(const ChildQuestions::Answers& answers, const std::vector<std::string>& silent)> done);
   /// Looks for children that ended: to be called at SIGCHLD.
   void reap();
   /// Sends a signal to every process that runs.
@@ -108,6 +118,7 @@ class Master {
 
  private:
   void launch(std::size_t place);
+  void renew_held(const std::vector<const ProcessSpec*>& specs, const std::shared_ptr<const ProgramImage>& image);
   Result<pid_t> spawn_child(SupervisedProcess& process, int control_fd);
   void exchange(std::size_t a, std::size_t b);
   using ReloadDone = std::function<void(const ReloadOutcome& outcome)>;
@@ -129,6 +140,8 @@ class Master {
   void reap_adopted();
   void log_backtrace(const SupervisedProcess& process, pid_t pid);
   void check_started();
+  /// Why no single process may be stopped or started at the moment; empty when it may.
+  [[nodiscard]] std::string why_no_change(const SupervisedProcess& process) const;
   void settle(StartOutcome outcome);
 
   net::Loop& loop_;
@@ -144,6 +157,7 @@ class Master {
   ChildQuestions questions_;
   SettingsTakeover takeover_{processes_, questions_};
   bool reloading_ = false;  // something is being decided
+  ProcessControl process_control_;
   JsonLines control_lines_;
   net::TimerId start_timer_;
   bool settled_ = false;

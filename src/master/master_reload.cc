@@ -95,6 +95,10 @@ void Master::replace_workers(const ReloadRequest& request, const std::function<v
     decided();
     return done({});
   }
+  const auto decided_for_held = [this, specs, image = request.image, decided] {
+    renew_held(specs, image);
+    decided();
+  };
   reloads_.push_back(std::make_unique<Reload>(
       loop_, processes_,
       Reload::Settings{.image = request.image,
@@ -106,12 +110,24 @@ void Master::replace_workers(const ReloadRequest& request, const std::function<v
           .launch = [this](std::size_t place) { launch(place); },
           .let_serve = [this](std::size_t place) { JsonLines::send(loop_.find(processes_[place].control), {{"serve", true}}); },
           .send_signal = [this](SupervisedProcess& process, int signal) { send_signal(process, signal); },
-          .decided = decided,
+          .decided = decided_for_held,
           .forget = [this](std::size_t place) { loop_.cancel(processes_[place].restart_timer); },
           .exchange = [this](std::size_t a, std::size_t b) { exchange(a, b); }},
       done));
   reloads_.back()->start();
   sweep_reloads();
+}
+
+/// Those that an operator has stopped are not replaced, and have to be started as the others are by now.
+void Master::renew_held(const std::vector<const ProcessSpec*>& specs, const std::shared_ptr<const ProgramImage>& image) {
+  for (SupervisedProcess& process : processes_) {
+    if (!process.held || process.temporary || !process.spec->reloadable) continue;
+    for (const ProcessSpec* spec : specs) {
+      if (spec->role != process.spec->role || spec->name != process.spec->name || process.index >= spec->count) continue;
+      process.spec = spec;
+      process.image = image;
+    }
+  }
 }
 
 std::size_t Master::start_new(const ReloadRequest& request) {

@@ -22,10 +22,15 @@ void Reload::start() {
   });
   const std::size_t count = processes_.size();
   for (std::size_t place = 0; place < count; ++place) {
-    if (!processes_[place].temporary && processes_[place].spec->reloadable) superfluous_.push_back(place);
+    if (!processes_[place].temporary && !processes_[place].held && processes_[place].spec->reloadable)
+      superfluous_.push_back(place);
   }
   for (const ProcessSpec* spec : settings_.specs) {
     for (int index = 0; index < spec->count; ++index) {
+      const bool is_held = std::any_of(processes_.begin(), processes_.end(), [&](const SupervisedProcess& process) {
+        return process.held && process.spec->role == spec->role && process.spec->name == spec->name && process.index == index;
+      });
+      if (is_held) continue;
       const auto old = std::find_if(superfluous_.begin(), superfluous_.end(), [&](std::size_t place) {
         return processes_[place].spec->role == spec->role && processes_[place].spec->name == spec->name &&
                processes_[place].index == index;

@@ -55,6 +55,7 @@ Json describe(const SupervisedProcess& process, const nlohmann::json* answer) {
   row["state"] = busy ? "busy" : to_string(process.state);
   row["restarts"] = process.restarts;
   row["blocked"] = process.blocked;
+  row["held"] = process.held;
   row["last_exit"] = process.last_exit.empty() ? Json(nullptr) : Json(process.last_exit);
   row["memory_kib"] = process.is_alive() ? Json(memory_kib(process.pid)) : Json(nullptr);
   row["uptime_seconds"] =
@@ -101,10 +102,8 @@ std::string number_or_dash(const Json& value, Format format) {
   return value.is_number() ? format(value.get<std::uint64_t>()) : "-";
 }
 
-constexpr std::size_t kNameWidth = 15;
-
 std::string short_label(const Json& row) {
-  return master::short_label(text_of(row["name"]), row["index"].get<int>(), kNameWidth);
+  return master::short_label(text_of(row["name"]), row["index"].get<int>(), kStatusNameWidth);
 }
 
 std::string plain(std::uint64_t value) { return std::to_string(value); }
@@ -115,7 +114,7 @@ std::string format_processes(const Json& processes) {
   using enum TextTable::Align;
   // The widest cells and two spaces between columns are 120 columns; it takes a very long address for more than 100.
   TextTable table({{"ROLE", left, 8},
-                   {"NAME", left, kNameWidth},
+                   {"NAME", left, kStatusNameWidth},
                    {"STATE", left, 10},
                    {"PID", right, 7},
                    {"RESTARTS", right, 8},
@@ -135,7 +134,7 @@ std::string format_processes(const Json& processes) {
 /// What goes through them.
 std::string format_traffic(const Json& processes, const Json& totals) {
   using enum TextTable::Align;
-  TextTable table({{"NAME", left, kNameWidth},
+  TextTable table({{"NAME", left, kStatusNameWidth},
                    {"CONNS", right, 6},
                    {"INNER", right, 6},
                    {"IN", right, 6},
@@ -180,6 +179,7 @@ std::string format_notes(const Json& processes) {
       remark(fmt::format("certificate {} {} {}", text_of(each["file"]), days < 0 ? "out of date since" : "ends",
                          text_of(each["ends"])));
     }
+    if (row["held"] == true) remark("stopped by an operator, until \"start\" with its name");
     if (note.empty()) continue;
     notes += fmt::format("{}:{}: {}", text_of(row["name"]), row["index"].get<int>(), note).substr(0, 120) + "\n";
   }
@@ -194,6 +194,19 @@ std::string format_configuration(const Json& configuration) {
       fmt::format("configuration {}{}, taken over {} ({} ago)", text_of(configuration["hash"]).substr(0, 12), files,
                   text_of(configuration["taken_over"]), short_duration(configuration["age_seconds"].get<std::uint64_t>()));
   for (const Json& what : configuration["needs_restart"]) out += "\nnot taken over, since it takes a restart: " + text_of(what);
+  return out;
+}
+
+/// What an operator has changed at run time.
+std::string format_settings(const Json& status) {
+  std::string out;
+  if (const auto level = status.find("log_level"); level != status.end()) {
+    out += fmt::format("\nlog level {}", text_of(*level));
+    const Json left = status.value("log_level_seconds_left", Json(nullptr));
+    if (left.is_number()) out += fmt::format(" for {} more", short_duration(left.get<std::uint64_t>()));
+  }
+  const std::uint64_t denied = status.value("denied_ranges", std::uint64_t{0});
+  if (denied > 0) out += fmt::format("{}{} ranges of addresses denied", out.empty() ? "\n" : ", ", denied);
   return out;
 }
 
@@ -238,6 +251,7 @@ std::string format_status(const nlohmann::ordered_json& status) {
     out +=
         fmt::format("\nload average {:.2f} {:.2f} {:.2f}", load[0].get<double>(), load[1].get<double>(), load[2].get<double>());
   }
+  out += format_settings(status);
   const Json& totals = status["totals"];
   out += fmt::format("\n{} of {} processes running, {}, {} client connections\n\n", totals["running"].get<int>(),
                      totals["processes"].get<int>(), short_size(totals["memory_kib"].get<std::uint64_t>()),

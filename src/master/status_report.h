@@ -21,6 +21,9 @@ struct StatusSubject {
   std::uint64_t log_lines_lost = 0;  // by the master
 };
 
+/// Columns of a process's name in the tables.
+inline constexpr std::size_t kStatusNameWidth = 15;
+
 /// The answer to `status`, as `--json` prints it. A process that should have answered and did not is "busy", its own figures
 /// null.
 nlohmann::ordered_json make_status(const StatusSubject& subject, const std::vector<SupervisedProcess>& processes,

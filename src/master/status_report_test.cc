@@ -116,6 +116,22 @@ TEST_F(StatusReportTest, FitsATerminal) {
   EXPECT_NE(all.find("master: 3 log lines lost"), std::string::npos);
 }
 
+TEST_F(StatusReportTest, SaysWhatAnOperatorHasChanged) {
+  processes_[2].held = true;
+  processes_[2].state = SupervisedProcess::State::stopped;
+  auto json = status();
+  EXPECT_EQ(json["processes"][2]["held"], true);
+  json["log_level"] = "debug";
+  json["log_level_seconds_left"] = 540;
+  json["denied_ranges"] = 3;
+  const std::string text = format_status(json);
+  EXPECT_NE(text.find("\nlog level debug for 9m 0s more, 3 ranges of addresses denied\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("stopped by an operator, until \"start\" with its name"), std::string::npos) << text;
+  json["log_level_seconds_left"] = nullptr;
+  json["denied_ranges"] = 0;
+  EXPECT_NE(format_status(json).find("\nlog level debug\n"), std::string::npos);
+}
+
 TEST_F(StatusReportTest, StartTableNamesEachKind) {
   const std::string table =
       format_start_table({gateway_, {.role = "worker", .name = "Chat", .listening = "", .reference = "worker:0", .count = 4}});

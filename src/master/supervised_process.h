@@ -24,7 +24,7 @@ struct SupervisedProcess {
     running,     // has announced itself
     restarting,  // ended; waits to be started again
     stopped,     // ended, and is not to come back
-    leaving,     // replaced by a reload, and still finishing what it had
+    leaving,     // replaced by a reload or told to stop, and still finishing what it had
   };
 
   const ProcessSpec* spec = nullptr;
@@ -32,6 +32,7 @@ struct SupervisedProcess {
   int index = 0;
   int generation = 0;      // reloads of this place before this process
   bool temporary = false;  // a place only for the time of a reload: of a process that is to replace another, or of one replaced
+  bool held = false;       // an operator has stopped it: not to be started again before he says so
   State state = State::stopped;
   pid_t pid = 0;  // 0 when there is none
   net::ConnectionId control = {};
