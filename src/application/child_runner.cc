@@ -65,14 +65,15 @@ void show_who_it_is(const std::string& instance, const std::string& label, const
 constexpr std::chrono::seconds kLookPeriod{1};
 
 int run_role(const Program& program, Settings settings, const master::ChildEnvironment& child, const Log& log,
-             const std::shared_ptr<net::TlsTickets>& tickets, const std::optional<LiveSettings>& live, const std::string& instance) {
+             const std::shared_ptr<net::TlsTickets>& tickets, const std::optional<LiveSettings>& live,
+             const std::string& instance) {
   keep_freed_memory();
   BlackBox box(child.black_box_fd);
   box.answer_signals();
   net::Loop loop(log);
   loop.show_progress(box.page().iteration);
-  const std::unique_ptr<RoleProcess> role = make_role_process(
-      program, child, loop, tickets, instance, settings.log_format == "json" ? LogFormat::json : LogFormat::text);
+  const std::unique_ptr<RoleProcess> role = make_role_process(program, child, loop, tickets, instance,
+                                                              settings.log_format == "json" ? LogFormat::json : LogFormat::text);
   if (!role) {
     return refuse_to_be(child, log,
                         fmt::format("this program's {} \"{}\" does not want the {} sockets that were opened for it; restart it",

@@ -65,8 +65,8 @@ class RoleProcess {
 
 /// What `child` is to be: a register, gateway or worker of `program`, with the listening sockets that it inherited. Null when the
 /// program has no such role, or the sockets are not those that it needs.
-/// `tickets` are for sessions of TLS clients, `instance` names the master's run among those of the cluster (instance_name.h), `format`
-/// is that of the access log.
+/// `tickets` are for sessions of TLS clients, `instance` names the master's run among those of the cluster (instance_name.h),
+/// `format` is that of the access log.
 std::unique_ptr<RoleProcess> make_role_process(const Program& program, const master::ChildEnvironment& child, net::Loop& loop,
                                                const std::shared_ptr<net::TlsTickets>& tickets, const std::string& instance,
                                                LogFormat format);

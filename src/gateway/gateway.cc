@@ -211,8 +211,8 @@ void Gateway::State::build(std::uint16_t port, std::uint16_t inner_port) {
   commands_ = std::make_unique<gateway::Commands>(loop_, table_, directory_, *clients_, *heartbeat_, *handshakes_);
   questions_ = std::make_unique<gateway::Questions>(table_, directory_);
   client_port_ = std::make_unique<gateway::ClientPort>(
-      gateway::ClientPort::Parts{loop_, table_, *clients_, *handshakes_, *last_answers_, framing_, websockets_, admission_, proxies_, limits_,
-                                 workers_, access_log_},
+      gateway::ClientPort::Parts{loop_, table_, *clients_, *handshakes_, *last_answers_, framing_, websockets_, admission_,
+                                 proxies_, limits_, workers_, access_log_},
       client_settings_for(options_, tls_.clients));
   inner_port_ = std::make_unique<gateway::InnerPort>(loop_, workers_, *forwarder_, *commands_, *questions_, limits_,
                                                      inner_settings_for(options_, tls_.inner));

@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "link/outage.h"
 #include "link/name_lookup.h"
+#include "link/outage.h"
 #include "net/loop.h"
 
 namespace gatehouse::link {

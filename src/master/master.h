@@ -148,7 +148,7 @@ class Master {
   Options options_;
   Callbacks callbacks_;
   const std::chrono::system_clock::time_point started_;
-  std::list<ProcessSpec> specs_;  // of all processes, also of those that are still leaving
+  std::list<ProcessSpec> specs_;                      // of all processes, also of those that are still leaving
   const SupervisedProcess::Clock::time_point began_;  // the same moment, on a clock that nobody sets
   std::vector<SupervisedProcess> processes_;
   Symbolizer symbolizer_;
