@@ -149,8 +149,8 @@ GatewayClientOptions client_options(const Line& line) {
   if (line.inner_tls.is_set()) options.inner_tls = line.inner_tls;
   if (!line.registers.empty()) options.register_addresses = line.registers;
 
-  std::optional<milliseconds> timeout = config::parse_duration(line.timeout);
-  if (!timeout) timeout = config::parse_duration(line.timeout + "s");
+  std::optional<milliseconds> timeout = parse_duration(line.timeout);
+  if (!timeout) timeout = parse_duration(line.timeout + "s");
   if (!timeout || *timeout <= milliseconds(0))
     throw Misuse(fmt::format("--timeout: a duration such as 5s is wanted, not \"{}\"", line.timeout));
   options.question_timeout = *timeout;

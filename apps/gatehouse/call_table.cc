@@ -230,7 +230,7 @@ std::optional<Data> Arguments::last_words(std::size_t i) const {
 
 std::optional<std::chrono::milliseconds> Arguments::interval(std::size_t i) const {
   if (one(i) == "gateway") return std::nullopt;
-  const auto interval = config::parse_duration(one(i));
+  const auto interval = parse_duration(one(i));
   if (!interval) {
     throw std::invalid_argument(
         fmt::format("an interval is wanted, such as 30s, 500ms, or the word gateway, not \"{}\"", one(i)));

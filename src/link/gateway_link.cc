@@ -172,6 +172,7 @@ void GatewayLink::on_open(net::Connection& connection) {
   if (owner_ == nullptr) return;
   Side& which = side(connection.tag);
   which.up = true;
+  which.opened_ms = loop_.now_ms();
   if (connection.tag == kEvents) {
     which.ready = true;
     send_frame(connection, wire::Command::worker_connect,

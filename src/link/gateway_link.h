@@ -114,6 +114,7 @@ class GatewayLink final : private net::ConnectionHandler {
   struct Side {
     net::ConnectionId connection;
     net::TimerId redial;
+    std::uint64_t opened_ms = 0;
     bool busy = false;  // dialled and not yet reported as closed
     bool up = false;
     bool ready = false;       // up, and of the commands: what the gateway knows has been asked and answered
