@@ -108,7 +108,8 @@ class Instance {
         report_(report),
         notifier_(std::move(notifier)),
         loop_(make_log(settings, "master")),
-        specs_(make_process_specs(program, prepared.plan, prepared.sockets)),
+        specs_(with_settings(make_process_specs(program, prepared.plan, prepared.sockets),
+                             configuration_.prepare(configuration_.description()))),
         master_(loop_,
                 {.name = settings.instance,
                  .processes = specs_,
@@ -242,10 +243,10 @@ class Instance {
     const Program effective = to_program(step->plan.effective);
     if (const auto problem = make_access_logs(effective, identity_)) return refuse(to_line(*problem, effective));
     if (const auto problem = open_more(effective)) return refuse(to_line(*problem, effective));
-    master::Master::ReloadRequest request{.gracefully = gracefully,
-                                          .image = described.image,
-                                          .specs = make_process_specs(effective, prepared_.plan, prepared_.sockets)};
-    for (master::ProcessSpec& spec : request.specs) spec.settings = step->settings.at(spec.role + ":" + spec.name);
+    master::Master::ReloadRequest request{
+        .gracefully = gracefully,
+        .image = described.image,
+        .specs = with_settings(make_process_specs(effective, prepared_.plan, prepared_.sockets), *step)};
     Settings next = settings_;
     from_json(step->plan.effective["instance"], next, instance_options());
     request.stop_timeout = next.stop_timeout();
@@ -274,6 +275,12 @@ class Instance {
               {"silent", outcome.silent},
               {"changes", std::move(changes)}});
     });
+  }
+
+  static std::vector<master::ProcessSpec> with_settings(std::vector<master::ProcessSpec> specs,
+                                                        const RunningConfiguration::Step& step) {
+    for (master::ProcessSpec& spec : specs) spec.settings = step.settings.at(spec.role + ":" + spec.name);
+    return specs;
   }
 
   /// Opens the sockets that `effective` needs and that are not there yet, or none of them.

@@ -22,8 +22,8 @@ struct ProcessSpec {
   bool graceful = false;
   /// Per process the listening descriptors that it inherits, in the order in which it expects them. Empty for none.
   std::vector<std::vector<int>> listeners = {};
-  /// What has been taken over since it was started, as JSON: a process that is started again is given it beside the texts of its
-  /// image. Empty for nothing.
+  /// What it has of what can be taken over, as a JSON object: a process that is started again is given it beside the texts of its
+  /// image, which may be older. Empty for nothing.
   std::string settings = {};
   /// See BlockWatch; 0 for never.
   std::chrono::milliseconds blocked_after{0};

@@ -25,7 +25,8 @@ void SettingsTakeover::give(const std::vector<const ProcessSpec*>& specs,
       receivers.push_back({place, process.control});
       asked.emplace_back(place, process.label());
     }
-    if (receivers.empty()) continue;
+    const auto settings = nlohmann::ordered_json::parse(spec->settings, nullptr, false);
+    if (receivers.empty() || !settings.is_object()) continue;
     ++gathering->left;
     const auto gather = [gathering, finish_one, asked](const ChildQuestions::Answers& answers) {
       for (const auto& [place, label] : asked) {
@@ -38,8 +39,7 @@ void SettingsTakeover::give(const std::vector<const ProcessSpec*>& specs,
       }
       finish_one();
     };
-    questions_.ask("configure", receivers, kTimeout, gather,
-                   {{"settings", nlohmann::ordered_json::parse(spec->settings, nullptr, false)}});
+    questions_.ask("configure", receivers, kTimeout, gather, {{"settings", settings}});
   }
   finish_one();
 }
