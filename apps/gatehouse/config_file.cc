@@ -360,7 +360,7 @@ class ConfigFile::Reader {
                                          advice_on_key(name).empty() ? did_you_mean(name, names_of(keys)) : advice_on_key(name)));
       const Expected expected = std::visit([&node = node](auto* target) { return take(node, *target); }, known->second);
       if (expected) refuse(line_of(key), fmt::format("{}: {} is expected, not {}", name, *expected, describe(node)));
-      if (is_path(name)) std::visit([this](auto* target) { place(*target); }, known->second);
+      if (is_path(name)) place(known->second);
       lines[name] = line_of(key);
     }
     return lines;
@@ -370,11 +370,10 @@ class ConfigFile::Reader {
   void place(std::string& path) const {
     if (!path.empty()) path = (std::filesystem::path(file_.path_).parent_path() / path).string();
   }
-  void place(std::vector<std::string>& paths) const {
-    for (std::string& path : paths) place(path);
+  void place(const Target& target) const {
+    if (std::string* const* one = std::get_if<std::string*>(&target)) return place(**one);
+    for (std::string& path : *std::get<std::vector<std::string>*>(target)) place(path);
   }
-  template <class Other>
-  void place(Other& /*not a path*/) const {}
 
   ConfigFile& file_;
   const toml::table& root_;
@@ -427,16 +426,6 @@ Result<ConfigFile> ConfigFile::parse(std::string_view text, const std::string& p
   }
   if (const auto problem = check_options(file.program_)) return failure(file.locate(*problem));
   return file;
-}
-
-std::string ConfigFile::summary() const {
-  std::size_t processes = program_.registers.size();
-  for (const GatewayOptions& gateway : program_.gateways) processes += static_cast<std::size_t>(gateway.count);
-  const auto plural = [](std::size_t count, const char* one, const char* several) {
-    return fmt::format("{} {}", count, count == 1 ? one : several);
-  };
-  return fmt::format("{} and {} ({})", plural(program_.registers.size(), "register", "registers"),
-                     plural(program_.gateways.size(), "gateway", "gateways"), plural(processes, "process", "processes"));
 }
 
 std::optional<std::string> ConfigFile::find_unknown_user() const {

@@ -29,8 +29,6 @@ class ConfigFile {
   /// Only the table [instance] of `text`, for commands that must work whatever else stands there. Fails as parse() when it is no
   /// TOML, or that table is wrong.
   static Result<InstanceOptions> parse_instance(std::string_view text, const std::string& path);
-  /// "1 register and 2 gateways (5 processes)"
-  [[nodiscard]] std::string summary() const;
 
   /// A user or group in it that this machine does not have, as a line of this file. Only a process that is to start others needs
   /// to know.

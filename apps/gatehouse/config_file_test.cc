@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <fstream>
 
+#include "application/program_description.h"
 #include "net/tls_test_support.h"
 
 namespace gatehouse::config {
@@ -208,7 +209,7 @@ real_ip_header = "x-real-ip"
   EXPECT_EQ(web.unfinished_buffer_size, 15U);
   EXPECT_EQ(web.worker_timeout, milliseconds(8000));
   EXPECT_EQ(program.gateways[1].ping_interval, GatewayOptions{}.ping_interval) << "what is not said has its default";
-  EXPECT_EQ(file->summary(), "1 register and 3 gateways (6 processes)");
+  EXPECT_EQ(summarize(file->program()), "1 register and 3 gateways (6 processes)");
 }
 
 TEST(ConfigFile, UnknownKeysAndTables) {
@@ -287,7 +288,7 @@ TEST(ConfigFile, BrokenTomlHasItsLine) {
 TEST(ConfigFile, TheExampleIsFine) {
   const auto file = ConfigFile::load(GATEHOUSE_VECTORS_DIR "/../../apps/gatehouse/gatehouse.toml");
   ASSERT_TRUE(file.has_value()) << file.error().message;
-  EXPECT_EQ(file->summary(), "1 register and 1 gateway (3 processes)");
+  EXPECT_EQ(summarize(file->program()), "1 register and 1 gateway (3 processes)");
 }
 
 TEST(ConfigFile, SaysWhenItCannotBeRead) {

@@ -97,7 +97,7 @@ class ReloadTest(ReloadableTest):
 
     def test_a_file_that_cannot_start_leaves_everything_as_it_was(self):
         program, (port,) = self.start_reloadable("text")
-        before = program.pids("worker")
+        before, gateways = program.pids("worker"), program.pids("gateway")
         bad = [("broken", "this program file is broken"), ("ending", "exit status 3")]
         with LineClient(port) as client:
             self.answers(client, "first")
@@ -118,6 +118,7 @@ class ReloadTest(ReloadableTest):
             self.assertRegex(failed.stderr, "No such file")
             self.answers(client, "first")
             self.assertEqual(before, program.pids("worker"))
+            self.assertEqual(gateways, program.pids("gateway"), "they keep the settings that they had")
             self.put("second")
             self.reload(program)
             self.answers(client, "second")
