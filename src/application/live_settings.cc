@@ -30,7 +30,7 @@ std::string LiveSettings::to_text() const {
   Json json = instance;
   json["options"] = options;
   if (old_until_unix_ms != 0) {
-    json["old_secret"] = old_secret;
+    json["old_secret"] = json_of_string(old_secret);
     json["old_until"] = old_until_unix_ms;
   }
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -40,7 +40,7 @@ LiveSettings LiveSettings::from_json(const Json& json) {
   LiveSettings settings;
   settings.instance = live_instance(json);
   settings.options = json.at("options");
-  settings.old_secret = json.value("old_secret", "");
+  if (json.contains("old_secret")) settings.old_secret = string_of_json(json.at("old_secret"));
   settings.old_until_unix_ms = json.value("old_until", std::int64_t{0});
   return settings;
 }

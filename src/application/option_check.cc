@@ -19,6 +19,7 @@
 #include "net/address_set.h"
 #include "wire/http_head.h"
 #include "wire/stream_protocols.h"
+#include "wire/utf8.h"
 #include "wire/websocket_handshake.h"
 
 namespace gatehouse {
@@ -46,6 +47,7 @@ class Checker {
     require(!name.empty(), "name", "it is empty; give it a name of its own, such as \"web\"");
     const bool printable = std::none_of(name.begin(), name.end(), [](unsigned char c) { return std::iscntrl(c) != 0; });
     require(printable, "name", "it has control characters in it; letters, digits, '-' and '_' are good");
+    require(wire::is_utf8(name), "name", "it is no text in UTF-8; letters, digits, '-' and '_' are good");
   }
 
   void count(int count) {

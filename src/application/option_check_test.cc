@@ -284,6 +284,7 @@ TEST(OptionCheck, NamesAreNeededAndDiffer) {
       },
       "gateway \"web\": name: ", "another gateway");
   EXPECT_EQ(line_for([](Program& p) { p.gateways[0].name = "ChatWorker"; }), "fine");
+  expect_line([](Program& p) { p.gateways[0].name = "caf\xe9"; }, "gateway \"caf", "UTF-8");
   expect_line([](Program& p) { p.name = "my chat"; }, "program \"my chat\": name: ", "letters");
   expect_line([](Program& p) { p = Program{.name = "chat"}; }, "program \"chat\": ", "nothing to start");
 }

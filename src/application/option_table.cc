@@ -12,26 +12,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// JSON holds text only; what is none stands as the hexadecimal digits of its bytes.
-Json text_or_bytes(const std::string& value) {
-  try {
-    (void)Json(value).dump();
-    return value;
-  } catch (const Json::exception&) {
-    return {{"bytes", fmt::format("{:02x}", fmt::join(std::vector<unsigned char>(value.begin(), value.end()), ""))}};
-  }
-}
-
-std::string text_from(const Json& json) {
-  if (json.is_string()) return json.get<std::string>();
-  const auto digits = json.at("bytes").get<std::string>();
-  std::string bytes;
-  for (std::size_t i = 0; i + 1 < digits.size(); i += 2) {
-    bytes += static_cast<char>(std::stoi(digits.substr(i, 2), nullptr, 16));
-  }
-  return bytes;
-}
-
 template <class T>
 Json value_of(const T& value) {
   if constexpr (std::is_enum_v<T>) {
@@ -39,9 +19,16 @@ Json value_of(const T& value) {
   } else if constexpr (std::is_same_v<T, std::chrono::milliseconds>) {
     return value.count();
   } else if constexpr (std::is_same_v<T, std::string>) {
-    return text_or_bytes(value);
+    return json_of_string(value);
+  } else if constexpr (std::is_same_v<T, std::vector<std::string>>) {
+    Json list = Json::array();
+    for (const std::string& each : value) list.push_back(json_of_string(each));
+    return list;
   } else if constexpr (std::is_same_v<T, InnerTls>) {
-    return Json{{"ca", value.ca}, {"cert", value.cert}, {"key", value.key}, {"name", value.name}};
+    return Json{{"ca", json_of_string(value.ca)},
+                {"cert", json_of_string(value.cert)},
+                {"key", json_of_string(value.key)},
+                {"name", json_of_string(value.name)}};
   } else {
     return value;
   }
@@ -54,9 +41,15 @@ void take(const Json& json, T& value) {
   } else if constexpr (std::is_same_v<T, std::chrono::milliseconds>) {
     value = std::chrono::milliseconds(json.get<std::chrono::milliseconds::rep>());
   } else if constexpr (std::is_same_v<T, std::string>) {
-    value = text_from(json);
+    value = string_of_json(json);
+  } else if constexpr (std::is_same_v<T, std::vector<std::string>>) {
+    value.clear();
+    for (const Json& each : json) value.push_back(string_of_json(each));
   } else if constexpr (std::is_same_v<T, InnerTls>) {
-    value = {.ca = json.at("ca"), .cert = json.at("cert"), .key = json.at("key"), .name = json.at("name")};
+    value = {.ca = string_of_json(json.at("ca")),
+             .cert = string_of_json(json.at("cert")),
+             .key = string_of_json(json.at("key")),
+             .name = string_of_json(json.at("name"))};
   } else {
     value = json.get<T>();
   }
@@ -77,6 +70,25 @@ OptionRow<Options> function(std::string_view name, TakesEffect effect) {
 }
 
 }  // namespace
+
+nlohmann::ordered_json json_of_string(const std::string& value) {
+  try {
+    (void)Json(value).dump();
+    return value;
+  } catch (const Json::exception&) {
+    return {{"bytes", fmt::format("{:02x}", fmt::join(std::vector<unsigned char>(value.begin(), value.end()), ""))}};
+  }
+}
+
+std::string string_of_json(const nlohmann::ordered_json& json) {
+  if (json.is_string()) return json.get<std::string>();
+  const auto digits = json.at("bytes").get<std::string>();
+  std::string bytes;
+  for (std::size_t i = 0; i + 1 < digits.size(); i += 2) {
+    bytes += static_cast<char>(std::stoi(digits.substr(i, 2), nullptr, 16));
+  }
+  return bytes;
+}
 
 const char* to_string(TakesEffect effect) {
   switch (effect) {

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -40,6 +41,12 @@ const std::vector<OptionRow<WorkerOptions>>& worker_options();
 const std::vector<OptionRow<ProcessOptions>>& process_options();
 /// Of InstanceOptions; read from what came of them and of the command line.
 const std::vector<OptionRow<Settings>>& instance_options();
+
+/// Strings as values of options. JSON holds text only; what is none, such as a path of other days, stands as the hexadecimal
+/// digits of its bytes.
+nlohmann::ordered_json json_of_string(const std::string& value);
+/// Throws nlohmann::json::exception when it is neither.
+std::string string_of_json(const nlohmann::ordered_json& json);
 
 /// The values of all options that are not functions, by their names.
 template <class Options>

@@ -62,7 +62,7 @@ void expect_round_trip(const std::vector<OptionRow<Options>>& table, const Optio
 TEST(OptionTable, ValuesComeBackAsTheyWere) {
   GatewayOptions gateway;
   gateway.listen = "ws://[::1]:1";
-  gateway.tls_cert = {"a", "b"};
+  gateway.tls_cert = {"a", "caf\xe9"};
   gateway.inner_tls = {.ca = "ca", .cert = "c", .key = "k", .name = "n"};
   gateway.real_ip_header = RealIpHeader::x_real_ip;
   gateway.over_rate = RateAction::close;
@@ -70,7 +70,15 @@ TEST(OptionTable, ValuesComeBackAsTheyWere) {
   gateway.ping_interval = std::chrono::milliseconds(1234);
   gateway.deflate = true;
   gateway.ping_data = std::string("\xff\0{}", 4);
+  gateway.secret_key = "\x80\xff";
   expect_round_trip(gateway_options(), gateway);
+  // It is handed on as text.
+  const auto handed = nlohmann::ordered_json::parse(to_json(gateway, gateway_options()).dump());
+  GatewayOptions other_gateway;
+  from_json(handed, other_gateway, gateway_options());
+  EXPECT_EQ(other_gateway.tls_cert, gateway.tls_cert);
+  EXPECT_EQ(other_gateway.ping_data, gateway.ping_data);
+  EXPECT_EQ(other_gateway.secret_key, gateway.secret_key);
   expect_round_trip(register_options(), RegisterOptions{.secret_key = "s"});
   expect_round_trip(worker_options(), WorkerOptions{.delivery = Delivery::at_most_once});
   Settings settings{.instance = "i", .run_dir = "r"};

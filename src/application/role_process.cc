@@ -40,7 +40,7 @@ class RegisterProcess : public RoleProcess {
         register_(loop, options.secret_key, tls_.inner.get()) {}
 
   [[nodiscard]] std::string configure(const LiveSettings& live) override {
-    register_.change_secret(live.options.value("secret_key", ""), live.old_secret, live.old_secret_ms());
+    register_.change_secret(string_of_json(live.options.at("secret_key")), live.old_secret, live.old_secret_ms());
     return {};
   }
 

@@ -16,13 +16,13 @@ std::int64_t unix_ms(std::chrono::system_clock::time_point time) {
 
 std::string secret_of(const Json& roles, const std::string& name) {
   for (const Json& role : roles) {
-    if (role.value("name", "") == name) return role.value("secret_key", "");
+    if (role.at("name") == name) return string_of_json(role.at("secret_key"));
   }
   return "";
 }
 
 bool has(const Json& roles, const std::string& name) {
-  return std::any_of(roles.begin(), roles.end(), [&](const Json& role) { return role.value("name", "") == name; });
+  return std::any_of(roles.begin(), roles.end(), [&](const Json& role) { return role.at("name") == name; });
 }
 
 }  // namespace
@@ -40,7 +40,7 @@ RunningConfiguration::Step RunningConfiguration::prepare(const Description& next
       live.options = live_options(kind, role);
       if (live.options.contains("secret_key") && has(description_[to_string(kind)], name)) {
         const std::string before = secret_of(description_[to_string(kind)], name);
-        if (before != live.options["secret_key"].get<std::string>()) {
+        if (before != string_of_json(live.options["secret_key"])) {
           step.old_secrets[key] = {before, now + std::chrono::milliseconds(kOldSecretTime).count()};
         } else if (const auto old = old_secrets_.find(key); old != old_secrets_.end() && old->second.until_unix_ms > now) {
           step.old_secrets[key] = old->second;
