@@ -108,7 +108,7 @@ Description describe(const Program& program, const Settings& settings,
                              {"worker", list_of(program.workers, worker_options())},
                              {"process", list_of(program.processes, process_options())}};
   Json files = Json::array();
-  for (const master::ConfigurationText& each : configuration) files.push_back(each.path);
+  for (const master::ConfigurationText& each : configuration) files.push_back(json_of_string(each.path));
   description["hash"] = configuration_hash(description, configuration);
   description["files"] = std::move(files);
   description["given"] = settings.given;

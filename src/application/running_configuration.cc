@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "application/configuration_texts.h"
+
 namespace gatehouse {
 namespace {
 
@@ -54,6 +56,12 @@ RunningConfiguration::Step RunningConfiguration::prepare(const Description& next
     }
   }
   return step;
+}
+
+std::vector<master::ConfigurationText> RunningConfiguration::read_again() const {
+  ConfigurationTexts texts;
+  for (const Json& file : description_.at("files")) (void)texts.read(string_of_json(file));
+  return texts.texts();
 }
 
 void RunningConfiguration::commit(const Step& step) {

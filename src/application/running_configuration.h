@@ -31,6 +31,9 @@ class RunningConfiguration {
   /// It is in force now.
   void commit(const Step& step);
 
+  /// The files of the present configuration as they are now. Throws as Application::read_configuration().
+  [[nodiscard]] std::vector<master::ConfigurationText> read_again() const;
+
   [[nodiscard]] const Description& description() const { return description_; }
   /// For `status`: {"hash":"9f86...","files":[...],"taken_over":"2026-11-29T10:00:00Z","age_seconds":60,"needs_restart":[...]}.
   [[nodiscard]] nlohmann::ordered_json status() const;

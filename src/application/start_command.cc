@@ -225,7 +225,14 @@ class Instance {
       answer({{"error", why}});
     };
     if (const std::string why = master_.cannot_reload(); !why.empty()) return refuse(why);
-    master_.describe([this, gracefully, answer, refuse](Result<master::Described> described) {
+    // They may be readable for this process alone, and are to be one text for whoever is asked and started.
+    std::vector<master::ConfigurationText> texts;
+    try {
+      texts = configuration_.read_again();
+    } catch (const std::exception& error) {
+      return refuse(error.what());
+    }
+    master_.describe(std::move(texts), [this, gracefully, answer, refuse](Result<master::Described> described) {
       if (!described) return refuse(described.error().message);
       try {
         take_over(*described, gracefully, answer, refuse);

@@ -83,15 +83,15 @@ Result<std::optional<ChildEnvironment>> ChildEnvironment::take() {
   const std::optional<int> control = to_descriptor(control_fd);
   if (!control) return malformed(kControlFd, control_fd);
   result.control_fd = *control;
-  if (result.kind == kDescribe) return result;
-  const std::optional<int> black_box = to_descriptor(black_box_fd);
-  if (!black_box) return malformed(kBlackBoxFd, black_box_fd);
-  result.black_box_fd = *black_box;
   if (!configuration_fd.empty()) {
     const std::optional<int> configuration = to_descriptor(configuration_fd);
     if (!configuration) return malformed(kConfigurationFd, configuration_fd);
     result.configuration_fd = *configuration;
   }
+  if (result.kind == kDescribe) return result;
+  const std::optional<int> black_box = to_descriptor(black_box_fd);
+  if (!black_box) return malformed(kBlackBoxFd, black_box_fd);
+  result.black_box_fd = *black_box;
   std::string_view reloads = generation;
   result.prepare = reloads.ends_with(kPrepare);
   if (result.prepare) reloads.remove_suffix(kPrepare.size());

@@ -41,25 +41,29 @@ void Describer::end_child() {
   pid_ = 0;
 }
 
-void Describer::describe(const std::string& program, const std::vector<std::string>& arguments, Done done) {
+void Describer::describe(const Question& question, Done done) {
   done_ = std::move(done);
   end_child();  // one that took too long, if it is still there
-  auto image = ProgramImage::open(program, {});
+  auto image = ProgramImage::open(question.program, {});
   if (!image) return fail(image.error().message);
   image_ = std::move(*image);
   net::Socket output;
   net::Socket complaint;
   std::string problem;
   if (!open(output_, kMostOutput, output, problem) || !open(complaint_, kMostComplaint, complaint, problem)) return fail(problem);
-  SpawnRequest request{.program = program,
-                       .arguments = arguments,
+  auto configuration = write_configuration(question.configuration);
+  if (!configuration) return fail(configuration.error().message);
+  SpawnRequest request{.program = question.program,
+                       .arguments = question.arguments,
                        .environment = inherited_environment(),
-                       .descriptors = {output.fd()},
+                       .descriptors = {output.fd(), configuration->fd()},
+                       .identity = question.identity,
                        .program_fd = image_->program_fd(),
                        .error_fd = complaint.fd()};
   ChildEnvironment told;
   told.kind = ChildEnvironment::kDescribe;
   told.control_fd = kFirstDescriptor;
+  told.configuration_fd = kFirstDescriptor + 1;
   for (std::string& variable : told.variables()) request.environment.push_back(std::move(variable));
   const Result<pid_t> pid = spawn(request);
   if (!pid) return fail(pid.error().message);

@@ -5,9 +5,11 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "master/identity.h"
 #include "master/program_image.h"
 #include "net/loop.h"
 
@@ -33,8 +35,16 @@ class Describer {
   Describer& operator=(const Describer&) = delete;
   ~Describer();
 
+  struct Question {
+    std::string program;                 // the file
+    std::vector<std::string> arguments;  // with argv[0]
+    /// What it need not, and perhaps may not, read by itself.
+    std::vector<ConfigurationText> configuration = {};
+    /// Who it is: not root, where other processes are not, for the file may be somebody else's by now.
+    std::optional<Identity> identity = {};
+  };
   /// `done` is called once, later or now. REQUIRES: !is_busy().
-  void describe(const std::string& program, const std::vector<std::string>& arguments, Done done);
+  void describe(const Question& question, Done done);
   [[nodiscard]] bool is_busy() const { return static_cast<bool>(done_); }
   /// Looks whether it has ended: to be called at SIGCHLD.
   void reap();

@@ -18,7 +18,7 @@ class DescriberTest : public testing::Test {
   std::string run(const std::string& script, const std::string& program = "/bin/sh") {
     std::optional<std::string> told;
     described_ = {};
-    describer_.describe(program, {"sh", "-c", script}, [&](Result<Described> described) {
+    describer_.describe({program, {"sh", "-c", script}, {{"a.toml", "text"}}}, [&](Result<Described> described) {
       EXPECT_FALSE(told.has_value()) << "told twice";
       told = described ? described->description : "failed: " + described.error().message;
       if (described) described_ = std::move(*described);
@@ -40,7 +40,7 @@ class DescriberTest : public testing::Test {
 };
 
 TEST_F(DescriberTest, SaysWhatTheProgramSaysAndWhatItHasRead) {
-  EXPECT_EQ(run("printf '0 4 desc6 4 a.tomltext' >&3; echo a warning >&2"), "desc");
+  EXPECT_EQ(run("printf '0 4 desc' >&3; cat /proc/self/fd/4 >&3; echo a warning >&2"), "desc");
   ASSERT_NE(described_.image, nullptr);
   ASSERT_EQ(described_.image->configuration().size(), 1U);
   EXPECT_EQ(described_.image->configuration()[0].path, "a.toml");

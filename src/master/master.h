@@ -76,8 +76,9 @@ class Master {
   void stop_gracefully(std::chrono::milliseconds timeout);
   /// Why there can be no reload at the moment; empty when there can.
   [[nodiscard]] std::string cannot_reload() const;
-  /// Asks the program file, as it is now, what it consists of; see Describer. REQUIRES: cannot_reload() is empty.
-  void describe(Describer::Done done);
+  /// Asks the program file, as it is now, what it consists of with this configuration; see Describer. REQUIRES: cannot_reload()
+  /// is empty.
+  void describe(std::vector<ConfigurationText> configuration, Describer::Done done);
   struct ReloadRequest {
     bool gracefully = false;
     std::shared_ptr<const ProgramImage> image;  // of all processes that are new

@@ -29,7 +29,13 @@ std::string Master::cannot_reload() const {
   return "";
 }
 
-void Master::describe(Describer::Done done) { describer_.describe(options_.program, options_.arguments, std::move(done)); }
+void Master::describe(std::vector<ConfigurationText> configuration, Describer::Done done) {
+  describer_.describe({.program = options_.program,
+                       .arguments = options_.arguments,
+                       .configuration = std::move(configuration),
+                       .identity = options_.identity},
+                      std::move(done));
+}
 
 Master::Settings Master::exchange_settings(const Settings& settings) {
   Settings before;

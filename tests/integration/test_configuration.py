@@ -240,8 +240,12 @@ class ReloadTest(ConfiguredTest):
             said = [line for line in result.stderr.splitlines() if "going on without its [instance]" not in line]
             self.assertEqual(len(said), 1, result.stderr)
             self.assertRegex(said[0], "gatehouse has not been reloaded, and everything is as it was: .*" + words)
+        self.config.unlink()
+        missing = program.run("reload")
+        self.assertEqual(missing.returncode, 1)
+        self.assertRegex(missing.stderr, "cannot read the configuration file .*gatehouse.toml: No such file")
         os.kill(program.process.pid, signal.SIGUSR1)
-        wait_until(lambda: program.log().count("the reload failed") == 4, what="the line for the signal")
+        wait_until(lambda: program.log().count("the reload failed") == 5, what="the line for the signal")
         with LineClient(self.ports[1]), LineClient(self.ports[1]):
             pass
         self.assertEqual(self.pids_of(program), before)
@@ -273,6 +277,20 @@ class ReloadTest(ConfiguredTest):
             wait_until(lambda: self.row(program, "web")["connections"] == 1, what="it is in")
             with LineClient(self.ports[1]) as two:
                 self.assertTrue(two.is_closed())
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can become somebody else")
+    def test_a_file_for_root_alone_and_processes_of_another_user(self):
+        reachable = all(os.stat(parent).st_mode & 0o001 for parent in BIN.resolve().parents)
+        if not reachable:
+            self.skipTest(f"nobody cannot reach {BIN}")
+        program = self.prepare()
+        self.configure(self.web(), instance=['user = "nobody"'])
+        program.directory.chmod(0o755)
+        self.config.chmod(0o600)
+        self.launch(program)
+        self.kill_gateway(program, "web")
+        result = self.reload(program, self.web("max_connections = 3"), instance=['user = "nobody"'])
+        self.assertIn("max_connections: 3, was 0", result.stdout)
 
     def test_what_takes_a_restart_is_named_and_left(self):
         program = self.running(self.web(), self.web(name="more", port=3, start=4))
