@@ -117,11 +117,13 @@ name = "text"
 listen = "text+tls://0.0.0.0:8283"
 tls_cert = "/etc/one.pem"
 tls_key = "/etc/one.key"
+register = ["192.168.1.7:1236"]
 
 [[gateway]]
 name = "proxied"
 listen = "websocket://0.0.0.0:8284"
 start_port = 4950
+register = ["192.168.1.7:1236"]
 trusted_proxies = "10.0.0.5"
 real_ip_header = "x-real-ip"
 )";

@@ -244,11 +244,21 @@ TEST(OptionCheck, InnerTlsOfEachRole) {
               "worker \"ChatWorker\": inner_tls_cert: ", "is not for the name \"cluster.internal\"");
   expect_line([&](Program& p) { p.workers[0].inner_tls.name = "cluster.internal"; },
               "worker \"ChatWorker\": inner_tls_ca: ", "belong together");
-  expect_line([&](Program& p) { p.registers[0].inner_tls = p.gateways[0].inner_tls = good; },
-              "worker \"ChatWorker\": inner_tls_ca: it is missing, and the register \"Register\" of the same register ",
-              "every role of a cluster has it, or none");
-  expect_line([&](Program& p) { p.workers[0].inner_tls = good; },
-              "register \"Register\": inner_tls_ca: it is missing, and the worker \"ChatWorker\" ", "or none");
+  const auto at_one_register = [](Program& p) { p.registers[0].listen = "text://0.0.0.0:1236"; };
+  expect_line(
+      [&](Program& p) {
+        at_one_register(p);
+        p.registers[0].inner_tls = p.gateways[0].inner_tls = good;
+      },
+      "worker \"ChatWorker\": inner_tls_ca: it is missing, and the register \"Register\" of the same register ",
+      "every role of a cluster has it, or none");
+  expect_line(
+      [&](Program& p) {
+        at_one_register(p);
+        p.registers[0].secret_key = "s";
+        p.workers[0].inner_tls = good;
+      },
+      "register \"Register\": inner_tls_ca: it is missing, and the worker \"ChatWorker\" ", "or none");
   expect_line([&](Program& p) { p.workers[0].inner_tls = {good.ca, "/nowhere.pem", good.key}; },
               "worker \"ChatWorker\": inner_tls_cert: /nowhere.pem", "No such file");
 }

@@ -292,7 +292,7 @@ TEST(Commands, MergesWhatAHandlerHasChanged) {
 TEST(Commands, SessionsThatOnlyPhpCanReadAreKeptAsTheyAre) {
   Parts parts;
   parts.add(8);
-  for (const char* session : {"a:1:{s:1:\"u\";O:4:\"User\":0:{}}", "a:2:{i:0;a:0:{}i:1;R:2;}"}) {
+  for (const char* session : {"a:1:{s:1:\"u\";O:4:\"User\":0:{}}", "a:2:{i:0;a:0:{}i:1;R:1;}", "a:1:{i:0;E:6:\"Suit:A\";}"}) {
     EXPECT_EQ(parts.run(Command::set_session, 8, session), done);
     EXPECT_EQ(parts.run_vector("update_session"), malformed);
     EXPECT_EQ(parts.run(Command::merge_session, 8, "a:2:{i:0;a:0:{}i:1;a:0:{}}"), malformed);

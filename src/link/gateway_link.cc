@@ -464,6 +464,7 @@ void GatewayLink::refuse(net::Connection& connection, std::string_view bytes, co
                                                                      : "speaks " + std::string(wire::name_of(spoken)) +
                                                                            ", so it is none; is another program at its address?";
   // One line, and not one with each attempt.
+  outage_.begin(loop_.now_ms());
   if (std::exchange(side(connection.tag).complained, true)) {
     loop_.log().debug("the gateway {} {}; the connection is closed", key_.address(), what);
   } else {

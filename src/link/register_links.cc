@@ -111,9 +111,12 @@ class RegisterLinks::Line final : public net::ConnectionHandler {
     wire::RegisterLine line = wire::parse_register_line(text);
     if (line.event == wire::RegisterLine::Event::address_taken) return on_address_taken(line);
     if (line.event != wire::RegisterLine::Event::broadcast_addresses) {
-      is_foreign_ = true;
+      // The first line says what it is.
+      if (std::exchange(is_foreign_, true)) return;
       return complain("the register " + address_ + " said: " + printable(text));
     }
+    // It is a register after all, and its loss would be news.
+    if (std::exchange(is_foreign_, false) && outage_.lasts()) (void)outage_.end(loop_.now_ms());
     addresses_ = std::move(line.addresses);
     has_list_ = true;
     owner_->update();
@@ -135,15 +138,13 @@ class RegisterLinks::Line final : public net::ConnectionHandler {
     if (taken_logged_ms_ != 0 && loop_.now_ms() - taken_logged_ms_ < kQuietMs) return;
     taken_logged_ms_ = loop_.now_ms();
     if (line.is_kept) {
-      loop_.log().warning("another gateway, at {}, announces this one's address {}, and was refused by the register {}",
-                          printable(line.other), printable(line.address), address_);
-    } else {
-      loop_.log().error(
-          "the register {} refuses this gateway, for another one, at {}, announces the address {} too: no worker comes here; "
-          "give "
-          "each a lan_ip and a start_port of its own",
-          address_, printable(line.other), printable(line.address));
+      return loop_.log().warning("another gateway, at {}, announces this one's address {}, and was refused by the register {}",
+                                 printable(line.other), printable(line.address), address_);
     }
+    loop_.log().error(
+        "the register {} refuses this gateway, for another one, at {}, announces the address {} too: no worker comes "
+        "here; give each a lan_ip and a start_port of its own",
+        address_, printable(line.other), printable(line.address));
     (void)outage_.begin(loop_.now_ms());  // the end that follows is no news
   }
 
