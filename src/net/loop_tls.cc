@@ -7,11 +7,14 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <string_view>
 #include <utility>
 
 namespace gatehouse::net {
 namespace {
 
+// The fatal alert protocol_version, in a plain record (RFC 8446, 6.2).
+constexpr std::string_view kNoTls{"\x15\x03\x03\x00\x02\x02\x46", 7};
 constexpr int kMostReads = 2;  // of a buffer, in one step of a handshake: no honest peer says more
 
 }  // namespace
@@ -127,7 +130,12 @@ void Loop::fail_tls(Connection& connection, TlsEvent event) {
   TlsSession& tls = *connection.tls_;
   tls.say_end();
   if (tls.is_established()) tls.seal(nullptr, sealed_queue_of(connection), 0);
+  const bool has_alert = tls.sealed != nullptr && !tls.sealed->empty();
   if (!connection.write_blocked_ && tls.sealed != nullptr) write_queue(connection, *tls.sealed);
+  // OpenSSL has none for one that speaks no TLS at all; a role without inner_tls knows by it what is here.
+  if (event == TlsEvent::failed && !has_alert && !dialled && !tls.is_established()) {
+    (void)::send(connection.fd_, kNoTls.data(), kNoTls.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  }
   connection.handler_->on_tls(connection, event);
   end(connection, dialled ? CloseCause::connect_failed : CloseCause::connection_lost, EPROTO);
 }

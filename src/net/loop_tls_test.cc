@@ -218,6 +218,11 @@ TEST_F(LoopTls, WhatIsNoTlsIsEndedAndTold) {
     ASSERT_TRUE(until([&] { return server_->closed.size() > before; }));
     EXPECT_EQ(server_->events.back(), TlsEvent::failed);
     EXPECT_NE(server_->last_problem, "");
+    ASSERT_TRUE(until([&] {
+      client.read();
+      return client.ended || client.error != 0;
+    }));
+    EXPECT_EQ(client.received, std::string("\x15\x03\x03\x00\x02\x02\x46", 7)) << "the alert protocol_version";
   }
   EXPECT_EQ(server_->events.size(), 3U);
   EXPECT_EQ(server_->received, "");
