@@ -94,9 +94,13 @@ Inflater::Result Inflater::inflate(std::string_view compressed, std::size_t limi
   Step step = feed(compressed, limit, ends);
   // A stream that ended with its last byte has no unfinished block to be completed.
   if (step == Step::done) {
+    const std::size_t come = size_;
     step = feed(kTail, limit, ends);
-    // Between two blocks (zlib.h, data_type), or the tail stood for something else: the message was cut off.
-    if (step == Step::done && (stream_->data_type & 128) == 0) step = Step::malformed;
+    // A whole message's last block is empty, and the tail completes its header (RFC 7692, 7.2.1): it is never content. When it
+    // is, or is not the end of a block (zlib.h, data_type), the message was cut off.
+    const bool is_content = size_ != come || step == Step::too_big;
+    const bool is_inside = step == Step::done && (stream_->data_type & 128) == 0;
+    if (is_content || is_inside) step = Step::malformed;
   }
   const bool good = step == Step::done || step == Step::ended;
   if (!keeps_context || !good) ready_ = inflateReset(stream_.get()) == Z_OK;

@@ -116,6 +116,43 @@ TEST(Deflate, MalformedIsRefusedAndTheNextMessageIsNotItsConcern) {
   }
 }
 
+// A stored block that was cut took the tail, which the reader appends (RFC 7692, 7.2.2), for the rest of its content: six bytes
+// of a message of which two had come.
+TEST(Deflate, ACutMessageIsNotCompletedByTheTail) {
+  const std::string head = "\x00\x06\x00\xf9\xff"s;
+  for (const bool keeps_context : {false, true}) {
+    Inflater inflater(15);
+    for (std::size_t come = 0; come < 6; ++come) {
+      const auto cut = inflater.inflate(head + std::string("abcdef").substr(0, come), kLimit, keeps_context);
+      EXPECT_EQ(cut.status, Status::malformed) << come;
+    }
+    // As many bytes and a block behind them, whose content the tail is not.
+    const auto whole = inflater.inflate(head + "abcdef" + "\x00"s, kLimit, keeps_context);
+    ASSERT_EQ(whole.status, Status::complete);
+    EXPECT_EQ(whole.message, "abcdef");
+  }
+}
+
+// Every cut of messages of every kind of block: none may come back as whole.
+TEST(Deflate, NoCutMessageComesBackAsWhole) {
+  for (const int level : {1, 9}) {
+    for (const std::string& message : {std::string(300, 'a'), some_text(700), "Hello"s + std::string(200, '\0')}) {
+      Deflater deflater(level, 15);
+      const std::string whole(deflater.deflate(message, false));
+      for (std::size_t size = 1; size < whole.size(); ++size) {
+        Inflater inflater(15);
+        EXPECT_NE(inflater.inflate(whole.substr(0, size), kLimit, false).status, Status::complete) << level << ", " << size;
+      }
+    }
+  }
+}
+
+// At the limit the tail's output must not be mistaken for a message that is too big.
+TEST(Deflate, ACutMessageAtTheLimitIsMalformedNotTooBig) {
+  Inflater inflater(15);
+  EXPECT_EQ(inflater.inflate("\x00\x06\x00\xf9\xff"s + "abcd", 4, false).status, Status::malformed);
+}
+
 TEST(Deflate, ABombStopsAtTheLimit) {
   Deflater deflater(9, 15);
   DeflateBuffer buffer;
