@@ -9,6 +9,7 @@
 #include <string>
 
 #include "application/activity_meter.h"
+#include "application/freed_memory.h"
 #include "application/heap_settings.h"
 #include "application/instance_name.h"
 #include "application/live_settings.h"
@@ -61,7 +62,7 @@ void show_who_it_is(const std::string& instance, const std::string& label, const
   set_process_name("gh-" + child.kind);
 }
 
-// How often the files of certificates are looked at.
+// How often the files of certificates are looked at, and the heap.
 constexpr std::chrono::seconds kLookPeriod{1};
 
 int run_role(const Program& program, Settings settings, const master::ChildEnvironment& child, const Log& log,
@@ -104,6 +105,8 @@ int run_role(const Program& program, Settings settings, const master::ChildEnvir
       for (net::TlsContext* each : tls) each->reload_when_changed(log);
     });
   }
+  FreedMemory freed(FreedMemory::heap_of_process());
+  loop.every(kLookPeriod, [&freed] { freed.look(); });
   master::ChildControl control(
       loop, child.control_fd,
       [&role, &meter, &log, &tls] {
