@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Holds docs/security.md against the tests that it names: each class of incident names at least one test, each setting of the table
+"""Holds docs/security.md against the tests that it names: each class of incident, and each default, names at least one test, each setting of the table
 of limits has a counter that the gateway has, and every test that is named exists.
 
     check_security_table.py [ROOT]
@@ -8,7 +8,9 @@ import pathlib
 import re
 import sys
 
-# How a test is named in the table.
+# The tables whose last column names tests.
+TABLES = ("Incidents, and the tests that own them", "What a fresh install withstands")
+# How a test is named in them.
 UNIT = re.compile(r"^[A-Z]\w*(?:\.[A-Za-z]\w*)?(?:\*|\.\*)?$")
 INTEGRATION = re.compile(r"^(test_\w+\.py)(?:: (test_\w+))?$")
 SCRIPT = re.compile(r"^(?:fuzz/(?:fuzz_\w+)?|tests/[\w./]+)$")
@@ -42,7 +44,7 @@ def problems(root):
     text = (root / "docs" / "security.md").read_text(encoding="utf-8")
     tests = unit_tests(root)
     found = []
-    for cells in rows(text, "Incidents, and the tests that own them"):
+    for cells in [row for heading in TABLES for row in rows(text, heading)]:
         names = re.findall(r"`([^`]+)`", cells[-1])
         if not names:
             found.append(f"\"{cells[0]}\" names no test")

@@ -104,6 +104,8 @@ max_messages_per_second = 30
 max_bytes_per_second = 31
 over_rate = "close"
 unfinished_messages_size = 32
+message_timeout = "34s"
+max_tls_handshakes = 35
 inner_connect_timeout = "33s"
 send_to_worker_buffer_size = 13
 handshake_timeout = 2.5
@@ -203,6 +205,8 @@ real_ip_header = "x-real-ip"
   EXPECT_EQ(web.max_bytes_per_second, 31U);
   EXPECT_EQ(web.over_rate, RateAction::close);
   EXPECT_EQ(web.unfinished_messages_size, 32U);
+  EXPECT_EQ(web.message_timeout, milliseconds(34'000));
+  EXPECT_EQ(web.max_tls_handshakes, 35);
   EXPECT_EQ(web.inner_connect_timeout, milliseconds(33'000));
   EXPECT_EQ(web.send_to_worker_buffer_size, 13U);
   EXPECT_EQ(web.handshake_timeout, milliseconds(2500));

@@ -95,6 +95,9 @@ struct GatewayOptions {
   std::vector<std::string> tls_key = {};
   /// New TLS handshakes of a process in a second; clients beyond it wait for their turn, within handshake_timeout. 0 is no limit.
   int max_tls_handshakes_per_second = 0;
+  /// TLS handshakes of a process that have begun and are not done: each holds about 40 KB. When there are so many, the one that
+  /// began first is ended if that is 2 s ago; until then new ones wait, within handshake_timeout.
+  int max_tls_handshakes = 1024;
 
   /// Heartbeat; 0 is off. A client that is silent for ping_not_response_limit + 1 intervals is closed (limit 0: never), and
   /// ping_data, if any, is sent before a client has been silent for an interval, and again each interval. What the client's
@@ -167,7 +170,9 @@ struct GatewayOptions {
   int max_connections_per_address = 0;
   int max_new_connections_per_second = 0;
   int ipv6_prefix_bits = 64;  ///< what counts as one address of IPv6
-  /// New clients are refused while a process has more heap than this in use, in bytes; those that are there go on. 0 is no limit.
+  /// New clients are refused while a process has more heap than this in use, in bytes, looked at once a second; what came since
+  /// then counts, and what those whose handshakes are not done may still take for them (max_header_size twice each, and 34 KB
+  /// over TLS; 40 KB for each of up to max_tls_handshakes). Those that are there go on. 0 is no limit.
   std::size_t max_memory = 0;
   /// A client that has neither a uid nor a group so long after its connect is closed; 0 is never.
   std::chrono::milliseconds first_bind_timeout{0};
@@ -175,8 +180,14 @@ struct GatewayOptions {
   int max_messages_per_second = 0;
   std::size_t max_bytes_per_second = 0;
   RateAction over_rate = RateAction::delay;
-  /// What all clients of a process together may have said of messages, or of TLS records, that are not whole yet. Bytes.
+  /// What all clients of a process together may have said of messages, or of TLS records, that are not whole yet, beyond 16 KB of
+  /// each client, which it may always have said. Bytes. Over it those clients are closed, with 1013, that hold much and have
+  /// stalled for long: the product of the two decides.
   std::size_t unfinished_messages_size = 64 * 1024 * 1024;
+  /// Time for a message to become whole: from its first byte, and anew with every 16 KB of it. A slow client is not cut as long
+  /// as it gets 16 KB (or what is left) through in this time; one that is slower, or silent, in the middle of a message is closed
+  /// with 1008. 0: never.
+  std::chrono::milliseconds message_timeout{60'000};
   /// Time for a peer of the inner port to show the secret_key, where there is one.
   std::chrono::milliseconds inner_connect_timeout{10'000};
 

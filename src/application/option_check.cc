@@ -205,6 +205,7 @@ void check_limits(Checker& checker, const GatewayOptions& options) {
   checker.require(options.ipv6_prefix_bits >= 1 && options.ipv6_prefix_bits <= 128, "ipv6_prefix_bits",
                   fmt::format("{} cannot be; from 1 to 128", options.ipv6_prefix_bits));
   checker.size("unfinished_messages_size", options.unfinished_messages_size);
+  checker.duration("message_timeout", options.message_timeout, true);
   checker.duration("first_bind_timeout", options.first_bind_timeout, true);
   checker.duration("inner_connect_timeout", options.inner_connect_timeout, false);
 }
@@ -228,6 +229,8 @@ void check_client_tls(Checker& checker, const GatewayOptions& options, const Lis
   checker.require(options.tls_key.size() == certificates, "tls_key",
                   fmt::format("{} keys for {} certificates (tls_cert); one is wanted for each, in the same order",
                               options.tls_key.size(), certificates));
+  checker.require(options.max_tls_handshakes >= 1, "max_tls_handshakes",
+                  fmt::format("{} cannot be; 1 or more", options.max_tls_handshakes));
   checker.require(options.max_tls_handshakes_per_second >= 0, "max_tls_handshakes_per_second",
                   fmt::format("{} cannot be; 0 (no limit) or more", options.max_tls_handshakes_per_second));
   if (checker.problem()) return;

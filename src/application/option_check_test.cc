@@ -150,6 +150,8 @@ TEST(OptionCheck, CompressionHandshakesAndLimits) {
   expect_line([](Program& p) { p.gateways[0].max_connections = -1; }, at + "max_connections: ", "0 (no limit)");
   expect_line([](Program& p) { p.gateways[0].ipv6_prefix_bits = 129; }, at + "ipv6_prefix_bits: ", "from 1 to 128");
   expect_line([](Program& p) { p.gateways[0].unfinished_messages_size = 0; }, at + "unfinished_messages_size: ", "from 1");
+  expect_line([](Program& p) { p.gateways[0].max_tls_handshakes = 0; }, at + "max_tls_handshakes: ", "1 or more");
+  expect_line([](Program& p) { p.gateways[0].message_timeout = milliseconds(-1); }, at + "message_timeout: ", "0 or more");
   expect_line([](Program& p) { p.gateways[0].first_bind_timeout = milliseconds(-1); }, at + "first_bind_timeout: ", "0 or more");
   expect_line([](Program& p) { p.gateways[0].inner_connect_timeout = milliseconds(0); }, at + "inner_connect_timeout: ", "1 ms");
 }

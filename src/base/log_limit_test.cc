@@ -20,5 +20,14 @@ TEST(LogLimit, LetsSoManyThroughInASecondAndCountsTheRest) {
   EXPECT_EQ(limit.take_suppressed_words(), " (and 1 lines like it before)");
 }
 
+TEST(LogLimit, WhatStrangersCauseIsALineAtOnceAndThenOneInTenSeconds) {
+  LogLimit limit = LogLimit::for_strangers();
+  EXPECT_TRUE(limit.allow(50)) << "also in the first seconds of a machine";
+  for (int i = 0; i < 100; ++i) EXPECT_FALSE(limit.allow(51));
+  EXPECT_FALSE(limit.allow(10'049));
+  EXPECT_TRUE(limit.allow(10'050));
+  EXPECT_EQ(limit.take_suppressed_words(), " (and 101 lines like it before)");
+}
+
 }  // namespace
 }  // namespace gatehouse

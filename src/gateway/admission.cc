@@ -37,7 +37,7 @@ bool Admission::take_token(std::uint64_t now_ms) {
 }
 
 std::optional<Limit> Admission::enter(const net::Address& address, std::uint64_t now_ms) {
-  if (short_of_memory_) return Limit::memory;
+  if (is_short_of_memory()) return Limit::memory;
   if (settings_.connections != 0 && size_ >= settings_.connections) return Limit::connections;
   if (!enter_address(address)) return Limit::connections_per_address;
   if (settings_.new_per_s != 0 && !take_token(now_ms)) {
@@ -45,7 +45,15 @@ std::optional<Limit> Admission::enter(const net::Address& address, std::uint64_t
     return Limit::new_connections;
   }
   ++size_;
+  ++entered_since_;
   return std::nullopt;
+}
+
+bool Admission::is_short_of_memory() {
+  if (settings_.memory_bytes == 0) return false;
+  if (!is_measured_) measure();
+  const std::size_t promised = settings_.memory_promised ? settings_.memory_promised() : 0;
+  return in_use_ + entered_since_ * kNewClientBytes + promised > settings_.memory_bytes;
 }
 
 std::optional<Limit> Admission::move(const net::Address& old, const net::Address& address) {
@@ -85,9 +93,10 @@ void Admission::change(Settings settings, const std::vector<net::Address>& admit
 }
 
 void Admission::measure() {
-  short_of_memory_ = false;
   if (settings_.memory_bytes == 0) return;
-  short_of_memory_ = settings_.memory_in_use() > settings_.memory_bytes;
+  in_use_ = settings_.memory_in_use();
+  entered_since_ = 0;
+  is_measured_ = true;
 }
 
 }  // namespace gatehouse::gateway

@@ -24,6 +24,9 @@ class Admission {
     net::AddressSet proxies = {};  // whose own addresses stand for nobody in particular: per_address is not for them
     std::size_t memory_bytes = 0;
     std::function<std::size_t()> memory_in_use = {};  // bytes
+    /// Bytes that those who are in may still take before it is known who they are: asked for with every new client, since many
+    /// may come, and all of them say their share of it, between two looks at what is in use. Empty: none.
+    std::function<std::size_t()> memory_promised = {};
   };
   explicit Admission(Settings settings) : settings_(std::move(settings)) {}
 
@@ -37,6 +40,8 @@ class Admission {
   void change(Settings settings, const std::vector<net::Address>& admitted);
   /// Looks at the memory anew. Called about once a second.
   void measure();
+  /// What a new client counts for until then, beside what it is promised: its connection, its record, its places in tables.
+  static constexpr std::size_t kNewClientBytes = 1024;
 
   [[nodiscard]] std::uint32_t size() const { return size_; }
   /// Addresses that are remembered: those that have a client now, when they are counted at all.
@@ -53,6 +58,7 @@ class Admission {
   bool enter_address(const net::Address& address);
   void leave_address(const net::Address& address);
   bool take_token(std::uint64_t now_ms);
+  bool is_short_of_memory();
 
   Settings settings_;
   std::uint32_t size_ = 0;
@@ -60,7 +66,9 @@ class Admission {
   std::uint64_t tokens_milli_ = 0;  // thousandths of a connection that may come now
   std::uint64_t tokens_at_ms_ = 0;
   bool tokens_begun_ = false;
-  bool short_of_memory_ = false;
+  std::size_t in_use_ = 0;         // bytes, when that was last looked at,
+  std::size_t entered_since_ = 0;  // and clients that have come since then
+  bool is_measured_ = false;
 };
 
 /// Bytes of heap that this process uses.

@@ -101,18 +101,48 @@ TEST(Admission, NewOnesComeEvenly) {
 }
 
 TEST(Admission, MemoryIsLookedAtWhenToldTo) {
-  std::size_t in_use = 1000;
-  Admission admission({.memory_bytes = 1000, .memory_in_use = [&] { return in_use; }});
+  std::size_t in_use = 100'000;
+  Admission admission({.memory_bytes = 100'000, .memory_in_use = [&] { return in_use; }});
   const net::Address who = address("192.0.2.1:1");
   admission.measure();
   EXPECT_EQ(admission.enter(who, 0), std::nullopt);
-  in_use = 1001;
+  in_use = 100'001;
   admission.measure();
   EXPECT_EQ(admission.enter(who, 0), Limit::memory);
-  in_use = 999;
+  in_use = 99'999;
   admission.measure();
   EXPECT_EQ(admission.enter(who, 0), std::nullopt);
   EXPECT_GT(heap_in_use() + 1, 0U);
+}
+
+// Thousands came between two looks, and were let in for what had been free at the first.
+TEST(Admission, MemoryIsThatWhichThoseWhoAreInMayStillTake) {
+  std::size_t promised = 0;
+  Admission admission({.memory_bytes = 1'000'000,
+                       .memory_in_use = [] { return std::size_t{400'000}; },
+                       .memory_promised = [&] { return promised; }});
+  const net::Address who = address("192.0.2.1:1");
+  for (int i = 0; i < 12; ++i) {
+    EXPECT_EQ(admission.enter(who, 0), std::nullopt) << i;
+    promised += 50'000 - Admission::kNewClientBytes;
+  }
+  promised += 1;
+  EXPECT_EQ(admission.enter(who, 0), Limit::memory);
+  promised -= 1;
+  EXPECT_EQ(admission.enter(who, 0), std::nullopt) << "at the limit";
+  // They have shaken hands: what they took is in what is looked at.
+  promised = 0;
+  admission.measure();
+  EXPECT_EQ(admission.enter(who, 0), std::nullopt);
+}
+
+TEST(Admission, MemoryOfNewClientsCountsUntilTheNextLook) {
+  Admission admission({.memory_bytes = 10 * Admission::kNewClientBytes, .memory_in_use = [] { return std::size_t{0}; }});
+  const net::Address who = address("192.0.2.1:1");
+  for (int i = 0; i < 11; ++i) EXPECT_EQ(admission.enter(who, 0), std::nullopt) << i;
+  EXPECT_EQ(admission.enter(who, 0), Limit::memory);
+  admission.measure();
+  EXPECT_EQ(admission.enter(who, 0), std::nullopt);
 }
 
 }  // namespace

@@ -31,6 +31,7 @@ ClientPort::ClientPort(const Parts& parts, Settings settings)
       last_answers_(parts.last_answers),
       framing_(parts.framing),
       websockets_(parts.websockets),
+      unfinished_(parts.unfinished),
       admission_(parts.admission),
       proxies_(parts.proxies),
       limits_(parts.limits),
@@ -208,6 +209,7 @@ bool ClientPort::read_head(net::Connection& connection, std::string_view bytes, 
 
 std::size_t ClientPort::read_client(net::Connection& connection, std::span<char> bytes, std::size_t seen) {
   const std::uint32_t client = connection.tag;
+  const std::uint64_t messages_before = messages_;
   std::size_t used = 0;
   if (table_[client].ends) {
     // Somebody resumed it, but what it says now is not looked at.
@@ -221,37 +223,66 @@ std::size_t ClientPort::read_client(net::Connection& connection, std::span<char>
     connection.pause();
     return 0;
   } else {
-    if (table_[client].stage == ClientRecord::Stage::handshake) {
-      used = shake_hands(connection, bytes, seen);
-      // Frames may be glued to the handshake.
-      if (!still(connection, client) || table_[client].stage != ClientRecord::Stage::open) return used;
+    if (table_[client].stage == ClientRecord::Stage::handshake) used = shake_hands(connection, bytes, seen);
+    // Frames may be glued to the handshake.
+    if (still(connection, client) && table_[client].stage == ClientRecord::Stage::open) {
+      used += read_frames(connection, bytes.subspan(used));
     }
-    used += read_frames(connection, bytes.subspan(used));
   }
   if (connection.tag != client) return used;
+  const bool is_new = messages_ != messages_before || (used > 0 && table_[client].websocket.fragments == nullptr);
   // What is left of a client that is not read from now may be whole messages: they are not of its making.
-  if (!connection.is_paused()) return may_wait(connection, client, bytes.size() - used) ? used : bytes.size();
-  websockets_.note_unread(table_[client].websocket, 0);
-  return table_[client].ends ? bytes.size() : used;
+  const std::size_t left = connection.is_paused() ? 0 : bytes.size() - used + connection.partial_record_bytes();
+  const bool stays = may_wait(connection, client, left, is_new) && !table_[client].ends;
+  return stays ? used : bytes.size();
 }
 
 void ClientPort::on_nothing_shown(net::Connection& connection) {
-  if (is_client(connection.tag) && connection.is_open()) (void)may_wait(connection, connection.tag, connection.unread_bytes());
+  if (is_client(connection.tag) && connection.is_open()) {
+    (void)may_wait(connection, connection.tag, connection.unread_bytes() + connection.partial_record_bytes(), false);
+  }
 }
 
 /// Of a WebSocket the closing handshake is the orderly end: without it the connection has failed (RFC 6455, 7.1.5 and 7.1.7).
 bool ClientPort::on_peer_finished(net::Connection& connection) {
   if (!is_client(connection.tag)) return false;
-  return table_[connection.tag].ends || (!framing_.is_websocket() && last_answers_.keep(connection.tag));
+  if (!table_[connection.tag].ends && (framing_.is_websocket() || !last_answers_.keep(connection.tag))) return false;
+  unfinished_.note(connection.tag, 0, true, loop_.now_ms());  // nothing can complete it any more
+  return true;
 }
 
-bool ClientPort::may_wait(net::Connection& connection, std::uint32_t client, std::size_t left) {
-  left += connection.partial_record_bytes();
-  websockets_.note_unread(table_[client].websocket, left);
-  if (left == 0 || websockets_.held_bytes() <= settings_.max_unfinished_bytes) return true;
-  limits_.hit(Limit::unfinished_messages, connection.peer());
-  close(client, Cause::shutdown, wire::close_code::kTryLater, "too much unfinished");
-  return false;
+bool ClientPort::may_wait(net::Connection& connection, std::uint32_t client, std::size_t left, bool is_new) {
+  ClientRecord& record = table_[client];
+  if (left == 0 && record.unfinished == 0 && record.websocket.fragments == nullptr) return true;
+  unfinished_.note(client, left, is_new, loop_.now_ms());
+  if (!unfinished_.is_over()) return true;
+  make_room();
+  return connection.tag == client;
+}
+
+void ClientPort::make_room() {
+  const auto is_not_read = [this](std::uint32_t client) {
+    const net::Connection* connection = loop_.find(table_[client].connection);
+    return connection != nullptr && connection->is_paused();
+  };
+  for (const std::uint32_t client : unfinished_.heaviest(loop_.now_ms(), is_not_read)) {
+    clients_.hit(Limit::unfinished_messages, client);
+    close(client, Cause::shutdown, wire::close_code::kTryLater, "too much unfinished");
+  }
+}
+
+void ClientPort::end_late_messages() {
+  for (const std::uint32_t client : unfinished_.late(loop_.now_ms())) {
+    // Until it is open, its handshake has a time of its own.
+    const net::Connection* connection = loop_.find(table_[client].connection);
+    const bool is_excused = connection == nullptr || connection->is_paused() || table_[client].stage != ClientRecord::Stage::open;
+    if (is_excused) {
+      unfinished_.excuse(client, loop_.now_ms());
+      continue;
+    }
+    limits_.hit(Limit::message_time, connection->peer());
+    close(client, Cause::timeout, wire::close_code::kPolicy, "message not whole in time");
+  }
 }
 
 void ClientPort::on_close(net::Connection& connection, net::CloseCause cause, int error) {
@@ -272,6 +303,8 @@ void ClientPort::on_close(net::Connection& connection, net::CloseCause cause, in
 void ClientPort::on_tls(net::Connection& connection, net::TlsEvent event) {
   switch (event) {
     case net::TlsEvent::delayed: return limits_.hit(Limit::tls_handshakes, connection.peer());
+    case net::TlsEvent::crowded:
+    case net::TlsEvent::ousted: return limits_.hit(Limit::open_tls_handshakes, connection.peer());
     case net::TlsEvent::late: return limits_.hit(Limit::handshake_time, connection.peer());
     case net::TlsEvent::failed: break;
   }
@@ -361,8 +394,8 @@ std::size_t ClientPort::read_frames(net::Connection& connection, std::span<char>
     const bool is_end = event.kind == wire::WebSocketEvent::Kind::close || event.kind == wire::WebSocketEvent::Kind::error;
     if (limited && !is_end && !spend(client, is_part ? 0 : 1, event.consumed)) break;
     if (!take(connection, client, event, used == bytes.size())) break;
-    if (is_part && !may_wait(connection, client, bytes.size() - used)) break;
   }
+  if (connection.tag == client) websockets_.release(table_[client].websocket);
   return used;
 }
 
@@ -558,6 +591,7 @@ void ClientPort::cut(std::vector<std::uint32_t> ids) {
 void ClientPort::end_late() {
   handshakes_.end_late();
   denied_.forget_expired(loop_.now_ms());
+  end_late_messages();
   while (!arrivals_.empty() && arrivals_.front().deadline_ms <= loop_.now_ms()) {
     net::Connection* connection = loop_.find(arrivals_.front().connection);
     arrivals_.pop_front();

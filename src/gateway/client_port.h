@@ -20,6 +20,7 @@
 #include "gateway/last_answers.h"
 #include "gateway/limit_log.h"
 #include "gateway/proxies.h"
+#include "gateway/unfinished_messages.h"
 #include "gateway/worker_table.h"
 #include "net/loop.h"
 #include "net/tls_context.h"
@@ -37,8 +38,7 @@ class ClientPort : public net::ConnectionHandler {
     std::vector<std::string> subprotocols = {};
     std::vector<std::string> allowed_origins = {};  // empty: all
     wire::HttpLimits head = {};
-    std::uint64_t first_bind_ms = 0;                      // 0: no deadline
-    std::size_t max_unfinished_bytes = 64 * 1024 * 1024;  // of all clients' messages that are not whole
+    std::uint64_t first_bind_ms = 0;  // 0: no deadline
     ClientRates::Settings rates = {};
     RateAction over_rate = RateAction::delay;
     std::uint64_t arrival_ms = 10'000;  // time for a proxy to say whom it speaks for
@@ -54,6 +54,7 @@ class ClientPort : public net::ConnectionHandler {
     LastAnswers& last_answers;
     ClientFraming& framing;
     wire::WebSocketReader& websockets;
+    UnfinishedMessages& unfinished;
     Admission& admission;
     const Proxies& proxies;
     LimitLog& limits;
@@ -78,7 +79,7 @@ class ClientPort : public net::ConnectionHandler {
   void describe(const net::Connection& connection, ConnectionRow& row) const override;
   [[nodiscard]] std::string_view refusal() const override;
 
-  /// Ends those whose handshake, or first uid or group, is not there in time. Called about once a second.
+  /// Ends those whose handshake, message, or first uid or group, is not there in time. Called about once a second.
   void end_late();
   /// Ends those that are no clients yet, since it is not known who they are.
   void end_arrivals();
@@ -136,9 +137,11 @@ class ClientPort : public net::ConnectionHandler {
   /// Whether the client may say something more now; if not, it is read from later, or it has been closed.
   bool may_speak(net::Connection& connection, std::uint32_t client);
   bool spend(std::uint32_t client, std::uint32_t messages, std::size_t bytes);
-  /// False, and the client is closed, when what is left unread of it, with its part of a TLS record, would be too much with what
-  /// others have left.
-  bool may_wait(net::Connection& connection, std::uint32_t client, std::size_t left);
+  /// Notes what of the client is kept until more of it comes; `is_new`: it begins a message. When that is too much with what
+  /// others have left, clients are closed: false when this one is.
+  bool may_wait(net::Connection& connection, std::uint32_t client, std::size_t left, bool is_new);
+  void make_room();
+  void end_late_messages();
 
   std::size_t shake_hands(net::Connection& connection, std::span<char> bytes, std::size_t seen);
   std::size_t read_frames(net::Connection& connection, std::span<char> bytes);
@@ -161,6 +164,7 @@ class ClientPort : public net::ConnectionHandler {
   LastAnswers& last_answers_;
   ClientFraming& framing_;
   wire::WebSocketReader& websockets_;
+  UnfinishedMessages& unfinished_;
   Admission& admission_;
   const Proxies& proxies_;
   LimitLog& limits_;

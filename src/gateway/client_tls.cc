@@ -18,6 +18,7 @@ net::TlsContext::Settings settings_for(const GatewayOptions& options, const wire
   settings.tickets = std::move(tickets);
   settings.handshake_timeout = options.handshake_timeout;
   settings.handshakes_per_s = static_cast<std::uint32_t>(options.max_tls_handshakes_per_second);
+  settings.most_handshakes = static_cast<std::size_t>(options.max_tls_handshakes);
   settings.may_be_over = may_be_over;
   return settings;
 }

@@ -166,8 +166,14 @@ void Clients::cannot_encode(const std::exception& error) {
   }
 }
 
+void Clients::begin_handshake(std::uint32_t client) {
+  table_[client].stage = ClientRecord::Stage::handshake;
+  ++handshaking_;
+}
+
 void Clients::open(std::uint32_t client) {
   ClientRecord& record = table_[client];
+  end_handshake(record);
   record.stage = ClientRecord::Stage::open;
   const auto held = std::move(record.held);
   net::Connection* connection = loop_.find(record.connection);
@@ -244,9 +250,10 @@ void Clients::depart(std::uint32_t client, const CloseReason& reason) {
     const ClientRecord& record = table_[client];
     access_log_->departed(client, record.id, reason, directory_.uid_of(record), loop_.find(record.connection));
   }
+  end_handshake(table_[client]);
   directory_.forget(client);
   if (table_[client].own_heartbeat) heartbeat_->forget(table_[client].id);
-  websockets_.forget(table_[client].websocket);
+  unfinished_.forget(client);
   if (Compression* compression = framing_.compression()) compression->forget(table_[client]);
   ClientRecord& record = table_[client];
   workers_.unbind(record.worker);

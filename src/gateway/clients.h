@@ -15,6 +15,7 @@
 #include "gateway/directory.h"
 #include "gateway/event_forwarder.h"
 #include "gateway/limit_log.h"
+#include "gateway/unfinished_messages.h"
 #include "gateway/worker_table.h"
 #include "net/loop.h"
 
@@ -36,14 +37,14 @@ class Clients {
   static constexpr std::uint32_t kNobody = 0xffffffffU;
 
   Clients(net::Loop& loop, ClientTable& table, Directory& directory, WorkerTable& workers, EventForwarder& forwarder,
-          ClientFraming& framing, wire::WebSocketReader& websockets, LimitLog& limits, Settings settings)
+          ClientFraming& framing, UnfinishedMessages& unfinished, LimitLog& limits, Settings settings)
       : loop_(loop),
         table_(table),
         directory_(directory),
         workers_(workers),
         forwarder_(forwarder),
         framing_(framing),
-        websockets_(websockets),
+        unfinished_(unfinished),
         limits_(limits),
         settings_(settings) {}
 
@@ -101,6 +102,10 @@ class Clients {
   /// The connection has ended by itself or is about to: everything that is known of the client goes, its worker is told.
   void depart(std::uint32_t client, const CloseReason& reason);
 
+  /// A WebSocket handshake is expected.
+  void begin_handshake(std::uint32_t client);
+  /// Clients whose handshake is not done.
+  [[nodiscard]] std::size_t handshaking() const { return handshaking_; }
   /// The WebSocket handshake is done: what waited for it follows.
   void open(std::uint32_t client);
 
@@ -122,6 +127,9 @@ class Clients {
   void hit(Limit limit, std::uint32_t client);
 
  private:
+  void end_handshake(const ClientRecord& record) {
+    if (record.stage == ClientRecord::Stage::handshake || record.stage == ClientRecord::Stage::asked) --handshaking_;
+  }
   /// The connection, if the client may be sent one more message; otherwise counts a failure, and notes a slow client.
   net::Connection* ready_for(const ClientRecord& record, std::string_view key = {}) {
     net::Connection* connection = loop_.find(record.connection);
@@ -145,12 +153,13 @@ class Clients {
   WorkerTable& workers_;
   EventForwarder& forwarder_;
   ClientFraming& framing_;
-  wire::WebSocketReader& websockets_;
+  UnfinishedMessages& unfinished_;
   LimitLog& limits_;
   Settings settings_;
   Heartbeat* heartbeat_ = nullptr;
   AccessLog* access_log_ = nullptr;  // null: none is kept
   std::vector<std::uint32_t> slow_;  // connection ids
+  std::size_t handshaking_ = 0;
   std::uint64_t messages_sent_ = 0;
   std::uint64_t send_failures_ = 0;
   std::uint64_t encode_failures_ = 0;

@@ -18,6 +18,7 @@
 #include "gateway/last_answers.h"
 #include "gateway/proxies.h"
 #include "gateway/questions.h"
+#include "gateway/unfinished_messages.h"
 #include "gateway/worker_table.h"
 #include "link/register_links.h"
 #include "wire/client_id.h"
@@ -30,6 +31,10 @@ namespace {
 constexpr std::size_t kSessionRoom = 4 * 1024 * 1024;
 constexpr int kWorkerPingMs = 25'000;
 constexpr int kStopMs = 1000;
+// What OpenSSL holds for one handshake, measured (Memory.TlsHandshakesInFlight), and a little more.
+constexpr std::size_t kTlsHandshakeBytes = 40 * 1024;
+// A part of a message that came over TLS is kept with room behind it for what a read may bring.
+constexpr std::size_t kRecordRoom = 34 * 1024;
 
 std::uint64_t milliseconds(std::chrono::milliseconds duration) {
   return static_cast<std::uint64_t>(std::max<std::chrono::milliseconds::rep>(duration.count(), 0));
@@ -76,6 +81,10 @@ gateway::Admission::Settings admission_for(const GatewayOptions& options) {
   return settings;
 }
 
+gateway::UnfinishedMessages::Settings unfinished_for(const GatewayOptions& options) {
+  return {.most_bytes = options.unfinished_messages_size, .timeout_ms = milliseconds(options.message_timeout)};
+}
+
 gateway::ClientPort::Settings client_settings_for(const GatewayOptions& options, net::TlsContext* tls) {
   gateway::ClientPort::Settings settings;
   settings.scheme = wire::split_scheme(options.listen.substr(0, options.listen.find("://"))).protocol;
@@ -85,7 +94,6 @@ gateway::ClientPort::Settings client_settings_for(const GatewayOptions& options,
   settings.allowed_origins = options.allowed_origins;
   settings.head = {.bytes = options.max_header_size, .fields = static_cast<std::size_t>(options.max_header_fields)};
   settings.first_bind_ms = milliseconds(options.first_bind_timeout);
-  settings.max_unfinished_bytes = options.unfinished_messages_size;
   settings.rates = {.messages_per_s = static_cast<std::uint32_t>(options.max_messages_per_second),
                     .bytes_per_s = options.max_bytes_per_second};
   settings.over_rate = options.over_rate;
@@ -151,6 +159,8 @@ class Gateway::State {
   [[nodiscard]] MessageCounts message_counts() const;
 
  private:
+  [[nodiscard]] gateway::Admission::Settings admission_settings() const;
+  [[nodiscard]] std::size_t promised_memory() const;
   void build(std::uint16_t port, std::uint16_t inner_port);
   void give_up_waiting();
 
@@ -160,10 +170,11 @@ class Gateway::State {
   gateway::ClientFraming framing_;
   wire::WebSocketReader websockets_{wire::WebSocketReader::Role::server, websocket_limits_for(options_)};
   gateway::ClientTable table_{std::random_device{}()};
+  gateway::UnfinishedMessages unfinished_{table_, websockets_, unfinished_for(options_)};
   gateway::Directory directory_{table_};
   gateway::WorkerTable workers_;
   gateway::LimitLog limits_{loop_};
-  gateway::Admission admission_{admission_for(options_)};
+  gateway::Admission admission_{admission_settings()};
   gateway::Proxies proxies_{proxies_for(options_)};
   // Made when the ports are known.
   std::unique_ptr<gateway::EventRouter> router_;
@@ -183,6 +194,19 @@ class Gateway::State {
   net::TimerId leaving_;
 };
 
+gateway::Admission::Settings Gateway::State::admission_settings() const {
+  gateway::Admission::Settings settings = admission_for(options_);
+  settings.memory_promised = [this] { return promised_memory(); };
+  return settings;
+}
+
+/// What clients may take until both their handshakes are done.
+std::size_t Gateway::State::promised_memory() const {
+  const std::size_t in_tls = std::min(loop_.tls_handshakes(), static_cast<std::size_t>(options_.max_tls_handshakes));
+  const std::size_t head = 2 * options_.max_header_size + (tls_.clients != nullptr ? kRecordRoom : 0);
+  return in_tls * kTlsHandshakeBytes + (clients_ != nullptr ? clients_->handshaking() * head : 0);
+}
+
 void Gateway::State::build(std::uint16_t port, std::uint16_t inner_port) {
   gateway::EventForwarder::Settings forwarding = forwarding_for(options_);
   forwarding.local_ip = lan_ip_number(options_.lan_ip);
@@ -196,7 +220,7 @@ void Gateway::State::build(std::uint16_t port, std::uint16_t inner_port) {
                                                                             .local_port = inner_port,
                                                                             .native_handshakes = options_.handshake_by_worker});
   forwarder_ = std::make_unique<gateway::EventForwarder>(loop_, table_, workers_, *router_, forwarding);
-  clients_ = std::make_unique<gateway::Clients>(loop_, table_, directory_, workers_, *forwarder_, framing_, websockets_, limits_,
+  clients_ = std::make_unique<gateway::Clients>(loop_, table_, directory_, workers_, *forwarder_, framing_, unfinished_, limits_,
                                                 sending_for(options_));
   handshakes_ =
       std::make_unique<gateway::Handshakes>(loop_, table_, *clients_, workers_, *forwarder_, limits_, handshakes_for(options_));
@@ -211,8 +235,8 @@ void Gateway::State::build(std::uint16_t port, std::uint16_t inner_port) {
   commands_ = std::make_unique<gateway::Commands>(loop_, table_, directory_, *clients_, *heartbeat_, *handshakes_);
   questions_ = std::make_unique<gateway::Questions>(table_, directory_);
   client_port_ = std::make_unique<gateway::ClientPort>(
-      gateway::ClientPort::Parts{loop_, table_, *clients_, *handshakes_, *last_answers_, framing_, websockets_, admission_,
-                                 proxies_, limits_, workers_, access_log_},
+      gateway::ClientPort::Parts{loop_, table_, *clients_, *handshakes_, *last_answers_, framing_, websockets_, unfinished_,
+                                 admission_, proxies_, limits_, workers_, access_log_},
       client_settings_for(options_, tls_.clients));
   inner_port_ = std::make_unique<gateway::InnerPort>(loop_, workers_, *forwarder_, *commands_, *questions_, limits_,
                                                      inner_settings_for(options_, tls_.inner));
@@ -249,7 +273,8 @@ void Gateway::State::serve(net::Socket clients, net::Socket inner) {
 void Gateway::State::configure(const GatewayOptions& options, const std::string& old_secret, std::uint64_t old_secret_ms) {
   options_ = options;
   websockets_.set_limits(websocket_limits_for(options_));
-  admission_.change(admission_for(options_), client_port_->admitted());
+  admission_.change(admission_settings(), client_port_->admitted());
+  unfinished_.change(unfinished_for(options_));
   proxies_.change(proxies_for(options_));
   if (framing_.is_websocket()) framing_.set_compression(compression_settings_for(options_));
   router_->set_balancing(options_.select_load_balancing_mode);

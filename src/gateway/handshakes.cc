@@ -13,7 +13,7 @@ namespace gatehouse::gateway {
 using Stage = ClientRecord::Stage;
 
 void Handshakes::begin(std::uint32_t client) {
-  table_[client].stage = Stage::handshake;
+  clients_.begin_handshake(client);
   deadlines_.push_back({table_[client].id, loop_.now_ms() + settings_.deadline_ms});
 }
 

@@ -17,8 +17,6 @@ using wire::Command;
 
 namespace {
 
-// Strangers may reach this port where only a secret protects it: a connect is small.
-constexpr std::size_t kMaxFrameBeforeSecret = 64 * 1024;
 // Whoever asks and does not read the answers is not read from either, once so many bytes wait for it.
 constexpr std::size_t kMaxUnreadAnswers = 4 * 1024 * 1024;
 // Between two looks at the workers, which are a second apart.
@@ -64,20 +62,54 @@ void InnerPort::on_open(net::Connection& connection) {
   }
   connection.tag = free_.back();
   free_.pop_back();
-  peers_[connection.tag] = Peer{.authenticated = settings_.secret_keys.is_open(loop_.now_ms()),
+  peers_[connection.tag] = Peer{.authenticated = settings_.secret_keys.is_open(loop_.now_ms()) && settings_.tls == nullptr,
+                                .is_stranger = false,
                                 .connection = connection.id(),
                                 .since_ms = loop_.now_ms(),
                                 .worker = {},
                                 .delivery = nullptr};
+  if (!peers_[connection.tag].authenticated) add_stranger(connection);
   if (settings_.tls != nullptr) connection.start_tls(*settings_.tls);
+}
+
+void InnerPort::add_stranger(net::Connection& connection) {
+  peers_[connection.tag].is_stranger = true;
+  strangers_line_.push_back(connection.id());
+  ++strangers_;
+  const auto find_stranger = [this](net::ConnectionId id) {
+    net::Connection* found = loop_.find(id);
+    return found != nullptr && peers_[found->tag].is_stranger ? found : nullptr;
+  };
+  while (!strangers_line_.empty()) {
+    net::Connection* first = find_stranger(strangers_line_.front());
+    if (first != nullptr && strangers_ <= settings_.most_strangers) return;
+    strangers_line_.pop_front();
+    if (first == nullptr) continue;
+    limits_.hit(Limit::inner_strangers, first->peer());
+    peers_[first->tag].is_stranger = false;
+    --strangers_;
+    first->destroy();
+  }
+}
+
+std::size_t InnerPort::most_before_secret() const {
+  // Each byte of the secret may be six in JSON.
+  return std::max(kMostBeforeSecret, settings_.secret_keys.key().size() * 6 + 1024);
+}
+
+void InnerPort::let_in(Peer& peer) {
+  peer.authenticated = true;
+  if (std::exchange(peer.is_stranger, false)) --strangers_;
 }
 
 std::size_t InnerPort::on_data(net::Connection& connection, std::span<char> bytes, std::size_t /*seen*/) {
   const std::string_view input(bytes.data(), bytes.size());
+  // Over TLS, what can be read comes from one with a right certificate.
+  if (!peers_[connection.tag].authenticated && settings_.secret_keys.is_open(loop_.now_ms())) let_in(peers_[connection.tag]);
   std::size_t used = static_cast<std::size_t>(std::min<std::uint64_t>(peers_[connection.tag].to_skip, input.size()));
   peers_[connection.tag].to_skip -= used;
   while (used < input.size() && !connection.is_paused()) {
-    const std::size_t most = peers_[connection.tag].authenticated ? settings_.max_frame_bytes : kMaxFrameBeforeSecret;
+    const std::size_t most = peers_[connection.tag].authenticated ? settings_.max_frame_bytes : most_before_secret();
     const wire::DecodedGatewayFrame decoded = wire::decode_gateway_frame(input.substr(used), most);
     if (decoded.status == wire::GatewayFrameStatus::need_more) break;
     if (decoded.status == wire::GatewayFrameStatus::too_long && peers_[connection.tag].has_commanded) {
@@ -95,8 +127,14 @@ std::size_t InnerPort::on_data(net::Connection& connection, std::span<char> byte
         answer_http(connection);
         return bytes.size();
       }
-      const bool tls = wire::recognize_protocol(input.substr(used)) == wire::SpokenProtocol::tls;
-      refuse(connection, describe_garbage(decoded.status, input.substr(used)), tls ? kNoTls : "");
+      const wire::SpokenProtocol spoken = wire::recognize_protocol(input.substr(used));
+      const bool tls = spoken == wire::SpokenProtocol::tls;
+      const bool is_strayed = spoken == wire::SpokenProtocol::register_;
+      refuse(connection,
+             tls          ? Refusal::tls
+             : is_strayed ? Refusal::wrong_port
+                          : Refusal::malformed,
+             describe_garbage(decoded.status, input.substr(used)), tls ? kNoTls : "");
       return bytes.size();
     }
     used += decoded.size;
@@ -134,7 +172,8 @@ bool InnerPort::take(net::Connection& connection, const wire::GatewayFrame& fram
   const Command command = frame.header.command;
   if (command == Command::worker_connect || command == Command::gateway_client_connect) return connect(connection, frame);
   if (!peers_[connection.tag].authenticated) {
-    return refuse(connection, fmt::format("command {} without the secret key before it", static_cast<int>(command)));
+    return refuse(connection, Refusal::no_secret,
+                  fmt::format("command {} without the secret key before it", static_cast<int>(command)));
   }
   peers_[connection.tag].has_commanded = true;
   if (WorkerDelivery* link = peers_[connection.tag].delivery) link->heard_ms = loop_.now_ms();
@@ -146,7 +185,7 @@ bool InnerPort::take(net::Connection& connection, const wire::GatewayFrame& fram
   if (outcome == Commands::Outcome::unknown) {
     answer_.clear();
     if (!questions_.answer(frame, answer_))
-      return refuse(connection, fmt::format("unknown command {}", static_cast<int>(command)));
+      return refuse(connection, Refusal::of_member, fmt::format("unknown command {}", static_cast<int>(command)));
     connection.send(answer_);
     slow_down(connection);
     if (answer_.capacity() > 1024 * 1024) std::string().swap(answer_);
@@ -173,15 +212,15 @@ void InnerPort::slow_down(net::Connection& connection) {
 bool InnerPort::connect(net::Connection& connection, const wire::GatewayFrame& frame) {
   wire::ConnectBody body;
   if (!wire::parse_connect_body(frame.body, body)) {
-    return refuse(connection, "its connect is not the JSON that was expected (worker_key, secret_key)");
+    return refuse(connection, Refusal::malformed, "its connect is not the JSON that was expected (worker_key, secret_key)");
   }
   if (!settings_.secret_keys.accepts(body.secret_key, loop_.now_ms())) {
-    return refuse(connection, "wrong secret_key; set the same one in every role of the cluster");
+    return refuse(connection, Refusal::wrong_secret, "wrong secret_key; set the same one in every role of the cluster");
   }
-  peers_[connection.tag].authenticated = true;
+  let_in(peers_[connection.tag]);
   peers_[connection.tag].has_commanded = true;
   if (frame.header.command == Command::worker_connect) {
-    if (body.worker_key.empty()) return refuse(connection, "worker_connect without a worker_key");
+    if (body.worker_key.empty()) return refuse(connection, Refusal::of_member, "worker_connect without a worker_key");
     return join(connection, connection.peer().ip() + ":" + body.worker_key, body);
   }
   return true;
@@ -200,7 +239,8 @@ bool InnerPort::join(net::Connection& connection, const std::string& worker_key,
   }
   const std::uint64_t before = workers_.size();
   workers_.add(worker_key, connection.id(), body.extension, peer.worker);
-  if (peer.worker.generation == 0) return refuse(connection, fmt::format("{} workers are more than can be known", before + 1));
+  if (peer.worker.generation == 0)
+    return refuse(connection, Refusal::of_member, fmt::format("{} workers are more than can be known", before + 1));
   if (body.delivery != wire::Delivery::unacknowledged) {
     const bool again = body.delivery == wire::Delivery::at_least_once;
     peer.delivery = &forwarder_.open_delivery(connection.id(), peer.worker, again);
@@ -256,7 +296,7 @@ bool InnerPort::take_delivery_frame(net::Connection& connection, const wire::Gat
   link->heard_ms = loop_.now_ms();
   const bool finished = frame.header.command == Command::finished;
   const bool well = finished ? forwarder_.finish(*link, frame.body) : forwarder_.begin(*link, frame.body);
-  if (!well) return refuse(connection, "it named events in a way that cannot be read");
+  if (!well) return refuse(connection, Refusal::of_member, "it named events in a way that cannot be read");
   close_when_finished(*link);
   return true;
 }
@@ -264,7 +304,7 @@ bool InnerPort::take_delivery_frame(net::Connection& connection, const wire::Gat
 bool InnerPort::let_leave(net::Connection& connection) {
   Peer& peer = peers_[connection.tag];
   if (peer.delivery == nullptr)
-    return refuse(connection, "it says that it is leaving, and has not said that it acknowledges events");
+    return refuse(connection, Refusal::of_member, "it says that it is leaving, and has not said that it acknowledges events");
   WorkerLink* worker = workers_.find(peer.worker);
   if (worker == nullptr) return true;  // said twice
   loop_.log().debug("worker {} is leaving; {} events of it are not finished", worker->key, peer.delivery->events.size());
@@ -300,11 +340,11 @@ void InnerPort::leave(Peer& peer) {
   forwarder_.deliver_held();
 }
 
-bool InnerPort::refuse(net::Connection& connection, const std::string& why, std::string_view words) {
+bool InnerPort::refuse(net::Connection& connection, Refusal kind, const std::string& why, std::string_view words) {
   limits_.count(Limit::inner_refused);
-  // A stranger can be refused at any rate.
-  if (refusals_.allow(loop_.now_ms())) {
-    loop_.log().warning("inner port: {} refused: {}{}", connection.peer().to_string(), why, refusals_.take_suppressed_words());
+  LogLimit& lines = refusals_[static_cast<std::size_t>(kind)];
+  if (lines.allow(loop_.now_ms())) {
+    loop_.log().warning("inner port: {} refused: {}{}", connection.peer().to_string(), why, lines.take_suppressed_words());
   }
   if (words.empty()) {
     connection.destroy();
@@ -317,6 +357,7 @@ bool InnerPort::refuse(net::Connection& connection, const std::string& why, std:
 
 void InnerPort::on_close(net::Connection& connection, net::CloseCause /*cause*/, int /*error*/) {
   leave(peers_[connection.tag]);
+  if (peers_[connection.tag].is_stranger) --strangers_;
   peers_[connection.tag] = Peer{};
   free_.push_back(connection.tag);
 }
@@ -326,7 +367,9 @@ void InnerPort::on_drain(net::Connection& connection) {
   if (WorkerLink* worker = workers_.find(peers_[connection.tag].worker)) forwarder_.relieve(*worker);
 }
 
-void InnerPort::on_tls(net::Connection& connection, net::TlsEvent /*event*/) {
+void InnerPort::on_tls(net::Connection& connection, net::TlsEvent event) {
+  if (event == net::TlsEvent::crowded || event == net::TlsEvent::ousted)
+    return limits_.hit(Limit::open_tls_handshakes, connection.peer());
   limits_.hit(Limit::inner_tls, connection.peer());
   loop_.log().debug("inner port: {}: TLS: {}", connection.peer().to_string(), connection.tls_problem());
 }
@@ -343,7 +386,7 @@ void InnerPort::end_silent_workers() {
 void InnerPort::end_strangers() {
   if (settings_.secret_keys.is_open(loop_.now_ms())) return;
   for (const Peer& peer : peers_) {
-    if (peer.authenticated || loop_.now_ms() - peer.since_ms < settings_.secret_ms) continue;
+    if (!peer.is_stranger || loop_.now_ms() - peer.since_ms < settings_.secret_ms) continue;
     net::Connection* connection = loop_.find(peer.connection);
     if (connection == nullptr) continue;
     limits_.hit(Limit::inner_connect, connection->peer());

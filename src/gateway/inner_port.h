@@ -1,6 +1,8 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <deque>
 #include <span>
 #include <string>
 #include <string_view>
@@ -29,6 +31,7 @@ class InnerPort : public net::ConnectionHandler {
     SecretKeys secret_keys{""};
     std::size_t max_frame_bytes = wire::kMostCommandFrame;
     std::uint64_t secret_ms = 10'000;          // to show the secret in, where there is one
+    std::size_t most_strangers = 1024;         // that have not shown it: the one that came first makes way
     std::uint64_t worker_silence_ms = 60'000;  // of a worker that acknowledges, until it is given up; 0: never
     net::TlsContext* tls = nullptr;            // null: peers are not encrypted
   };
@@ -50,6 +53,10 @@ class InnerPort : public net::ConnectionHandler {
   void ping_workers();
   /// Ends those that have not shown the secret in time. Called about once a second.
   void end_strangers();
+  /// Peers that have not shown yet who they are: the secret, or without one a certificate.
+  [[nodiscard]] std::size_t strangers() const { return strangers_; }
+  /// Of a frame, before the secret was shown: a connect has some 100 bytes. More where the secret itself is long.
+  static constexpr std::size_t kMostBeforeSecret = 4 * 1024;
 
   /// Gives up the workers that have said nothing for too long. Called about once a second; when it was not, this process has
   /// been stopped, or the whole machine, and workers are not to blame for what they could not say meanwhile.
@@ -60,6 +67,7 @@ class InnerPort : public net::ConnectionHandler {
  private:
   struct Peer {
     bool authenticated = false;
+    bool is_stranger = false;  // and counts as one
     net::ConnectionId connection;
     std::uint64_t since_ms = 0;
     WorkerRef worker;                    // set when it takes events
@@ -68,6 +76,13 @@ class InnerPort : public net::ConnectionHandler {
     bool has_commanded = false;          // it has sent a whole frame, so it is no stranger that strayed here
   };
 
+  /// What is refused at any rate is logged at a lower one, for each of these by itself.
+  enum class Refusal : std::uint8_t { malformed, tls, wrong_port, no_secret, wrong_secret, of_member, count_ };
+
+  void add_stranger(net::Connection& connection);
+  void let_in(Peer& peer);
+  /// Bytes of a frame.
+  [[nodiscard]] std::size_t most_before_secret() const;
   /// False when the connection has been ended.
   bool take(net::Connection& connection, const wire::GatewayFrame& frame);
   std::uint64_t pass_over(const net::Connection& connection, std::string_view header);
@@ -75,7 +90,7 @@ class InnerPort : public net::ConnectionHandler {
   bool connect(net::Connection& connection, const wire::GatewayFrame& frame);
   void answer_http(net::Connection& connection);
   /// `words`, if any, are the last that it hears.
-  bool refuse(net::Connection& connection, const std::string& why, std::string_view words = {});
+  bool refuse(net::Connection& connection, Refusal kind, const std::string& why, std::string_view words = {});
   bool join(net::Connection& connection, const std::string& worker_key, const wire::ConnectBody& body);
   void say_hello(net::Connection& connection);
   void tell_of_namesake(const std::string& worker_key);
@@ -94,8 +109,12 @@ class InnerPort : public net::ConnectionHandler {
   std::vector<Peer> peers_;  // by Connection::tag
   std::vector<std::uint32_t> free_;
   std::string answer_;
+  std::deque<net::ConnectionId> strangers_line_;  // in the order in which they came; some are gone, or let in
+  std::size_t strangers_ = 0;
   std::uint64_t malformed_ = 0;
-  LogLimit refusals_{10};      // in a second
+  std::array<LogLimit, static_cast<std::size_t>(Refusal::count_)> refusals_{LogLimit::for_strangers(), LogLimit::for_strangers(),
+                                                                            LogLimit::for_strangers(), LogLimit::for_strangers(),
+                                                                            LogLimit::for_strangers(), LogLimit::for_strangers()};
   LogLimit long_commands_{1};  // in a second
   LogLimit namesakes_{1};      // in a second
   std::uint64_t looked_ms_;    // when workers were last looked at

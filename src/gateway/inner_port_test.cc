@@ -87,13 +87,65 @@ TEST(InnerPort, ASecretThatNobodyAskedForIsWrongToo) {
   ASSERT_TRUE(test.until([&] { return peer.ended(); }));
 }
 
+// Strangers could make a gateway keep 64 KB for each of them.
 TEST(InnerPort, LittleIsTakenFromStrangers) {
   TestGateway test(with_secret());
-  InnerPeer peer(test.inner_endpoint);
-  char length[4];
-  store_be32(length, 64 * 1024 + 1);
-  peer.write({length, 4});
-  ASSERT_TRUE(test.until([&] { return peer.ended(); }));
+  const auto say_length = [&](std::size_t size) {
+    auto peer = std::make_unique<InnerPeer>(test.inner_endpoint);
+    char length[4];
+    store_be32(length, static_cast<std::uint32_t>(size));
+    peer->write({length, 4});
+    return peer;
+  };
+  const auto at_the_limit = say_length(InnerPort::kMostBeforeSecret);
+  const auto past_it = say_length(InnerPort::kMostBeforeSecret + 1);
+  ASSERT_TRUE(test.until([&] { return past_it->ended(); }));
+  EXPECT_FALSE(at_the_limit->ended());
+}
+
+TEST(InnerPort, ALongSecretFitsIntoAConnect) {
+  GatewayOptions options = with_secret();
+  options.secret_key = std::string(5000, '"');  // each of them two bytes in JSON
+  TestGateway test(options);
+  test.secret = options.secret_key;
+  const auto worker = test.worker();
+  EXPECT_FALSE(worker->ended());
+}
+
+TEST(InnerPort, StrangersBeyondTheirNumberMakeWayInTheOrderInWhichTheyCame) {
+  Parts parts;
+  InnerPort port(parts.loop, parts.workers, parts.forwarder, parts.commands, parts.questions, parts.limits,
+                 {.secret_keys = SecretKeys("s"), .most_strangers = 3});
+  net::Socket socket = net::listen_tcp(*net::Endpoint::parse_numeric("127.0.0.1:0")).value();
+  const auto endpoint = *net::Endpoint::parse_numeric(net::local_address(socket.fd()).to_string());
+  parts.loop.listen(std::move(socket), port);
+  const auto until = [&](const std::function<bool()>& condition) { return run_until(parts.loop, condition); };
+  std::vector<std::unique_ptr<InnerPeer>> members;
+  for (int i = 0; i < 5; ++i) {
+    members.push_back(std::make_unique<InnerPeer>(endpoint));
+    members.back()->connect_as_client("s");
+    ASSERT_TRUE(until([&] { return port.connections() == members.size() && port.strangers() == 0; }));
+  }
+  std::vector<std::unique_ptr<InnerPeer>> strangers;
+  for (std::size_t i = 0; i < 3; ++i) {
+    strangers.push_back(std::make_unique<InnerPeer>(endpoint));
+    ASSERT_TRUE(until([&] { return port.strangers() == i + 1; }));
+  }
+  EXPECT_EQ(std::as_const(parts.limits).count(Limit::inner_strangers), 0U);
+  strangers.push_back(std::make_unique<InnerPeer>(endpoint));
+  ASSERT_TRUE(until([&] { return strangers[0]->ended(); }));
+  EXPECT_EQ(std::as_const(parts.limits).count(Limit::inner_strangers), 1U);
+  EXPECT_EQ(port.strangers(), 3U);
+  // One that shows the secret is a stranger no more, and one that goes gives room.
+  strangers[1]->connect_as_client("s");
+  ASSERT_TRUE(until([&] { return port.strangers() == 2; }));
+  strangers.push_back(std::make_unique<InnerPeer>(endpoint));
+  ASSERT_TRUE(until([&] { return port.strangers() == 3; }));
+  strangers.push_back(std::make_unique<InnerPeer>(endpoint));
+  ASSERT_TRUE(until([&] { return strangers[2]->ended(); }));
+  EXPECT_FALSE(strangers[1]->ended());
+  for (const auto& each : members) EXPECT_FALSE(each->ended());
+  EXPECT_EQ(std::as_const(parts.limits).count(Limit::inner_strangers), 2U);
 }
 
 TEST(InnerPort, GarbageIsRefusedAndOthersGoOn) {
@@ -163,6 +215,24 @@ TEST(InnerPort, HealthProbesAreAnsweredOrIgnoredAndNotLogged) {
     ASSERT_TRUE(run_until(test.loop, [&] { return garbage.ended(); }));
     EXPECT_EQ(test.lines.size(), 1U) << "what is no probe is worth a line";
   }
+}
+
+// Ten lines a second, for as long as somebody likes.
+TEST(InnerPort, WrongSecretsAreALineWithACountAndNotALineEach) {
+  LoggedGateway test(with_secret());
+  for (int i = 0; i < 30; ++i) {
+    InnerPeer wrong(test.endpoint);
+    wrong.connect_as_worker("w:0", i % 2 == 0 ? "guess" : "");
+    ASSERT_TRUE(run_until(test.loop, [&] { return wrong.ended(); }));
+  }
+  EXPECT_EQ(test.gateway.status().limits.at("inner_refused"), 30U);
+  ASSERT_EQ(test.lines.size(), 1U);
+  EXPECT_NE(test.lines[0].find("wrong secret_key"), std::string::npos);
+  // Another kind of mistake has a line of its own.
+  InnerPeer without(test.endpoint);
+  without.send(Command::is_online, 1, {}, {});
+  ASSERT_TRUE(run_until(test.loop, [&] { return without.ended(); }));
+  EXPECT_EQ(test.lines.size(), 2U);
 }
 
 TEST(InnerPort, WhoDoesNotShowTheSecretInTimeIsEnded) {

@@ -28,7 +28,8 @@ Words words_for(Limit limit) {
     case Limit::fragments: return {"fragments", "a message of more than max_fragments frames; the client was closed"};
     case Limit::unfinished_messages:
       return {"unfinished_messages",
-              "unfinished messages over unfinished_messages_size in all; a client that added to them was closed"};
+              "unfinished messages over unfinished_messages_size in all; the client that held much of them for long was closed"};
+    case Limit::message_time: return {"message_time", "a message not whole within message_timeout; the client was closed"};
     case Limit::message_rate: return {"message_rate", "over max_messages_per_second; the client was delayed or closed"};
     case Limit::byte_rate: return {"byte_rate", "over max_bytes_per_second; the client was delayed or closed"};
     case Limit::send_buffer:
@@ -45,9 +46,13 @@ Words words_for(Limit limit) {
     case Limit::deflate_contexts:
       return {"deflate_contexts", "over deflate_context_memory; a client was let in without a context of its own"};
     case Limit::inner_connect: return {"inner_connect", "no secret_key on the inner port in time; the peer was closed"};
+    case Limit::inner_strangers:
+      return {"inner_strangers", "1024 peers of the inner port have not shown who they are; the one that came first was closed"};
     case Limit::command_size: return {"command_size", "a command of a worker or GatewayClient over 32 MiB; it was passed over"};
     case Limit::inner_refused: return {"inner_refused", "a peer of the inner port was refused"};
     case Limit::tls_handshakes: return {"tls_handshakes", "over max_tls_handshakes_per_second; a new client waits for its turn"};
+    case Limit::open_tls_handshakes:
+      return {"open_tls_handshakes", "max_tls_handshakes are going on; a new one waits, or the oldest was ended to make room"};
     case Limit::tls: return {"tls", "no TLS, or a handshake that failed; the client was closed"};
     case Limit::inner_tls:
       return {"inner_tls", "a peer of the inner port without a certificate of inner_tls_ca, or without TLS; it was closed"};

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "gateway/gateway_test_support.h"
+#include "gateway/unfinished_messages.h"
 
 namespace gatehouse::gateway {
 namespace {
@@ -322,6 +323,181 @@ TEST(Limits, UnfinishedMessagesOfAllClients) {
   // The others finish what they have begun.
   clients[0]->write(WebSocketPeer::frame("end", wire::Opcode::continuation));
   ASSERT_TRUE(test.until([&] { return worker->said().size() == 1; }));
+}
+
+/// Of a message of 900,000 bytes the first `size`, header and all.
+void hold(TestGateway& test, WebSocketPeer& client, std::size_t size) {
+  static const std::string kFrame = WebSocketPeer::frame(std::string(900'000, 'x'), wire::Opcode::binary);
+  client.write(std::string_view(kFrame).substr(0, size));
+  ASSERT_TRUE(test.until([&] {
+    client.pump();
+    return client.unwritten() == 0;
+  }));
+  test.settle();
+}
+
+// A few connections filled the limit and cost their owner nothing from then on, and every honest client whose message came in two
+// pieces was closed.
+TEST(Limits, UnfinishedMessagesOfAFewDoNotKeepTheOthersFromSpeaking) {
+  GatewayOptions options = TestGateway::options();
+  options.unfinished_messages_size = 1'000'000;
+  TestGateway test(options);
+  const auto worker = test.worker();
+  constexpr std::size_t kShare = UnfinishedMessages::kShare;
+  std::vector<std::unique_ptr<WebSocketPeer>> greedy;
+  for (int i = 0; i < 4; ++i) {
+    greedy.push_back(test.client());
+    hold(test, *greedy.back(), kShare + 250'000);
+  }
+  EXPECT_EQ(hits(test, "unfinished_messages"), 0U) << "that is the limit";
+
+  const auto in_two_pieces = [&](std::size_t size) {
+    const auto honest = test.client();
+    const std::string frame = WebSocketPeer::frame(std::string(size, 'x'));
+    const std::size_t before = worker->said().size();
+    honest->write(frame.substr(0, frame.size() - 1));
+    test.settle();
+    EXPECT_FALSE(honest->ended()) << size;
+    honest->write(frame.substr(frame.size() - 1));
+    ASSERT_TRUE(test.until([&] { return worker->said().size() > before; })) << size;
+  };
+  in_two_pieces(2);
+  in_two_pieces(1000);
+  in_two_pieces(kShare - 10);
+  EXPECT_EQ(hits(test, "unfinished_messages"), 0U) << "everybody's share is free";
+  in_two_pieces(100'000);
+  EXPECT_EQ(hits(test, "unfinished_messages"), 1U);
+  std::size_t ended = 0;
+  for (auto& each : greedy) {
+    if (!each->ended()) continue;
+    ++ended;
+    EXPECT_EQ(each->close_code, wire::close_code::kTryLater);
+  }
+  EXPECT_EQ(ended, 1U) << "one of those who held much has gone";
+}
+
+TEST(Limits, UnfinishedMessagesAtTheLimitAndOnePastIt) {
+  GatewayOptions options = TestGateway::options();
+  options.unfinished_messages_size = 400'000;
+  TestGateway test(options);
+  const auto worker = test.worker();
+  constexpr std::size_t kShare = UnfinishedMessages::kShare;
+  const auto much = test.client();
+  const auto little = test.client();
+  hold(test, *much, kShare + 300'000);
+  hold(test, *little, kShare + 100'000);
+  EXPECT_FALSE(much->ended());
+  EXPECT_EQ(hits(test, "unfinished_messages"), 0U);
+  little->write("x");
+  ASSERT_TRUE(test.until([&] { return much->ended(); }));
+  EXPECT_EQ(much->close_code, wire::close_code::kTryLater);
+  EXPECT_FALSE(little->ended()) << "who added to it is not the one who holds most";
+  EXPECT_EQ(hits(test, "unfinished_messages"), 1U);
+}
+
+TEST(Limits, UnfinishedMessagesOfEveryProtocolLeaveRoomForOthers) {
+  for (const char* scheme : {"text", "frame"}) {
+    GatewayOptions options = TestGateway::options();
+    options.unfinished_messages_size = 100'000;
+    TestGateway test(options, wire::make_stream_protocol(scheme));
+    const auto worker = test.worker();
+    // 500,000 bytes in all, says the frame protocol's length; to text it is a line.
+    const std::string words = std::string("\0\x07\xa1\x20", 4) + std::string(120'000, 'x');
+    Peer greedy(test.client_endpoint);
+    greedy.write(std::string_view(words).substr(0, 110'000));
+    test.settle();
+    EXPECT_FALSE(greedy.ended()) << scheme;
+    const bool is_text = scheme == std::string_view("text");
+    const std::string message = is_text ? "hello\n" : std::string("\0\0\0\x09hello", 9);
+    Peer honest(test.client_endpoint);
+    honest.write(message.substr(0, message.size() - 1));
+    greedy.write(std::string_view(words).substr(110'000));
+    ASSERT_TRUE(test.until([&] { return greedy.ended(); })) << scheme;
+    EXPECT_EQ(hits(test, "unfinished_messages"), 1U);
+    honest.write(message.substr(message.size() - 1));
+    ASSERT_TRUE(test.until([&] { return worker->said() == Strings({"hello"}); })) << scheme;
+  }
+}
+
+// A client that had sent a message in fragments and then nothing more kept its memory, and it counted.
+TEST(Limits, UnfinishedMessagesAreNotThoseThatWereDelivered) {
+  GatewayOptions options = TestGateway::options();
+  options.unfinished_messages_size = 300'000;
+  options.message_timeout = milliseconds(500);
+  TestGateway test(options);
+  const auto worker = test.worker();
+  std::vector<std::unique_ptr<WebSocketPeer>> clients;
+  for (int i = 0; i < 5; ++i) {
+    clients.push_back(test.client());
+    clients.back()->write(WebSocketPeer::frame(std::string(100'000, 'x'), wire::Opcode::binary, false) +
+                          WebSocketPeer::frame("end", wire::Opcode::continuation));
+  }
+  ASSERT_TRUE(test.until([&] { return worker->said().size() == 5; }));
+  net::testing::run_for(test.loop, milliseconds(2500));
+  for (auto& client : clients) EXPECT_FALSE(client->ended());
+  EXPECT_EQ(hits(test, "unfinished_messages") + hits(test, "message_time"), 0U);
+}
+
+TEST(Limits, MessageTime) {
+  GatewayOptions options = TestGateway::options();
+  options.message_timeout = milliseconds(700);
+  TestGateway test(options);
+  const auto worker = test.worker();
+  const auto silent = test.client();  // who is not in the middle of anything may be silent
+  silent->say("whole");
+  const auto frame = test.client();
+  frame->write(WebSocketPeer::frame("hello").substr(0, 7));
+  const auto header = test.client();
+  header->write("\x81");
+  const auto fragments = test.client();
+  fragments->write(WebSocketPeer::frame("hello", wire::Opcode::text, false));
+  ASSERT_TRUE(test.until([&] {
+    fragments->write(WebSocketPeer::frame("", wire::Opcode::ping));  // is no progress
+    return frame->ended() && header->ended() && fragments->ended();
+  }));
+  for (const auto* each : {&frame, &header, &fragments}) EXPECT_EQ((*each)->close_code, wire::close_code::kPolicy);
+  EXPECT_EQ(hits(test, "message_time"), 3U);
+  EXPECT_FALSE(silent->ended());
+  silent->say("again");
+  ASSERT_TRUE(test.until([&] { return worker->said() == Strings({"whole", "again"}); }));
+}
+
+TEST(Limits, MessageTimeOfEveryProtocol) {
+  for (const char* scheme : {"text", "frame"}) {
+    GatewayOptions options = TestGateway::options();
+    options.message_timeout = milliseconds(300);
+    TestGateway test(options, wire::make_stream_protocol(scheme));
+    const auto worker = test.worker();
+    Peer half(test.client_endpoint);
+    half.write(std::string_view("\0\0\0\x09he", 6));
+    ASSERT_TRUE(test.until([&] { return half.ended(); })) << scheme;
+    EXPECT_EQ(hits(test, "message_time"), 1U);
+  }
+}
+
+TEST(Limits, MessageTimeCanBeSwitchedOff) {
+  GatewayOptions options = TestGateway::options();
+  options.message_timeout = milliseconds(0);
+  TestGateway test(options);
+  const auto worker = test.worker();
+  const auto slow = test.client();
+  slow->write(WebSocketPeer::frame("hello").substr(0, 7));
+  net::testing::run_for(test.loop, milliseconds(2200));
+  slow->write(WebSocketPeer::frame("hello").substr(7));
+  ASSERT_TRUE(test.until([&] { return worker->said() == Strings({"hello"}); }));
+}
+
+// The time of one that is not read from is not its own.
+TEST(Limits, MessageTimeDoesNotRunWhileAClientIsDelayed) {
+  GatewayOptions options = TestGateway::options();
+  options.message_timeout = milliseconds(300);
+  options.max_messages_per_second = 1;
+  TestGateway test(options);
+  const auto worker = test.worker();
+  const auto client = test.client();
+  client->write(WebSocketPeer::frame("one") + WebSocketPeer::frame("two") + WebSocketPeer::frame("three"));
+  ASSERT_TRUE(test.until([&] { return worker->said() == Strings({"one", "two", "three"}); }));
+  EXPECT_EQ(hits(test, "message_time"), 0U);
 }
 
 // Found by review: what inner connections had not finished counted too, and an innocent client was closed for it.

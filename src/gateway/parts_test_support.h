@@ -41,6 +41,7 @@ class Parts {
     std::array<int, 2> ends{};
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends.data()), 0);
     table[index].connection = loop.adopt(net::Socket(ends[0]), handler, index);
+    if (stage != ClientRecord::Stage::open) clients.begin_handshake(index);
     table[index].stage = stage;
     peers_.emplace(id, net::Socket(ends[1]));
     return index;
@@ -99,8 +100,9 @@ class Parts {
   EventForwarder forwarder{loop, table, workers, router, {}};
   ClientFraming framing;
   wire::WebSocketReader websockets{wire::WebSocketReader::Role::server, {}};
+  UnfinishedMessages unfinished{table, websockets, {}};
   LimitLog limits{loop};
-  Clients clients{loop, table, directory, workers, forwarder, framing, websockets, limits, {}};
+  Clients clients{loop, table, directory, workers, forwarder, framing, unfinished, limits, {}};
   Heartbeat heartbeat{loop, table, clients, {}};
   Handshakes handshakes{loop, table, clients, workers, forwarder, limits, {}};
   Commands commands{loop, table, directory, clients, heartbeat, handshakes};

@@ -35,6 +35,8 @@ enum class CloseCause : std::uint8_t {
 /// What a handler may want to know of a connection's encryption.
 enum class TlsEvent : std::uint8_t {
   delayed,  // more new handshakes than may begin in a second: this one waits for its turn
+  crowded,  // as many are going on as may (TlsSlots): this one waits for one to end
+  ousted,   // it took long, and others wait
   late,     // the handshake took too long
   failed,   // no TLS, or not as it has to be: Connection::tls_problem() says why
 };
@@ -82,7 +84,7 @@ class ConnectionHandler {
   /// (Connection::partial_record_bytes()), or records of the protocol's own.
   virtual void on_nothing_shown(Connection& /*connection*/) {}
 
-  /// After `late` and `failed` the connection ends.
+  /// After `ousted`, `late` and `failed` the connection ends.
   virtual void on_tls(Connection& /*connection*/, TlsEvent /*event*/) {}
 
   /// Adds what it knows of the connection, for `connections`: who is at the other end, what is spoken.

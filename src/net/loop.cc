@@ -83,8 +83,9 @@ int Loop::wait_time_ms() const {
   // Something is left to do that no event will announce.
   if (!ready_.empty() || !dirty_.empty() || !dead_.empty()) return 0;
   const int timers = timers_.next_in_ms(ended_ms_);
-  const int handshakes = handshakes_.wait_ms(ended_ms_);
-  return handshakes < 0 || (timers >= 0 && timers < handshakes) ? timers : handshakes;
+  const auto sooner = [](int one, int other) { return other < 0 || (one >= 0 && one < other) ? one : other; };
+  const int soonest = sooner(timers, handshakes_.wait_ms(ended_ms_));
+  return crowded_.empty() ? soonest : sooner(soonest, wait_for_slots_ms());
 }
 
 void Loop::iterate(int timeout_ms) {
@@ -123,6 +124,7 @@ void Loop::iterate(int timeout_ms) {
   run_posted();
   flush_all();
   reap();
+  if (!crowded_.empty()) admit_waiting();
   if (!trimming_ && out_pool_.is_swollen()) trim_later();
   const std::uint64_t done_ns = monotonic_ns();
   ended_ms_ = done_ns / 1'000'000;

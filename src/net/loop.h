@@ -20,6 +20,7 @@
 #include "net/refusal_log.h"
 #include "net/socket.h"
 #include "net/timer_wheel.h"
+#include "net/tls_slots.h"
 
 namespace gatehouse::net {
 
@@ -113,6 +114,8 @@ class Loop {
   [[nodiscard]] std::uint64_t refused_connections() const { return refused_; }
   /// Blocks of memory for those who hold bytes for a moment; what is too many of them goes back to the heap little by little.
   [[nodiscard]] OutPool& out_pool() { return out_pool_; }
+  /// Accepted connections whose TLS handshake is not done.
+  [[nodiscard]] std::size_t tls_handshakes() const { return tls_handshakes_; }
   /// Iterations so far, and time spent outside epoll_wait in nanoseconds: for status and for tests of idleness.
   [[nodiscard]] std::uint64_t iterations() const { return iterations_; }
   [[nodiscard]] std::uint64_t busy_ns() const { return busy_ns_; }
@@ -194,6 +197,10 @@ class Loop {
   TlsTools& tls_tools();
   void begin_tls(Connection& connection, TlsContext& context, bool dialled);
   void want_handshake(Connection& connection);
+  bool has_heard_hello(Connection& connection);
+  bool begin_handshake(Connection& connection);
+  void admit_waiting();
+  [[nodiscard]] int wait_for_slots_ms() const;
   void run_handshakes();
   void shake_hands(Connection& connection);
   bool receive_for_handshake(Connection& connection);
@@ -237,6 +244,8 @@ class Loop {
   std::unique_ptr<ReceiveBuffer> receive_buffer_;
   std::unique_ptr<TlsTools> tls_tools_;  // made when the first connection is encrypted
   HandshakeQueue handshakes_;
+  std::vector<std::shared_ptr<TlsSlots>> crowded_;  // those for which somebody waits
+  std::size_t tls_handshakes_ = 0;
   std::mutex posted_mutex_;
   std::vector<std::function<void()>> posted_;
   std::uint64_t dropped_sends_ = 0;

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "net/tls_certificate.h"
+#include "net/tls_slots.h"
 #include "net/tls_tickets.h"
 
 namespace gatehouse::net {
@@ -52,6 +53,8 @@ class TlsContext {
     std::chrono::milliseconds handshake_timeout{10'000};
     /// New handshakes of the process in a second; those over it wait for their turn. 0 is no limit.
     std::uint32_t handshakes_per_s = 0;
+    /// Those of clients that have begun and are not done, at a time: see TlsSlots.
+    std::size_t most_handshakes = 1024;
     /// A certificate that has run out does not keep a process from starting again.
     bool may_be_over = false;
   };
@@ -63,6 +66,8 @@ class TlsContext {
 
   [[nodiscard]] const Settings& settings() const { return settings_; }
   [[nodiscard]] const std::shared_ptr<const TlsGeneration>& generation() const { return generation_; }
+  /// Those of the connections that are encrypted with this.
+  [[nodiscard]] const std::shared_ptr<TlsSlots>& slots() const { return slots_; }
 
   /// Has other settings from now on, for handshakes that begin later. When something is wrong with them nothing changes.
   TlsResult<void> change(Settings settings);
@@ -82,6 +87,7 @@ class TlsContext {
 
   Settings settings_;
   std::shared_ptr<const TlsGeneration> generation_;
+  std::shared_ptr<TlsSlots> slots_;
   std::string read_;  // fingerprints of the files as they were read,
   std::string seen_;  // and as they were seen last
   TlsExpiry expiry_;

@@ -90,10 +90,20 @@ TlsHandshake::~TlsHandshake() {
 TlsHandshake& TlsHandshake::of(const SSL* ssl) { return *static_cast<TlsHandshake*>(SSL_get_app_data(ssl)); }
 
 void TlsHandshake::feed(std::string_view bytes) {
+  if (role_ == Role::server) {
+    if (SSL_version(ssl_.get()) == TLS1_2_VERSION) hello_.expect_change_of_ciphers();
+    hello_.take(bytes);
+    if (hello_.is_too_big()) return;
+  }
   if (!bytes.empty()) BIO_write(SSL_get_rbio(ssl_.get()), bytes.data(), static_cast<int>(bytes.size()));
 }
 
 TlsHandshake::Status TlsHandshake::step() {
+  if (hello_.is_too_big()) {
+    problem_ = kHelloTooBigProblem;
+    output_ += kHelloTooBig;
+    return Status::failed;
+  }
   ERR_clear_error();
   const int result = SSL_do_handshake(ssl_.get());
   collect_output();

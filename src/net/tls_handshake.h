@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "net/tls_context.h"
+#include "net/tls_hello.h"
 #include "net/tls_records.h"
 
 namespace gatehouse::net {
@@ -20,6 +21,13 @@ class TlsHandshake {
   TlsHandshake(const TlsHandshake&) = delete;
   TlsHandshake& operator=(const TlsHandshake&) = delete;
   ~TlsHandshake();
+
+  /// What a client is told whose ClientHello is too big (TlsHello): the fatal alert illegal_parameter, as OpenSSL would say for
+  /// what is larger than it takes itself.
+  static constexpr std::string_view kHelloTooBig{"\x15\x03\x03\x00\x02\x02\x2f", 7};
+  /// And one that begins with something else: unexpected_message.
+  static constexpr std::string_view kUnexpected{"\x15\x03\x03\x00\x02\x02\x0a", 7};
+  static constexpr const char* kHelloTooBigProblem = "a ClientHello of more than 16384 bytes";
 
   /// Bytes that were received; they are looked at by step().
   void feed(std::string_view bytes);
@@ -50,6 +58,7 @@ class TlsHandshake {
   std::shared_ptr<const TlsGeneration> generation_;
   std::unique_ptr<SSL, FreeSsl> ssl_;
   Role role_;
+  TlsHello hello_;  // of a client
   std::string output_;
   std::string problem_;
   std::array<std::uint8_t, 48> client_secret_{};  // of TLS 1.3, for data

@@ -224,6 +224,34 @@ TEST_F(TlsHandshakes, WhatIsSaidBeforeTheHandshakeIsNotTaken) {
   SSL_SESSION_free(session);
 }
 
+// OpenSSL takes memory for as much as a ClientHello claims; the second one, after a HelloRetryRequest, is no better than the
+// first.
+TEST_F(TlsHandshakes, ASecondHelloThatClaimsMuchIsRefusedToo) {
+  const auto context = make(settings());
+  for (const bool is_honest : {true, false}) {
+    OpenSslEnd client(OpenSslEnd::Wish{});
+    ASSERT_EQ(SSL_set1_groups_list(client.ssl(), "P-521:P-256"), 1);  // it guesses P-521, which is not taken
+    TlsHandshake ours(context->generation(), Role::server);
+    client.pump();
+    ours.feed(client.output());
+    ASSERT_EQ(ours.step(), Status::again);
+    client.feed(ours.take_output());
+    client.pump();
+    const std::string second = client.output();
+    const std::string change = std::string("\x14\x03\x03\x00\x01\x01", 6);
+    ASSERT_TRUE(second.starts_with(change + "\x16"));
+    if (is_honest) {
+      ours.feed(second);
+      EXPECT_EQ(shake_hands(ours, client), Status::done) << ours.problem();
+      continue;
+    }
+    ours.feed(change + std::string("\x16\x03\x03\x00\x10\x01\x01\xff\xb8", 9) + std::string(12, 'x'));
+    EXPECT_EQ(ours.step(), Status::failed);
+    EXPECT_EQ(ours.problem(), TlsHandshake::kHelloTooBigProblem);
+    EXPECT_EQ(ours.take_output(), TlsHandshake::kHelloTooBig);
+  }
+}
+
 TEST_F(TlsHandshakes, MutualOnesWantACertificateOfTheAuthority) {
   const TestIdentity authority(TestIdentity::Wish{.names = {"cluster"}, .is_authority = true});
   const TestIdentity stranger_authority(TestIdentity::Wish{.names = {"cluster"}, .is_authority = true});

@@ -13,19 +13,34 @@ constexpr int kMostPiecesOfARecord = 64;
 
 TlsSession::TlsSession(const TlsContext& context, TlsHandshake::Role role)
     : handshakes_per_s(context.settings().handshakes_per_s),
-      handshake_(std::make_unique<TlsHandshake>(context.generation(), role)),
-      is_server_(role == TlsHandshake::Role::server) {}
+      opening_(std::make_unique<Opening>(context.generation(), context.slots())),
+      is_server_(role == TlsHandshake::Role::server) {
+  if (!is_server_) opening_->handshake = std::make_unique<TlsHandshake>(opening_->generation, role);
+}
+
+void TlsSession::begin(std::uint64_t slot) {
+  opening_->slot = slot;
+  opening_->handshake = std::make_unique<TlsHandshake>(opening_->generation, TlsHandshake::Role::server);
+  opening_->handshake->feed(std::exchange(opening_->kept, {}));
+}
+
+void TlsSession::give_up() {
+  if (opening_ == nullptr) return;
+  opening_->handshake.reset();
+  opening_->slots->give_back(std::exchange(opening_->slot, 0));
+}
 
 TlsHandshake::Status TlsSession::step(TlsCiphers& ciphers, OutQueue& out) {
   reached_ = true;
-  const TlsHandshake::Status status = handshake_->step();
-  out.append(handshake_->take_output());
-  if (status == TlsHandshake::Status::failed) fail(handshake_->problem());
+  TlsHandshake& handshake = *opening_->handshake;
+  const TlsHandshake::Status status = handshake.step();
+  out.append(handshake.take_output());
+  if (status == TlsHandshake::Status::failed) fail(handshake.problem());
   if (status != TlsHandshake::Status::done) return status;
-  records_.emplace(ciphers, handshake_->agreement());
-  unread_ = handshake_->take_rest();
+  records_.emplace(ciphers, handshake.agreement());
+  unread_ = handshake.take_rest();
   has_first_ = !unread_.empty();
-  handshake_.reset();
+  opening_.reset();
   return status;
 }
 

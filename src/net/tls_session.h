@@ -27,12 +27,26 @@ class TlsSession {
 
   [[nodiscard]] bool is_server() const { return is_server_; }
   [[nodiscard]] bool is_established() const { return records_.has_value(); }
+  /// OpenSSL has its part of the handshake in hand. For a client's connection nothing is taken before its ClientHello is there
+  /// and a slot is free: begin().
+  [[nodiscard]] bool has_begun() const { return opening_ == nullptr || opening_->handshake != nullptr; }
   /// The first step has been taken, so the connection stands.
   [[nodiscard]] bool is_reached() const { return reached_; }
   [[nodiscard]] std::string_view problem() const { return problem_ == nullptr ? std::string_view() : *problem_; }
 
   // The handshake.
-  void feed(std::string_view received) { handshake_->feed(received); }
+  /// REQUIRES: not established.
+  void feed(std::string_view received) {
+    has_begun() ? opening_->handshake->feed(received) : void(opening_->kept.append(received));
+  }
+  /// What was fed before begin().
+  [[nodiscard]] std::string_view kept() const { return opening_->kept; }
+  /// REQUIRES: not established.
+  [[nodiscard]] const std::shared_ptr<TlsSlots>& slots() const { return opening_->slots; }
+  /// Takes `slot` of slots(), until the handshake is done or given up.
+  void begin(std::uint64_t slot);
+  /// The connection is about to end: what the handshake holds goes, and with it the slot.
+  void give_up();
   /// Appends what there is to send to `out`.
   TlsHandshake::Status step(TlsCiphers& ciphers, OutQueue& out);
 
@@ -63,11 +77,27 @@ class TlsSession {
   std::uint32_t handshakes_per_s = 0;
   bool is_waiting = false;  // in the loop's HandshakeQueue
   bool was_counted = false;
+  bool is_in_line = false;  // for a slot
+  bool has_waited = false;  // in that line, and has come to its front
 
  private:
+  /// What is needed until the handshake is done.
+  struct Opening {
+    Opening(std::shared_ptr<const TlsGeneration> of, std::shared_ptr<TlsSlots> in)
+        : generation(std::move(of)), slots(std::move(in)) {}
+    Opening(const Opening&) = delete;
+    Opening& operator=(const Opening&) = delete;
+    ~Opening() { slots->give_back(slot); }
+
+    std::shared_ptr<const TlsGeneration> generation;
+    std::shared_ptr<TlsSlots> slots;
+    std::uint64_t slot = 0;
+    std::unique_ptr<TlsHandshake> handshake;
+    std::string kept;
+  };
   void seal_record(OutQueue& plain, OutQueue& out);
 
-  std::unique_ptr<TlsHandshake> handshake_;  // until it is done
+  std::unique_ptr<Opening> opening_;  // until it is done
   std::optional<TlsRecords> records_;
   std::string unread_;
   std::unique_ptr<std::string> problem_;

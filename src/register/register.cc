@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstring>
+#include <deque>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -22,7 +24,6 @@ namespace gatehouse {
 namespace {
 
 constexpr std::size_t kMaxAddressSize = 256;
-constexpr std::uint32_t kComplaintsPerSecond = 10;
 constexpr std::uint64_t kQuietMs = 10'000;  // between two lines about peers that are not let in
 
 /// A key that came with a malformed line does not belong in a log file.
@@ -69,7 +70,8 @@ class Register::Peers final : public net::ConnectionHandler {
     status.messages_in = lines_in_;
     status.messages_out = lines_out_;
     for (const auto& [name, count] :
-         {std::pair("refused", refusals_), std::pair("address_taken", taken_), std::pair("inner_tls", refused_)}) {
+         {std::pair("refused", refusals_), std::pair("address_taken", taken_), std::pair("inner_tls", refused_),
+          std::pair("strangers", ousted_), std::pair("open_tls_handshakes", crowded_)}) {
       if (count != 0) status.limits[name] = count;
     }
     loop_.for_each_connection([&](net::Connection& connection) {
@@ -86,7 +88,10 @@ class Register::Peers final : public net::ConnectionHandler {
     std::string address;     // what a gateway announced; empty for others
     bool is_worker = false;  // is told the list
     bool has_spoken = false;
+    bool is_stranger = true;  // it has shown no key yet, and counts as one that has not
   };
+  /// What is refused at any rate is logged at a lower one, for each of these by itself.
+  enum class Complaint : std::uint8_t { key, late, malformed, tls, inner_frame, ousted, count_ };
   /// In the order of their announcement, as upstream lists them. A gateway that comes back may announce itself before this has
   /// come to the end of its old connection: the address stays as long as any connection announces it.
   struct Announced {
@@ -97,19 +102,46 @@ class Register::Peers final : public net::ConnectionHandler {
   void on_open(net::Connection& connection) override {
     Peer& peer = peers_[connection.id().slot];
     peer.connection = connection.id();
+    add_stranger(connection.id());
     peer.deadline = loop_.after(std::chrono::milliseconds(kFirstLineTimeoutMs), [this, id = connection.id()] {
       net::Connection* silent = loop_.find(id);
       if (silent == nullptr) return;
       // One that has said nothing at all is a probe that holds its connection, and no line in the log.
       if (peers_[id.slot].has_spoken) {
-        complain(*silent, fmt::format("showed no valid first line within {} s", kFirstLineTimeoutMs / 1000));
+        complain(*silent, Complaint::late, fmt::format("showed no valid first line within {} s", kFirstLineTimeoutMs / 1000));
       }
       silent->close();
     });
     if (tls_ != nullptr) connection.start_tls(*tls_);
   }
 
-  void on_tls(net::Connection& connection, net::TlsEvent /*event*/) override {
+  /// Each byte of the key may be six in JSON.
+  [[nodiscard]] std::size_t most_first_line() const { return std::max(kMaxFirstLineSize, secret_keys_.key().size() * 6 + 1024); }
+
+  void add_stranger(net::ConnectionId id) {
+    line_.push_back(id);
+    ++strangers_;
+    while (!line_.empty()) {
+      const auto found = peers_.find(line_.front().slot);
+      net::Connection* first = loop_.find(line_.front());
+      const bool is_stranger = first != nullptr && found != peers_.end() && found->second.is_stranger;
+      if (is_stranger && strangers_ <= kMostStrangers) return;
+      line_.pop_front();
+      if (!is_stranger) continue;
+      ++ousted_;
+      complain(*first, Complaint::ousted,
+               fmt::format("was closed: {} peers have shown no key yet, and it was the first", kMostStrangers));
+      found->second.is_stranger = false;
+      --strangers_;
+      first->destroy();
+    }
+  }
+
+  void on_tls(net::Connection& connection, net::TlsEvent event) override {
+    if (event == net::TlsEvent::crowded || event == net::TlsEvent::ousted) {
+      ++crowded_;
+      return loop_.log().debug("{} waits, or was closed: too many TLS handshakes at a time", connection.peer().to_string());
+    }
     ++refused_;
     if (refused_logged_ != 0 && loop_.now_ms() - refused_logged_at_ms_ < kQuietMs) return;
     loop_.log().warning(
@@ -129,8 +161,9 @@ class Register::Peers final : public net::ConnectionHandler {
       const void* end = std::memchr(bytes.data() + from, '\n', bytes.size() - from);
       const std::size_t stop =
           end == nullptr ? bytes.size() : static_cast<std::size_t>(static_cast<const char*>(end) - bytes.data());
-      if (stop - done > kMaxLineSize) {
-        complain(connection, fmt::format("sent a line of more than {} bytes", kMaxLineSize));
+      const std::size_t most = peers_[connection.id().slot].is_stranger ? most_first_line() : kMaxLineSize;
+      if (stop - done > most) {
+        complain(connection, Complaint::malformed, fmt::format("sent a line of more than {} bytes", most));
         connection.destroy();
         return bytes.size();
       }
@@ -150,9 +183,9 @@ class Register::Peers final : public net::ConnectionHandler {
     if (peer.is_worker || !peer.address.empty()) return false;
     const wire::SpokenProtocol spoken = wire::recognize_protocol(bytes);
     if (spoken == wire::SpokenProtocol::tls) {
-      complain(connection, "speaks TLS; inner_tls is set there, and not here");
+      complain(connection, Complaint::tls, "speaks TLS; inner_tls is set there, and not here");
     } else if (spoken == wire::SpokenProtocol::inner_frame) {
-      complain(connection, "speaks to the inner port of a gateway, and this is the register");
+      complain(connection, Complaint::inner_frame, "speaks to the inner port of a gateway, and this is the register");
     } else {
       return false;
     }
@@ -182,7 +215,9 @@ class Register::Peers final : public net::ConnectionHandler {
       case Event::invalid: return refuse(connection, text);
       case Event::unknown:
       case Event::address_taken:
-      case Event::broadcast_addresses: complain(connection, "sent an unknown event: " + for_log(text)); return connection.close();
+      case Event::broadcast_addresses:
+        complain(connection, Complaint::malformed, "sent an unknown event: " + for_log(text));
+        return connection.close();
     }
   }
 
@@ -192,7 +227,7 @@ class Register::Peers final : public net::ConnectionHandler {
     if (wire::begins_like_http(text)) {
       loop_.log().debug("{} speaks HTTP to the register", ip);
     } else {
-      complain(connection, "sent a bad request: " + for_log(text));
+      complain(connection, Complaint::malformed, "sent a bad request: " + for_log(text));
     }
     connection.send("Bad request for Register service. Request info(IP:" + ip + ", Request Buffer:" + printable(text, 1024) +
                     ").\n");
@@ -201,25 +236,27 @@ class Register::Peers final : public net::ConnectionHandler {
   }
 
   /// A stranger can cause these lines at any rate.
-  void complain(const net::Connection& connection, const std::string& what) {
+  void complain(const net::Connection& connection, Complaint kind, const std::string& what) {
     ++refusals_;
-    if (!complaints_.allow(loop_.now_ms())) return;
-    loop_.log().warning("{} {}{}", connection.peer().to_string(), what, complaints_.take_suppressed_words());
+    LogLimit& lines = complaints_[static_cast<std::size_t>(kind)];
+    if (!lines.allow(loop_.now_ms())) return;
+    loop_.log().warning("{} {}{}", connection.peer().to_string(), what, lines.take_suppressed_words());
   }
 
-  bool shows_key(net::Connection& connection, const Peer& peer, const wire::RegisterLine& line) {
+  bool shows_key(net::Connection& connection, Peer& peer, const wire::RegisterLine& line) {
     if (!secret_keys_.accepts(line.secret_key, loop_.now_ms())) {
-      complain(connection, "showed a wrong secret_key");
+      complain(connection, Complaint::key, "showed a wrong secret_key");
       connection.close();
       return false;
     }
     loop_.cancel(peer.deadline);
+    if (std::exchange(peer.is_stranger, false)) --strangers_;
     return true;
   }
 
   void on_gateway(net::Connection& connection, Peer& peer, const wire::RegisterLine& line) {
     if (line.address.empty() || line.address.size() > kMaxAddressSize || !is_printable(line.address)) {
-      complain(connection, "announced a gateway without an address");
+      complain(connection, Complaint::malformed, "announced a gateway without an address");
       return connection.close();
     }
     if (!shows_key(connection, peer, line)) return;
@@ -272,6 +309,7 @@ class Register::Peers final : public net::ConnectionHandler {
     if (found == peers_.end()) return;
     Peer peer = std::move(found->second);
     peers_.erase(found);
+    if (peer.is_stranger) --strangers_;
     if (stopped_) return;
     loop_.cancel(peer.deadline);
     if (peer.address.empty()) return loop_.log().debug("{} has left", connection.peer().to_string());
@@ -320,7 +358,13 @@ class Register::Peers final : public net::ConnectionHandler {
   net::Loop& loop_;
   SecretKeys secret_keys_;
   net::TlsContext* const tls_;
-  LogLimit complaints_{kComplaintsPerSecond};
+  std::array<LogLimit, static_cast<std::size_t>(Complaint::count_)> complaints_{
+      LogLimit::for_strangers(), LogLimit::for_strangers(), LogLimit::for_strangers(),
+      LogLimit::for_strangers(), LogLimit::for_strangers(), LogLimit::for_strangers()};
+  std::deque<net::ConnectionId> line_;  // of strangers, in the order in which they came; some are gone, or have shown the key
+  std::size_t strangers_ = 0;
+  std::uint64_t ousted_ = 0;
+  std::uint64_t crowded_ = 0;
   std::uint64_t refusals_ = 0;  // of peers that said something wrong
   std::uint64_t taken_ = 0;     // of gateways with an address that another one has
   std::uint64_t taken_logged_ = 0;

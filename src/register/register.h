@@ -30,6 +30,10 @@ class Register {
 
   static constexpr int kFirstLineTimeoutMs = 10'000;
   static constexpr std::size_t kMaxLineSize = 64 * 1024;
+  /// Of a peer that has shown no key yet: gateways say some 100 bytes. More where the key itself is long.
+  static constexpr std::size_t kMaxFirstLineSize = 4 * 1024;
+  /// Such peers at a time: the one that came first makes way.
+  static constexpr std::size_t kMostStrangers = 1024;
   /// A worker that does not read its lists is cut off at this much.
   static constexpr std::size_t kMaxQueuedBytes = 4 * 1024 * 1024;
 

@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
+#include <sys/resource.h>
+
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <utility>
@@ -243,10 +246,10 @@ TEST_F(RegisterTest, AGatewayNeedsAnAddress) {
   }
 }
 
-TEST_F(RegisterTest, ALineAtTheLimitIsReadAndOnePastItRefused) {
+TEST_F(RegisterTest, AFirstLineAtTheLimitIsReadAndOnePastItRefused) {
   const std::string start = R"({"event":"ping","x":")";
   const std::string end = "\"}";
-  const std::string fits = start + std::string(Register::kMaxLineSize - start.size() - end.size(), 'x') + end;
+  const std::string fits = start + std::string(Register::kMaxFirstLineSize - start.size() - end.size(), 'x') + end;
   Peer good(loop_, port_);
   good.say(fits + "\n" + worker_line());
   EXPECT_TRUE(good.hears(1));
@@ -254,7 +257,69 @@ TEST_F(RegisterTest, ALineAtTheLimitIsReadAndOnePastItRefused) {
   bad.say(fits + " \n");
   EXPECT_TRUE(closes(bad));
   Peer endless(loop_, port_);
-  endless.say(std::string(Register::kMaxLineSize + 1, '{'));
+  endless.say(std::string(Register::kMaxFirstLineSize + 1, '{'));
+  EXPECT_TRUE(closes(endless));
+}
+
+TEST_F(RegisterTest, WrongSecretsAreCountedAndALineEachTenSeconds) {
+  std::vector<std::string> lines;
+  net::Loop loop(Log::to_function([&](LogLevel, std::string_view message) { lines.emplace_back(message); }));
+  auto socket = net::listen_tcp(net::Endpoint::parse_numeric("127.0.0.1:0").value()).value();
+  const std::uint16_t port = net::local_address(socket.fd()).port();
+  Register server(loop, "s3cret");
+  server.serve(std::move(socket));
+  for (int i = 0; i < 30; ++i) {
+    Peer peer(loop, port);
+    peer.say(wire::worker_connect_line("guess"));
+    ASSERT_TRUE(run_until(loop, [&] { return peer.is_closed(); }));
+  }
+  EXPECT_THAT(lines, ElementsAre(HasSubstr("showed a wrong secret_key")));
+  EXPECT_EQ(server.status().limits.at("refused"), 30U);
+}
+
+// Strangers without number could each make it keep 64 KB for ten seconds.
+TEST_F(RegisterTest, StrangersBeyondTheirNumberMakeWayInTheOrderInWhichTheyCame) {
+  rlimit limit{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  constexpr rlim_t kNeeded = 2 * Register::kMostStrangers + 200;
+  limit.rlim_cur = std::max(limit.rlim_cur, std::min(limit.rlim_max, kNeeded));
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+  if (limit.rlim_cur < kNeeded) GTEST_SKIP() << "only " << limit.rlim_cur << " descriptors are allowed";
+  Peer worker(loop_, port_);
+  worker.say(worker_line());
+  ASSERT_TRUE(worker.hears(1));
+  const net::Endpoint endpoint = net::Endpoint::parse_numeric("127.0.0.1:" + std::to_string(port_)).value();
+  std::vector<net::Socket> strangers;
+  const auto add = [&] {
+    strangers.push_back(net::start_connect(endpoint).value());
+    return run_until(loop_, [&] { return register_->status().connections == 1 + strangers.size(); });
+  };
+  while (strangers.size() < Register::kMostStrangers) ASSERT_TRUE(add());
+  EXPECT_TRUE(register_->status().limits.empty());
+  strangers.push_back(net::start_connect(endpoint).value());
+  EXPECT_TRUE(run_until(loop_, [&] { return register_->status().limits.contains("strangers"); }));
+  char byte = 0;
+  EXPECT_TRUE(run_until(loop_, [&] { return ::recv(strangers.front().fd(), &byte, 1, MSG_DONTWAIT) == 0; }));
+  EXPECT_EQ(register_->status().limits.at("strangers"), 1U);
+  // Who shows the key is let in however many strangers there are, and stays.
+  Peer late(loop_, port_);
+  late.say(worker_line());
+  EXPECT_TRUE(late.hears(1));
+  EXPECT_FALSE(worker.is_closed());
+}
+
+TEST_F(RegisterTest, ALineAtTheLimitIsReadAndOnePastItRefused) {
+  const std::string start = R"({"event":"ping","x":")";
+  const std::string end = "\"}";
+  const std::string fits = start + std::string(Register::kMaxLineSize - start.size() - end.size(), 'x') + end;
+  Peer good(loop_, port_);
+  good.say(worker_line() + fits + "\n" + worker_line());
+  EXPECT_TRUE(good.hears(2)) << "of one that has shown the key";
+  Peer bad(loop_, port_);
+  bad.say(worker_line() + fits + " \n");
+  EXPECT_TRUE(closes(bad));
+  Peer endless(loop_, port_);
+  endless.say(worker_line() + std::string(Register::kMaxLineSize + 1, '{'));
   EXPECT_TRUE(closes(endless));
 }
 

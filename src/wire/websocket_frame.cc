@@ -170,7 +170,7 @@ WebSocketEvent WebSocketReader::take_any(WebSocketState& state, std::span<char> 
     return event;
   }
   // The fragments of a message that was delivered have been used by now.
-  if (state.fragments && state.message_opcode == Opcode::continuation) forget(state);
+  release(state);
   if (input.empty()) return event;
 
   const unsigned first = byte_at(input, 0);
@@ -306,7 +306,6 @@ void WebSocketReader::forget(WebSocketState& state) {
   state.utf8 = kUtf8Accept;
   state.compressed = false;
   state.message_opcode = Opcode::continuation;
-  note_unread(state, 0);
 }
 
 void append_frame(std::string& out, Opcode opcode, std::string_view payload) {

@@ -40,7 +40,6 @@ struct WebSocketState {
   std::unique_ptr<Fragments> fragments;          // the message whose FIN has not come
   std::uint32_t progress = 0;                    // payload bytes of the incomplete frame that are unmasked and checked already
   std::uint32_t utf8 = 0;                        // state of the UTF-8 check across frames
-  std::uint32_t unread = 0;                      // see WebSocketReader::note_unread()
   Opcode message_opcode = Opcode::continuation;  // of the fragmented message; continuation when there is none
   bool closed = false;                           // a close frame was given out: nothing more is read
   bool deflate = false;                          // permessage-deflate was agreed on: RSV1 marks a compressed message
@@ -90,15 +89,19 @@ class WebSocketReader {
   /// not consumed must come again as this call left them (unmasked as far as it got). Never allocates for input that it refuses.
   WebSocketEvent next(WebSocketState& state, std::span<char> input);
 
-  /// What its caller keeps of the connection until more has come counts as held, until it is noted anew or forgotten.
-  void note_unread(WebSocketState& state, std::size_t bytes) {
-    held_bytes_ += bytes - state.unread;
-    state.unread = static_cast<std::uint32_t>(bytes);
-  }
   /// Gives up what the state holds, when a connection ends.
   void forget(WebSocketState& state);
-  /// Payload bytes that the states hold, and what was noted; the memory behind them is at most twice as much and some 50 bytes
-  /// for each message.
+  /// Gives up the fragments of a message that was given out and has been used, without waiting for the next call, which may not
+  /// come for hours.
+  void release(WebSocketState& state) {
+    if (state.fragments != nullptr && state.message_opcode == Opcode::continuation) forget(state);
+  }
+  /// Payload bytes of an unfinished message that the state holds. The memory behind them is at most twice as much and some 50
+  /// bytes.
+  [[nodiscard]] static std::size_t held_by(const WebSocketState& state) {
+    return state.fragments == nullptr ? 0 : state.fragments->bytes.size();
+  }
+  /// The same of all states.
   [[nodiscard]] std::size_t held_bytes() const { return held_bytes_; }
 
  private:

@@ -445,17 +445,18 @@ TEST(WebSocketReader, DropsAnUnfinishedMessageWithTheConnection) {
   EXPECT_EQ(connection.reader().held_bytes(), 0U);
 }
 
-TEST(WebSocketReader, CountsWhatIsKeptForItUnread) {
-  WebSocketReader reader(WebSocketReader::Role::server, {});
-  WebSocketState one;
-  WebSocketState two;
-  reader.note_unread(one, 100);
-  reader.note_unread(two, 30);
-  reader.note_unread(one, 20);
-  EXPECT_EQ(reader.held_bytes(), 50U);
-  reader.forget(two);
-  EXPECT_EQ(reader.held_bytes(), 20U);
-  reader.note_unread(one, 0);
+// A client that had sent a message in fragments and then nothing kept all of it here.
+TEST(WebSocketReader, FreesADeliveredMessageWhenTold) {
+  WebSocketReader reader(Role::server, {});
+  WebSocketState state;
+  std::string first = masked(Opcode::text, "12345", false);
+  std::string last = masked(Opcode::continuation, "678");
+  reader.next(state, first);
+  reader.release(state);
+  EXPECT_EQ(WebSocketReader::held_by(state), 5U) << "not before its end";
+  EXPECT_EQ(reader.next(state, last).kind, Kind::message);
+  reader.release(state);
+  EXPECT_EQ(WebSocketReader::held_by(state), 0U);
   EXPECT_EQ(reader.held_bytes(), 0U);
 }
 
