@@ -226,7 +226,7 @@ Commands::Outcome Commands::change_client(std::uint32_t client, const wire::Gate
     case Command::unbind_uid: directory_.unbind_uid(client); return Outcome::done;
     case Command::join_group:
       if (nameless) return Outcome::malformed;
-      directory_.join(client, frame.ext_data);
+      if (!directory_.join(client, frame.ext_data)) clients_.hit(Limit::groups, client);
       return Outcome::done;
     case Command::leave_group: directory_.leave(client, frame.ext_data); return Outcome::done;
     case Command::set_ping_interval: return set_ping_interval(client, frame.ext_data);

@@ -20,37 +20,56 @@ void Directory::unbind_uid(std::uint32_t client) {
   record.uid = ClientRecord::kNoUid;
 }
 
-void Directory::join(std::uint32_t client, std::string_view group) {
+std::size_t Directory::place_of(std::uint32_t client, std::uint32_t list) const {
+  const auto& groups = clients_[client].groups;
+  if (list == MemberLists::kNone || groups == nullptr) return kNowhere;
+  if (groups->size() > kLookedThrough) {
+    const auto found = places_.find(key(client, list));
+    return found == places_.end() ? kNowhere : found->second;
+  }
+  const auto found = std::find_if(groups->begin(), groups->end(), [&](const Membership& m) { return m.list == list; });
+  return found == groups->end() ? kNowhere : static_cast<std::size_t>(found - groups->begin());
+}
+
+bool Directory::join(std::uint32_t client, std::string_view group) {
+  if (place_of(client, groups_.find(group)) != kNowhere) return true;
   ClientRecord& record = clients_[client];
+  if (record.groups != nullptr && record.groups->size() >= kMostGroups) return false;
   const std::uint32_t list = groups_.find_or_make(group);
   if (record.groups == nullptr) record.groups = std::make_unique<std::vector<Membership>>();
   std::vector<Membership>& memberships = *record.groups;
-  const bool already = std::any_of(memberships.begin(), memberships.end(), [&](const Membership& m) { return m.list == list; });
-  if (already) return;
   const auto back = static_cast<std::uint32_t>(memberships.size());
   memberships.push_back({list, groups_.add(list, {client, back})});
+  if (memberships.size() <= kLookedThrough) return true;
+  const std::size_t known = back > kLookedThrough ? back : 0;
+  for (std::size_t place = known; place < memberships.size(); ++place) {
+    places_[key(client, memberships[place].list)] = static_cast<std::uint32_t>(place);
+  }
+  return true;
 }
 
 void Directory::leave(std::uint32_t client, std::string_view group) {
-  ClientRecord& record = clients_[client];
-  const std::uint32_t list = groups_.find(group);
-  if (list == MemberLists::kNone || record.groups == nullptr) return;
-  const auto& memberships = *record.groups;
-  const auto found = std::find_if(memberships.begin(), memberships.end(), [&](const Membership& m) { return m.list == list; });
-  if (found != memberships.end()) leave_at(client, static_cast<std::size_t>(found - memberships.begin()));
+  const std::size_t place = place_of(client, groups_.find(group));
+  if (place != kNowhere) leave_at(client, place);
 }
 
 void Directory::leave_at(std::uint32_t client, std::size_t place) {
   std::vector<Membership>& memberships = *clients_[client].groups;
   const Membership gone = memberships[place];
+  const bool were_many = memberships.size() > kLookedThrough;
+  if (were_many) places_.erase(key(client, gone.list));
   const MemberLists::Moved moved = groups_.remove(gone.list, gone.position);
   if (moved.any) (*clients_[moved.member.client].groups)[moved.member.back].position = gone.position;
   // The client's own list closes its gap the same way, and tells the group that membership's new place.
   if (place + 1 != memberships.size()) {
     memberships[place] = memberships.back();
     groups_.set_back(memberships[place].list, memberships[place].position, static_cast<std::uint32_t>(place));
+    if (were_many) places_[key(client, memberships[place].list)] = static_cast<std::uint32_t>(place);
   }
   memberships.pop_back();
+  if (were_many && memberships.size() == kLookedThrough) {
+    for (const Membership& left : memberships) places_.erase(key(client, left.list));
+  }
   if (memberships.empty()) clients_[client].groups.reset();
 }
 

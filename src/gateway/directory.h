@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <string_view>
+#include <unordered_map>
 
 #include "gateway/client_table.h"
 #include "gateway/member_lists.h"
@@ -20,8 +22,11 @@ class Directory {
     return record.uid == ClientRecord::kNoUid ? std::string_view() : uids_.name(record.uid);
   }
 
-  /// Joining twice is joining once.
-  void join(std::uint32_t client, std::string_view group);
+  /// The most groups of one client.
+  static constexpr std::size_t kMostGroups = 65'536;
+
+  /// Joining twice is joining once. False when the client is in as many groups as it may be: it is not in this one.
+  bool join(std::uint32_t client, std::string_view group);
   void leave(std::uint32_t client, std::string_view group);
   /// All members leave.
   void ungroup(std::string_view group);
@@ -32,11 +37,18 @@ class Directory {
   [[nodiscard]] const MemberLists& uids() const { return uids_; }
 
  private:
+  /// A client's few groups are looked through; where there are more, their places are known here.
+  static constexpr std::size_t kLookedThrough = 64;
+  static constexpr std::size_t kNowhere = static_cast<std::size_t>(-1);
+  static std::uint64_t key(std::uint32_t client, std::uint32_t list) { return std::uint64_t{client} << 32U | list; }
+  /// Where among the client's memberships this one is, or kNowhere.
+  [[nodiscard]] std::size_t place_of(std::uint32_t client, std::uint32_t list) const;
   void leave_at(std::uint32_t client, std::size_t place);
 
   ClientTable& clients_;
   MemberLists groups_;
   MemberLists uids_;
+  std::unordered_map<std::uint64_t, std::uint32_t> places_;  // by key(), of clients with more than kLookedThrough groups
 };
 
 }  // namespace gatehouse::gateway

@@ -114,14 +114,27 @@ TEST_F(DirectoryTest, AUidAndAGroupOfOneNameAreTwoThings) {
   EXPECT_EQ(directory_.uid_of(table_[a]), "x");
 }
 
+TEST_F(DirectoryTest, AClientIsInSoManyGroupsAtMost) {
+  const std::uint32_t a = table_.add();
+  for (std::size_t i = 0; i < Directory::kMostGroups; ++i) ASSERT_TRUE(directory_.join(a, "g" + std::to_string(i)));
+  EXPECT_FALSE(directory_.join(a, "one past"));
+  EXPECT_EQ(directory_.groups().find("one past"), MemberLists::kNone);
+  EXPECT_TRUE(directory_.join(a, "g5")) << "it is in it";
+  directory_.leave(a, "g5");
+  EXPECT_TRUE(directory_.join(a, "one past"));
+  EXPECT_EQ(table_[a].groups->size(), Directory::kMostGroups);
+  directory_.forget(a);
+  EXPECT_EQ(directory_.groups().size(), 0U);
+}
+
 TEST_F(DirectoryTest, RandomChangesKeepBothSidesInStep) {
-  for (unsigned seed = 1; seed <= 6; ++seed) {
+  for (unsigned seed = 1; seed <= 7; ++seed) {
     std::mt19937 random(seed);
     ClientTable table(1);
     Directory directory(table);
     Model model;
     const unsigned clients = seed % 2 == 0 ? 300 : 12;
-    const unsigned names = seed < 4 ? 5 : 60;
+    const unsigned names = seed < 4 ? 5 : seed < 7 ? 60 : 300;  // with 300, clients have more groups than are looked through
     const auto any_name = [&] { return std::to_string(random() % names); };
     for (int step = 0; step < 20'000; ++step) {
       if (model.size() < clients / 2 || (model.size() < clients && random() % 20 == 0)) {

@@ -40,6 +40,7 @@ Words words_for(Limit limit) {
               "drained"};
     case Limit::worker_frame:
       return {"worker_frame", "a message and its session are more than a worker accepts at once; the client was closed"};
+    case Limit::groups: return {"groups", "a client is in 65,536 groups, the most that one may be in; it did not join another"};
     case Limit::no_worker_buffer:
       return {"no_worker_buffer", "over no_worker_buffer_size, and there is no worker; the client was closed"};
     case Limit::no_worker_time: return {"no_worker_time", "no worker within no_worker_timeout; the client was closed"};

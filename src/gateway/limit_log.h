@@ -35,6 +35,7 @@ enum class Limit : std::uint8_t {
   send_buffer,
   worker_buffer,
   worker_frame,
+  groups,
   no_worker_buffer,
   no_worker_time,
   deflate_contexts,
