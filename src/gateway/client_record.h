@@ -58,6 +58,8 @@ struct ClientRecord {
   bool waits : 1 = false;          // an event of it waits for a worker; what it says next must not overtake that
   bool own_heartbeat : 1 = false;  // has an interval of its own, and is in Heartbeat's table
   bool ends : 1 = false;           // says no more, and is closed when it has its last answers: in LastAnswers' table
+  bool in_turns : 1 = false;       // has used up a turn, and is in Turns
+  bool displaced : 1 = false;      // bound to this worker because the one before it was gone
   std::uint8_t deflate_bits = 0;   // window of compressed messages to it (permessage-deflate); 0: none may be sent
   bool keeps_context = false;      // across compressed messages: it has a context in Compression
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "gateway/deliveries.h"
 #include "wire/php_serialize.h"
 #include "wire/php_value.h"
 
@@ -66,6 +67,16 @@ EventRouter::Among EventRouter::for_handshake(wire::Command command) const {
   // The first event too, so that the same worker hears both, in their order.
   const bool belongs = command == wire::Command::on_connect || command == wire::Command::on_websocket_connect;
   return belongs && workers_.count(Among::native) > 0 ? Among::native : Among::all;
+}
+
+/// Of a client whose own worker was gone: when a worker has come since that has clearly fewer clients, it is given to that one,
+/// once. Only between its events, for the order of what it says; so never where the worker does not acknowledge.
+WorkerLink* EventRouter::share_out(ClientRecord& record, WorkerLink& bound, wire::Command command) {
+  if (command != wire::Command::on_message) return &bound;
+  const WorkerRef better = workers_.better_than(bound);
+  if (better.generation == 0 || bound.delivery == nullptr || bound.delivery->events.may_have(record.id)) return &bound;
+  record.displaced = false;
+  return workers_.bind(record.worker, better);
 }
 
 WorkerLink* EventRouter::route_event(ClientRecord& record, const net::Address& peer, wire::Command command, std::string_view body,

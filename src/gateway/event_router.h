@@ -34,8 +34,13 @@ class EventRouter {
     const Among among = settings_.native_handshakes ? for_handshake(command) : Among::all;
     if (settings_.router) return route_event(record, peer, command, body, among);
     WorkerLink* bound = workers_.find(record.worker);
-    if (bound != nullptr && (among == Among::all || bound->extension != 0)) return bound;
-    return workers_.bind(record.worker, workers_.choose(settings_.balancing, among));
+    if (bound != nullptr && (among == Among::all || bound->extension != 0)) {
+      return record.displaced ? share_out(record, *bound, command) : bound;
+    }
+    const bool is_gone = bound == nullptr && record.worker.generation != 0;
+    bound = workers_.bind(record.worker, workers_.choose(settings_.balancing, among));
+    record.displaced = record.displaced || is_gone;
+    return bound;
   }
   /// Each event is routed by itself: two in a row of one client may go to different workers.
   [[nodiscard]] bool routes_events() const { return static_cast<bool>(settings_.router); }
@@ -44,6 +49,7 @@ class EventRouter {
 
  private:
   using Among = WorkerTable::Among;
+  WorkerLink* share_out(ClientRecord& record, WorkerLink& bound, wire::Command command);
   [[nodiscard]] Among for_handshake(wire::Command command) const;
   WorkerLink* route_event(ClientRecord& record, const net::Address& peer, wire::Command command, std::string_view body,
                           Among among);

@@ -44,6 +44,12 @@ void UnfinishedEvents::give_back(Block* block) {
   pool_.give_back(reinterpret_cast<char*>(block), capacity);  // NOLINT: as it was taken
 }
 
+bool UnfinishedEvents::may_have(std::uint32_t connection_id) const {
+  if (entries_.size() - head_ > kMostLookedThrough) return true;
+  return std::any_of(entries_.begin() + static_cast<std::ptrdiff_t>(head_), entries_.end(),
+                     [&](const Entry& entry) { return !entry.finished && entry.connection_id == connection_id; });
+}
+
 void UnfinishedEvents::begin(std::uint64_t number) {
   const std::size_t at = find(number);
   if (at < entries_.size() && entries_[at].number == number) entries_[at].begun = true;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -49,6 +50,18 @@ class UnfinishedEvents {
     trim();
   }
   void begin(std::uint64_t number);
+  /// Whether one of this client is among them. Where there are very many, true without a look.
+  [[nodiscard]] bool may_have(std::uint32_t connection_id) const;
+  /// Whether the event of this number is among them.
+  [[nodiscard]] bool has(std::uint64_t number) const {
+    const std::size_t at = find(number);
+    return at < entries_.size() && entries_[at].number == number && !entries_[at].finished;
+  }
+  /// The number of the last event of all, when it is this client's.
+  [[nodiscard]] std::optional<std::uint64_t> last_of(std::uint32_t connection_id) const {
+    const bool is_last = !entries_.empty() && entries_.back().connection_id == connection_id && !entries_.back().finished;
+    return is_last ? std::optional(entries_.back().number) : std::nullopt;
+  }
 
   /// In their order.
   template <class Visit>
@@ -90,6 +103,7 @@ class UnfinishedEvents {
   };
   static constexpr std::size_t kKeptCapacity = 256 * 1024;  // of the entries when there are none; more is freed
   static constexpr std::size_t kSlackEntries = 1024;
+  static constexpr std::size_t kMostLookedThrough = 1024;
   static constexpr std::size_t kSlackBytes = 4 * net::OutPool::kLargeBlock;
 
   /// The place of the first entry whose number is `number` or more.

@@ -26,6 +26,7 @@ net::ConnectionId WorkerTable::add(std::string key, net::ConnectionId connection
   place->link.extension = extension;
   place->link.waiting.clear();
   place->link.delivery = nullptr;
+  is_uneven_ = true;
   out = ref_of(static_cast<std::size_t>(place - slots_.begin()));
   return replaced;
 }
@@ -127,6 +128,21 @@ WorkerRef WorkerTable::least_loaded(Among among) const {
     fewest = slot.link.clients;
   }
   return best;
+}
+
+WorkerRef WorkerTable::better_than(const WorkerLink& bound) {
+  if (!is_uneven_) return {};
+  // One in eight more is no reason to move anybody.
+  const auto is_clearly_less = [](std::uint32_t fewer, std::uint32_t more) { return fewer + fewer / 8 + 1 < more; };
+  const WorkerRef best = least_loaded(Among::all);
+  const WorkerLink* least = find(best);
+  if (least == nullptr) return {};
+  std::uint32_t most = 0;
+  for (const Slot& slot : slots_) {
+    if (slot.state == Slot::State::here) most = std::max(most, slot.link.clients);
+  }
+  is_uneven_ = is_clearly_less(least->clients, most);
+  return is_clearly_less(least->clients, bound.clients) ? best : WorkerRef{};
 }
 
 void WorkerTable::list(std::vector<WorkerRef>& out, Among among) const {

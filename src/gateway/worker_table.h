@@ -53,6 +53,9 @@ class WorkerTable {
   enum class Among : std::uint8_t { all, native };
   /// A worker for one more client; nothing (generation 0) when there is none.
   [[nodiscard]] WorkerRef choose(LoadBalancing mode, Among among = Among::all);
+  /// Where a client that has been given to `bound` for want of its own worker had better be: at the worker with the fewest
+  /// clients, when `bound` has clearly more. Nothing (generation 0) when it had better stay.
+  [[nodiscard]] WorkerRef better_than(const WorkerLink& bound);
   /// All that are here, in a lasting order.
   void list(std::vector<WorkerRef>& out, Among among = Among::all) const;
   [[nodiscard]] std::size_t count(Among among) const;
@@ -76,8 +79,9 @@ class WorkerTable {
   [[nodiscard]] WorkerRef least_loaded(Among among) const;
 
   std::vector<Slot> slots_;
-  std::size_t size_ = 0;  // that are here
-  std::size_t turn_ = 0;  // the slot from which round robin looks on
+  std::size_t size_ = 0;    // that are here
+  std::size_t turn_ = 0;    // the slot from which round robin looks on
+  bool is_uneven_ = false;  // a worker has come, and clients may have to be given to it
   std::minstd_rand random_{std::random_device{}()};
 };
 
