@@ -57,6 +57,7 @@ int main(int argc, char** argv) {
   bool mirror = false;
   int max_message = 1024 * 1024;
   int max_fragments = 1024;
+  int max_connections = 0;
   int ping_interval = 0;
   bool deflate = false;
   bool deflate_context_takeover = false;
@@ -74,6 +75,7 @@ int main(int argc, char** argv) {
   app.option("--mirror", mirror, "send every message back as it came, whatever it begins with");
   app.option("--max-message", max_message, "the longest message taken from a client, in bytes");
   app.option("--max-fragments", max_fragments, "the most frames of one WebSocket message");
+  app.option("--max-connections", max_connections, "the most clients of one gateway process; 0: any number");
   app.option("--ping-interval", ping_interval, "send clients a ping when they were silent for so many seconds; 0: never");
   app.option("--deflate", deflate, "compress messages for clients that offer permessage-deflate");
   app.option("--deflate-context-takeover", deflate_context_takeover, "keep a context for each such client");
@@ -101,6 +103,7 @@ int main(int argc, char** argv) {
                                .tls_cert = is_encrypted ? tls_cert : std::vector<std::string>(),
                                .tls_key = is_encrypted ? tls_key : std::vector<std::string>(),
                                .max_tls_handshakes_per_second = tls_handshakes,
+                               .max_connections = max_connections,
                                .ping_interval = std::chrono::seconds(std::max(ping_interval, 0)),
                                .ping_data = "ping",
                                .max_package_size = static_cast<std::size_t>(std::max(max_message, 0)),

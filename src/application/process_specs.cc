@@ -15,7 +15,8 @@ std::string reference(RoleKind kind, std::size_t number) { return fmt::format("{
 }  // namespace
 
 std::vector<master::ProcessSpec> make_process_specs(const Program& program, const std::vector<PlannedListener>& plan,
-                                                    const std::vector<net::Socket>& sockets) {
+                                                    const std::vector<net::Socket>& sockets,
+                                                    const std::vector<net::Socket>& shares) {
   std::vector<master::ProcessSpec> specs;
   const auto add = [&](RoleKind kind, std::size_t number, const std::string& listening, int count, int stop_stage) {
     master::ProcessSpec spec{.role = to_string(kind),
@@ -41,6 +42,7 @@ std::vector<master::ProcessSpec> make_process_specs(const Program& program, cons
   }
   for (std::size_t i = 0; i < program.gateways.size(); ++i) {
     add(RoleKind::gateway, i, program.gateways[i].listen, program.gateways[i].count, kStopGateways);
+    for (std::vector<int>& descriptors : specs.back().listeners) descriptors.push_back(shares[i].fd());
   }
   for (std::size_t i = 0; i < program.workers.size(); ++i) {
     add(RoleKind::worker, i, "", program.workers[i].count, kStopWorkers);

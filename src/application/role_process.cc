@@ -72,7 +72,7 @@ class RegisterProcess : public RoleProcess {
 class GatewayProcess : public RoleProcess {
  public:
   GatewayProcess(net::Loop& loop, GatewayOptions options, int index, std::unique_ptr<Protocol> protocol, net::Socket clients,
-                 net::Socket inner, std::shared_ptr<net::TlsTickets> tickets, LogFormat format)
+                 net::Socket inner, net::Socket share, std::shared_ptr<net::TlsTickets> tickets, LogFormat format)
       : loop_(loop),
         options_(std::move(options)),
         tls_(RoleTls::make(options_, std::move(tickets))),
@@ -80,6 +80,7 @@ class GatewayProcess : public RoleProcess {
         protocol_(std::move(protocol)),
         clients_(std::move(clients)),
         inner_(std::move(inner)),
+        share_(std::move(share)),
         format_(format) {}
 
   void start(Callbacks callbacks) override {
@@ -104,7 +105,7 @@ class GatewayProcess : public RoleProcess {
     }
     gateway_.emplace(loop_, options_, index_, std::move(protocol_), Gateway::Tls{tls_.clients.get(), tls_.inner.get()});
     gateway_->use_access_log(access_log_.get());
-    gateway_->serve(std::move(clients_), std::move(inner_));
+    gateway_->serve(std::move(clients_), std::move(inner_), share_);
     if (live_) hand_on(*live_);
     for (const Denied& each : std::exchange(denied_, {})) (void)gateway_->deny(each.range, each.time);
     callbacks.ready();
@@ -164,6 +165,7 @@ class GatewayProcess : public RoleProcess {
   std::unique_ptr<Protocol> protocol_;
   net::Socket clients_;
   net::Socket inner_;
+  net::Socket share_;
   const LogFormat format_;
   struct Denied {
     net::AddressRange range;
@@ -227,10 +229,11 @@ std::unique_ptr<RoleProcess> make_role_process(const Program& program, const mas
   if (is_one_of(RoleKind::register_server, program.registers.size(), 1)) {
     return std::make_unique<RegisterProcess>(loop, program.registers[number], net::Socket(child.listen_fds[0]));
   }
-  if (is_one_of(RoleKind::gateway, program.gateways.size(), 2)) {
+  if (is_one_of(RoleKind::gateway, program.gateways.size(), 3)) {
     const GatewayOptions& options = program.gateways[number];
     return std::make_unique<GatewayProcess>(loop, options, child.index, make_protocol(program, options),
-                                            net::Socket(child.listen_fds[0]), net::Socket(child.listen_fds[1]), tickets, format);
+                                            net::Socket(child.listen_fds[0]), net::Socket(child.listen_fds[1]),
+                                            net::Socket(child.listen_fds[2]), tickets, format);
   }
   if (is_one_of(RoleKind::worker, program.workers.size(), 0)) {
     return std::make_unique<WorkerProcess>(loop, program.workers[number], child.index, child.generation, instance);

@@ -36,6 +36,7 @@
 #include "master/run_directory.h"
 #include "master/service_notifier.h"
 #include "master/signals.h"
+#include "net/accept_share.h"
 
 namespace gatehouse {
 namespace {
@@ -52,10 +53,21 @@ struct Prepared {
   master::PidFile pid_file;
   std::vector<PlannedListener> plan;
   std::vector<net::Socket> sockets;
+  std::vector<net::Socket> shares;  // the memory of each gateway's processes, to share clients by
   net::Socket control;
   std::string program_file;
   std::optional<master::Identity> identity;
 };
+
+/// One for each gateway of `program`; those that are there stay.
+Result<bool> make_shares(const Program& program, std::vector<net::Socket>& shares) {
+  while (shares.size() < program.gateways.size()) {
+    auto share = net::AcceptShare::make_memory();
+    if (!share) return tl::unexpected(share.error());
+    shares.push_back(std::move(*share));
+  }
+  return true;
+}
 
 Result<Prepared> prepare(const Program& program, const Settings& settings) {
   const auto problem_failure = [&](const OptionProblem& problem) { return failure(to_line(problem, program)); };
@@ -80,13 +92,15 @@ Result<Prepared> prepare(const Program& program, const Settings& settings) {
   auto sockets = open_listeners(*plan);
   if (!sockets) return problem_failure(sockets.error());
   if (const auto problem = make_access_logs(program, *identity)) return problem_failure(*problem);
+  std::vector<net::Socket> shares;
+  if (const auto made = make_shares(program, shares); !made) return tl::unexpected(made.error());
   auto control = master::ControlSocket::open(settings.socket_path());
   if (!control) return tl::unexpected(control.error());
   // Where `reload` finds the file that is to be run then.
   std::error_code error;
   const auto program_file = std::filesystem::read_symlink("/proc/self/exe", error);
   if (error) return os_failure("cannot find the program's own file", error.value());
-  return Prepared{std::move(**pid_file), std::move(*plan),      std::move(*sockets),
+  return Prepared{std::move(**pid_file), std::move(*plan),      std::move(*sockets), std::move(shares),
                   std::move(*control),   program_file.string(), std::move(*identity)};
 }
 
@@ -108,7 +122,7 @@ class Instance {
         report_(report),
         notifier_(std::move(notifier)),
         loop_(make_log(settings, "master")),
-        specs_(with_settings(make_process_specs(program, prepared.plan, prepared.sockets),
+        specs_(with_settings(make_process_specs(program, prepared.plan, prepared.sockets, prepared.shares),
                              configuration_.prepare(configuration_.description()))),
         master_(loop_,
                 {.name = settings.instance,
@@ -250,10 +264,11 @@ class Instance {
     const Program effective = to_program(step->plan.effective);
     if (const auto problem = make_access_logs(effective, identity_)) return refuse(to_line(*problem, effective));
     if (const auto problem = open_more(effective)) return refuse(to_line(*problem, effective));
+    if (const auto made = make_shares(effective, prepared_.shares); !made) return refuse(made.error().message);
     master::Master::ReloadRequest request{
         .gracefully = gracefully,
         .image = described.image,
-        .specs = with_settings(make_process_specs(effective, prepared_.plan, prepared_.sockets), *step)};
+        .specs = with_settings(make_process_specs(effective, prepared_.plan, prepared_.sockets, prepared_.shares), *step)};
     Settings next = settings_;
     from_json(step->plan.effective["instance"], next, instance_options());
     request.stop_timeout = next.stop_timeout();

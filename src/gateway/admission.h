@@ -43,6 +43,10 @@ class Admission {
   /// What a new client counts for until then, beside what it is promised: its connection, its record, its places in tables.
   static constexpr std::size_t kNewClientBytes = 1024;
 
+  /// Nobody at all is let in, whoever it is.
+  [[nodiscard]] bool is_full() const {
+    return short_of_memory_ || (settings_.connections != 0 && size_ >= settings_.connections);
+  }
   [[nodiscard]] std::uint32_t size() const { return size_; }
   /// Addresses that are remembered: those that have a client now, when they are counted at all.
   [[nodiscard]] std::size_t addresses() const { return by_address_.size(); }

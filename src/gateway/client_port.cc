@@ -35,6 +35,7 @@ ClientPort::ClientPort(const Parts& parts, Settings settings)
       admission_(parts.admission),
       proxies_(parts.proxies),
       limits_(parts.limits),
+      turns_(parts.turns),
       workers_(parts.workers),
       access_log_(parts.access_log),
       settings_(std::move(settings)),
@@ -43,6 +44,7 @@ ClientPort::ClientPort(const Parts& parts, Settings settings)
 void ClientPort::change(Settings settings) {
   settings.scheme = std::move(settings_.scheme);
   settings.tls = settings_.tls;
+  settings.share = settings_.share;
   settings_ = std::move(settings);
   rates_.change(settings_.rates, table_.capacity(), loop_.now_ms());
   if (settings_.first_bind_ms == 0) first_binds_.clear();
@@ -68,6 +70,11 @@ bool ClientPort::lets_in(const net::Address& peer) {
 
 void ClientPort::on_open(net::Connection& connection) {
   ++connections_;
+  let_in(connection);
+  tell_share();
+}
+
+void ClientPort::let_in(net::Connection& connection) {
   if (const auto limit = admission_.enter(connection.peer(), loop_.now_ms())) return refuse_at_once(connection, *limit);
   if (!proxies_.send_header(connection.peer())) return start(connection);
   connection.tag = kProxyHeader;
@@ -216,6 +223,7 @@ std::size_t ClientPort::read_client(net::Connection& connection, std::span<char>
     connection.pause();
     return bytes.size();
   }
+  if (table_[client].in_turns && turns_.must_pass(client, connection)) return 0;
   if (!framing_.is_websocket()) {
     used = read_stream(connection, bytes, seen);
   } else if (table_[client].stage == ClientRecord::Stage::asked) {
@@ -232,7 +240,9 @@ std::size_t ClientPort::read_client(net::Connection& connection, std::span<char>
   if (connection.tag != client) return used;
   const bool is_new = messages_ != messages_before || (used > 0 && table_[client].websocket.fragments == nullptr);
   // What is left of a client that is not read from now may be whole messages: they are not of its making.
-  const std::size_t left = connection.is_paused() ? 0 : bytes.size() - used + connection.partial_record_bytes();
+  const bool is_read_from = !connection.is_paused() && !connection.has_yielded();
+  if (is_read_from && table_[client].in_turns) turns_.forget(client);
+  const std::size_t left = is_read_from ? bytes.size() - used + connection.partial_record_bytes() : 0;
   const bool stays = may_wait(connection, client, left, is_new) && !table_[client].ends;
   return stays ? used : bytes.size();
 }
@@ -289,9 +299,10 @@ void ClientPort::on_close(net::Connection& connection, net::CloseCause cause, in
   --connections_;
   if (connection.tag == kRefused) {
     --refusals_;
-    return;
+    return tell_share();
   }
   admission_.leave(connection.peer());
+  tell_share();
   if (is_client(connection.tag)) {
     const bool lost = cause == net::CloseCause::connection_lost;
     if (lost) loop_.log().debug("client {} lost (errno {})", connection.peer().to_string(), error);
@@ -384,8 +395,14 @@ void ClientPort::close(std::uint32_t client, CloseReason::Cause cause, std::uint
 std::size_t ClientPort::read_frames(net::Connection& connection, std::span<char> bytes) {
   const std::uint32_t client = connection.tag;
   const bool limited = rates_.is_limited();
+  const std::uint64_t said_before = messages_;
+  int work = Turns::kWork;
   std::size_t used = 0;
   while (used < bytes.size()) {
+    if (work <= 0) {
+      turns_.end(client, connection, -work, messages_ != said_before);
+      break;
+    }
     if (limited && !may_speak(connection, client)) break;
     const wire::WebSocketEvent event = websockets_.next(table_[client].websocket, bytes.subspan(used));
     if (event.kind == wire::WebSocketEvent::Kind::need_more) break;
@@ -393,7 +410,9 @@ std::size_t ClientPort::read_frames(net::Connection& connection, std::span<char>
     const bool is_part = event.kind == wire::WebSocketEvent::Kind::fragment;
     const bool is_end = event.kind == wire::WebSocketEvent::Kind::close || event.kind == wire::WebSocketEvent::Kind::error;
     if (limited && !is_end && !spend(client, is_part ? 0 : 1, event.consumed)) break;
+    work -= (is_part ? Turns::kFrame : Turns::kMessage) + static_cast<int>(event.consumed >> Turns::kBytesShift);
     if (!take(connection, client, event, used == bytes.size())) break;
+    if (event.compressed) work -= std::exchange(inflating_, 0);
   }
   if (connection.tag == client) websockets_.release(table_[client].websocket);
   return used;
@@ -455,6 +474,7 @@ void ClientPort::inflate_and_deliver(std::uint32_t client, const wire::WebSocket
       limits_.hit(Limit::inflated_size, connection->peer());
     return fail(client, wire::close_code::kTooBig, "message over the limit when inflated");
   }
+  inflating_ = static_cast<int>(result.message.size() >> Turns::kInflatedBytesShift);
   if (result.status != Status::complete) return fail(client, wire::close_code::kInvalidData, "compressed data is not deflate's");
   if (!event.binary && !wire::is_utf8(result.message)) return fail(client, wire::close_code::kInvalidData, "text is not UTF-8");
   // A byte rate bounds what reaches the business, so what it has become is paid for, not what came.
@@ -475,9 +495,16 @@ std::size_t ClientPort::read_stream(net::Connection& connection, std::span<char>
   const std::uint32_t client = connection.tag;
   const Protocol& protocol = framing_.protocol();
   const bool limited = rates_.is_limited();
+  const std::uint64_t said_before = messages_;
+  int work = Turns::kWork;
   std::size_t used = 0;
   try {
-    while (used < bytes.size() && still(connection, client) && (!limited || may_speak(connection, client))) {
+    while (used < bytes.size() && still(connection, client)) {
+      if (work <= 0) {
+        turns_.end(client, connection, -work, messages_ != said_before);
+        break;
+      }
+      if (limited && !may_speak(connection, client)) break;
       const std::string_view rest(bytes.data() + used, bytes.size() - used);
       // Shown no more than one message may have, so that a read which holds much of a raw stream is several messages.
       const std::string_view shown = rest.substr(0, settings_.max_message_bytes);
@@ -503,6 +530,7 @@ std::size_t ClientPort::read_stream(net::Connection& connection, std::span<char>
         break;
       }
       used += size;
+      work -= Turns::kMessage + static_cast<int>(size >> Turns::kBytesShift);
       if (limited && !spend(client, 1, size)) break;
       deliver(client, protocol.decode(shown.substr(0, size)), false);
     }

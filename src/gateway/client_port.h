@@ -20,6 +20,7 @@
 #include "gateway/last_answers.h"
 #include "gateway/limit_log.h"
 #include "gateway/proxies.h"
+#include "gateway/turns.h"
 #include "gateway/unfinished_messages.h"
 #include "gateway/worker_table.h"
 #include "net/loop.h"
@@ -44,6 +45,7 @@ class ClientPort : public net::ConnectionHandler {
     std::uint64_t arrival_ms = 10'000;  // time for a proxy to say whom it speaks for
     net::TlsContext* tls = nullptr;     // null: clients are not encrypted
     std::string health_path = {};       // empty: there is none
+    net::AcceptShare* share = nullptr;  // with the other processes of its port; null: there are none
   };
   /// The parts of the gateway that it works with.
   struct Parts {
@@ -58,6 +60,7 @@ class ClientPort : public net::ConnectionHandler {
     Admission& admission;
     const Proxies& proxies;
     LimitLog& limits;
+    Turns& turns;
     const WorkerTable& workers;
     AccessLog* access_log = nullptr;  // null: none is kept
   };
@@ -93,6 +96,12 @@ class ClientPort : public net::ConnectionHandler {
   bool allow(const net::AddressRange& range) { return denied_.remove(range); }
 
   [[nodiscard]] std::uint64_t messages() const { return messages_; }
+  /// Tells the other processes of the port how many clients there are, and whether there is room for more. Called whenever that
+  /// may have changed.
+  void tell_share() {
+    if (settings_.share != nullptr) settings_.share->set_clients(static_cast<std::uint32_t>(connections_), !admission_.is_full());
+  }
+
   /// Those that are still open, also of clients that have departed and whose last words are on their way.
   [[nodiscard]] std::size_t connections() const { return connections_; }
 
@@ -115,6 +124,7 @@ class ClientPort : public net::ConnectionHandler {
   static constexpr std::size_t kCutAtOnce = 200;     // clients that are disconnected in one iteration
   static constexpr std::size_t kMostRefusals = 256;  // that are told why, at a time; more are just closed
 
+  void let_in(net::Connection& connection);
   void refuse_at_once(net::Connection& connection, Limit limit);
   [[nodiscard]] std::string words_for_refused(const net::Connection& connection, int status) const;
   void refuse_arrival(net::Connection& connection, Limit limit, int status);
@@ -168,6 +178,7 @@ class ClientPort : public net::ConnectionHandler {
   Admission& admission_;
   const Proxies& proxies_;
   LimitLog& limits_;
+  Turns& turns_;
   const WorkerTable& workers_;
   AccessLog* const access_log_;
   Settings settings_;
@@ -179,6 +190,7 @@ class ClientPort : public net::ConnectionHandler {
   std::deque<Arrival> arrivals_;      // in the order of their deadlines; some are clients meanwhile, or gone
   std::size_t refusals_ = 0;          // that are being told why
   std::uint64_t messages_ = 0;
+  int inflating_ = 0;  // work of this turn, see Turns
   std::size_t connections_ = 0;
 };
 

@@ -75,9 +75,9 @@ bool Clients::replace_latest(net::Connection& connection, const ClientRecord& re
   return false;
 }
 
-void Clients::deliver(net::Connection& connection, const net::SharedBytes& message, std::size_t key_size) {
-  if (!drops_oldest() && key_size == 0) return connection.send(message);
-  if (!connection.send_message(message, key_size)) ++send_failures_;
+void Clients::deliver(net::Connection& connection, const net::SharedBytes& message, std::size_t key_size, bool is_bulk) {
+  if (!drops_oldest() && key_size == 0) return connection.send(message, is_bulk);
+  if (!connection.send_message(message, key_size, is_bulk)) ++send_failures_;
 }
 
 void Clients::send(std::uint32_t client, std::string_view message, bool binary, bool raw, std::string_view key) {
@@ -142,8 +142,9 @@ void Clients::Broadcast::to(std::uint32_t client) {
   ClientRecord& record = clients_.table_[client];
   net::Connection* connection = clients_.ready_for(record, key_);
   if (connection == nullptr) return;
+  const bool is_bulk = ++receivers_ > kFirst;
   if (const net::SharedBytes* deflated = deflated_for(record)) {
-    clients_.deliver(*connection, *deflated, key_.size());
+    clients_.deliver(*connection, *deflated, key_.size(), is_bulk);
     clients_.framing_.compression()->sent_shared(record);
     ++clients_.messages_sent_;
   } else if (!encode()) {
@@ -153,7 +154,7 @@ void Clients::Broadcast::to(std::uint32_t client) {
     record.held->messages.push_back(encoded_);
     record.held->bytes += encoded_.size() + kHoldingCost;
   } else {
-    clients_.deliver(*connection, keyed(), key_.size());
+    clients_.deliver(*connection, keyed(), key_.size(), is_bulk);
     ++clients_.messages_sent_;
   }
 }
@@ -252,6 +253,7 @@ void Clients::depart(std::uint32_t client, const CloseReason& reason) {
   }
   end_handshake(table_[client]);
   directory_.forget(client);
+  if (table_[client].in_turns) forwarder_.turns().forget(client);
   if (table_[client].own_heartbeat) heartbeat_->forget(table_[client].id);
   unfinished_.forget(client);
   if (Compression* compression = framing_.compression()) compression->forget(table_[client]);

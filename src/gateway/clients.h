@@ -60,8 +60,9 @@ class Clients {
   void send(std::uint32_t client, std::string_view message, bool binary, bool raw, std::string_view key = {});
 
   /// One message to many: encoded when the first one needs it, then shared. What a Protocol cannot encode (it throws) is sent to
-  /// nobody.
+  /// nobody. To very many it is written in slices of time, with others served between them.
   class Broadcast {
+    static constexpr std::uint32_t kFirst = 256;  // that are written at once with all the rest
     /// Its compressed forms, one for each size of window that its receivers agreed on; nearly always that is one size.
     struct Deflated {
       std::array<net::SharedBytes, 16> by_bits;  // empty when it is better sent plain
@@ -86,6 +87,7 @@ class Clients {
     net::SharedBytes encoded_;
     net::SharedBytes keyed_;  // the same with the key, when there is one
     std::unique_ptr<Deflated> deflated_;
+    std::uint32_t receivers_ = 0;
     bool binary_;
     bool raw_;
     bool tried_ = false;
@@ -144,7 +146,7 @@ class Clients {
   [[nodiscard]] std::size_t queued(const net::Connection& connection) const;
   bool make_room(net::Connection& connection, const ClientRecord& record, std::string_view key);
   bool replace_latest(net::Connection& connection, const ClientRecord& record, std::string_view key);
-  void deliver(net::Connection& connection, const net::SharedBytes& message, std::size_t key_size);
+  void deliver(net::Connection& connection, const net::SharedBytes& message, std::size_t key_size, bool is_bulk);
   void cannot_encode(const std::exception& error);
 
   net::Loop& loop_;

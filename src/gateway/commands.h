@@ -31,6 +31,8 @@ class Commands {
   Outcome execute(const wire::GatewayFrame& frame);
   /// One that execute() would not call unknown.
   static bool knows(wire::Command command);
+  /// Clients that something was sent to so far, or could not be.
+  [[nodiscard]] std::uint64_t sends() const { return clients_.messages_sent() + clients_.send_failures(); }
 
  private:
   /// What is to be sent, out of a frame: bytes as they are, or a serialized value as upstream's client protocols show it.

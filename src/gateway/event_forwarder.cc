@@ -36,7 +36,8 @@ EventForwarder::EventForwarder(net::Loop& loop, ClientTable& clients, WorkerTabl
       workers_(workers),
       router_(router),
       settings_(settings),
-      deliveries_(loop.out_pool(), std::random_device{}(), router.routes_events()) {}
+      deliveries_(loop.out_pool(), std::random_device{}(), router.routes_events()),
+      turns_(clients, workers) {}
 
 EventForwarder::Outcome EventForwarder::forward(std::uint32_t client, const Event& event) {
   ClientRecord& record = clients_[client];
@@ -282,6 +283,7 @@ bool EventForwarder::finish(WorkerDelivery& link, std::string_view ranges) {
     deliver_held();
     resume_clients_of(released);
   }
+  resume_clients_of(turns_.released_by(link, false));
   if (WorkerLink* worker = workers_.find(link.ref); worker != nullptr && worker->delivery == &link) relieve(*worker);
   tell_watcher(seen);
   return ranges.empty();
@@ -326,6 +328,7 @@ void EventForwarder::close_delivery(WorkerDelivery& link) {
     loop_.log().warning("worker {} is gone with {} events that it had not finished; {}", link.worker, link.events.size(),
                         link.again ? "they go to another worker" : "they are dropped, for it is to get each at most once");
   }
+  const std::vector<std::uint32_t> passed = turns_.released_by(link, true);
   deliveries_.close(link.id);
   // In front of what its clients have said since.
   for (const HeldEvent& event : back) {
@@ -335,6 +338,7 @@ void EventForwarder::close_delivery(WorkerDelivery& link) {
   held_.insert(held_.begin(), std::make_move_iterator(back.begin()), std::make_move_iterator(back.end()));
   renew_held(released);
   resume_clients_of(released);
+  resume_clients_of(passed);
   tell_watcher({watched_.begin(), watched_.end()});
 }
 

@@ -12,6 +12,7 @@
 #include "gateway/client_table.h"
 #include "gateway/deliveries.h"
 #include "gateway/event_router.h"
+#include "gateway/turns.h"
 #include "gateway/worker_table.h"
 #include "net/loop.h"
 #include "wire/gateway_protocol.h"
@@ -108,6 +109,7 @@ class EventForwarder {
   void watch(std::uint32_t connection_id) { watched_.insert(connection_id); }
   void unwatch(std::uint32_t connection_id) { watched_.erase(connection_id); }
 
+  [[nodiscard]] Turns& turns() { return turns_; }
   [[nodiscard]] std::size_t held() const { return held_.size(); }
   /// Whose they are. Takes time in proportion to their number.
   [[nodiscard]] std::unordered_set<std::uint32_t> held_clients() const;
@@ -157,6 +159,7 @@ class EventForwarder {
   EventRouter& router_;
   Settings settings_;
   Deliveries deliveries_;
+  Turns turns_;
   std::deque<HeldEvent> held_;
   std::size_t held_size_ = 0;
   std::vector<std::uint32_t> given_up_;  // connection ids whose held event no worker accepts

@@ -85,10 +85,11 @@ gateway::UnfinishedMessages::Settings unfinished_for(const GatewayOptions& optio
   return {.most_bytes = options.unfinished_messages_size, .timeout_ms = milliseconds(options.message_timeout)};
 }
 
-gateway::ClientPort::Settings client_settings_for(const GatewayOptions& options, net::TlsContext* tls) {
+gateway::ClientPort::Settings client_settings_for(const GatewayOptions& options, net::TlsContext* tls, net::AcceptShare* share) {
   gateway::ClientPort::Settings settings;
   settings.scheme = wire::split_scheme(options.listen.substr(0, options.listen.find("://"))).protocol;
   settings.tls = tls;
+  settings.share = share;
   settings.max_message_bytes = options.max_package_size;
   settings.subprotocols = options.subprotocols;
   settings.allowed_origins = options.allowed_origins;
@@ -144,10 +145,14 @@ std::uint32_t lan_ip_number(const std::string& lan_ip) {
 /// The parts of a gateway, in the order in which they need each other.
 class Gateway::State {
  public:
-  State(net::Loop& loop, GatewayOptions options, std::unique_ptr<Protocol> protocol, Tls tls)
-      : loop_(loop), options_(std::move(options)), tls_(tls), framing_(std::move(protocol), compression_for(options_)) {}
+  State(net::Loop& loop, GatewayOptions options, int index, std::unique_ptr<Protocol> protocol, Tls tls)
+      : loop_(loop),
+        options_(std::move(options)),
+        index_(index),
+        tls_(tls),
+        framing_(std::move(protocol), compression_for(options_)) {}
 
-  void serve(net::Socket clients, net::Socket inner);
+  void serve(net::Socket clients, net::Socket inner, const net::Socket& share);
   void configure(const GatewayOptions& options, const std::string& old_secret, std::uint64_t old_secret_ms);
   void stop(std::function<void()> stopped);
   void stop_gracefully(std::function<void()> stopped);
@@ -166,7 +171,9 @@ class Gateway::State {
 
   net::Loop& loop_;
   GatewayOptions options_;
+  const int index_;
   const Tls tls_;
+  std::unique_ptr<net::AcceptShare> share_;  // null when it is alone
   gateway::ClientFraming framing_;
   wire::WebSocketReader websockets_{wire::WebSocketReader::Role::server, websocket_limits_for(options_)};
   gateway::ClientTable table_{std::random_device{}()};
@@ -236,16 +243,17 @@ void Gateway::State::build(std::uint16_t port, std::uint16_t inner_port) {
   questions_ = std::make_unique<gateway::Questions>(table_, directory_);
   client_port_ = std::make_unique<gateway::ClientPort>(
       gateway::ClientPort::Parts{loop_, table_, *clients_, *handshakes_, *last_answers_, framing_, websockets_, unfinished_,
-                                 admission_, proxies_, limits_, workers_, access_log_},
-      client_settings_for(options_, tls_.clients));
+                                 admission_, proxies_, limits_, forwarder_->turns(), workers_, access_log_},
+      client_settings_for(options_, tls_.clients, share_.get()));
   inner_port_ = std::make_unique<gateway::InnerPort>(loop_, workers_, *forwarder_, *commands_, *questions_, limits_,
                                                      inner_settings_for(options_, tls_.inner));
 }
 
-void Gateway::State::serve(net::Socket clients, net::Socket inner) {
+void Gateway::State::serve(net::Socket clients, net::Socket inner, const net::Socket& share) {
+  if (share.valid()) share_ = std::make_unique<net::AcceptShare>(share, static_cast<std::size_t>(index_));
   const std::uint16_t inner_port = net::local_address(inner.fd()).port();
   build(net::local_address(clients.fd()).port(), inner_port);
-  client_listener_ = loop_.listen(std::move(clients), *client_port_);
+  client_listener_ = loop_.listen(std::move(clients), *client_port_, 0, share_.get());
   loop_.listen(std::move(inner), *inner_port_);
   heartbeat_->start();
   loop_.every(std::chrono::seconds(1), [this] {
@@ -253,6 +261,8 @@ void Gateway::State::serve(net::Socket clients, net::Socket inner) {
     inner_port_->end_strangers();
     inner_port_->end_silent_workers();
     admission_.measure();
+    client_port_->tell_share();
+    loop_.take_those_that_wait(client_listener_);
     if (gateway::Compression* compression = framing_.compression()) compression->free_unused(loop_.now_ms());
     if (access_log_ != nullptr) access_log_->flush();
     give_up_waiting();
@@ -286,7 +296,7 @@ void Gateway::State::configure(const GatewayOptions& options, const std::string&
   clients_->change(sending_for(options_));
   handshakes_->change(handshakes_for(options_));
   heartbeat_->change(heartbeat_for(options_));
-  client_port_->change(client_settings_for(options_, tls_.clients));
+  client_port_->change(client_settings_for(options_, tls_.clients, share_.get()));
   gateway::InnerPort::Settings inner = inner_settings_for(options_, tls_.inner);
   if (old_secret_ms != 0) inner.secret_keys.change(options_.secret_key, old_secret, loop_.now_ms() + old_secret_ms);
   inner_port_->change(std::move(inner));
@@ -374,12 +384,14 @@ RoleStatus Gateway::State::status() const {
   return status;
 }
 
-Gateway::Gateway(net::Loop& loop, const GatewayOptions& options, int /*index*/, std::unique_ptr<Protocol> protocol, Tls tls)
-    : state_(std::make_unique<State>(loop, options, std::move(protocol), tls)) {}
+Gateway::Gateway(net::Loop& loop, const GatewayOptions& options, int index, std::unique_ptr<Protocol> protocol, Tls tls)
+    : state_(std::make_unique<State>(loop, options, index, std::move(protocol), tls)) {}
 
 Gateway::~Gateway() = default;
 
-void Gateway::serve(net::Socket clients, net::Socket inner) { state_->serve(std::move(clients), std::move(inner)); }
+void Gateway::serve(net::Socket clients, net::Socket inner, const net::Socket& share) {
+  state_->serve(std::move(clients), std::move(inner), share);
+}
 
 void Gateway::configure(const GatewayOptions& options, const std::string& old_secret, std::uint64_t old_secret_ms) {
   state_->configure(options, old_secret, old_secret_ms);

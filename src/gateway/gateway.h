@@ -40,8 +40,9 @@ class Gateway {
   Gateway& operator=(const Gateway&) = delete;
   ~Gateway();
 
-  /// Serves clients and workers, and announces itself to the registers. REQUIRES: called once.
-  void serve(net::Socket clients, net::Socket inner);
+  /// Serves clients and workers, and announces itself to the registers. `share` is the memory of all processes of the port
+  /// (net::AcceptShare::make_memory()), or invalid for one that is alone. REQUIRES: called once.
+  void serve(net::Socket clients, net::Socket inner, const net::Socket& share = net::Socket());
   /// Goes on with other options, for what comes from now on; clients and links that are there stay. Those that take a restart are
   /// to be as they were. `old_secret` is accepted for `old_secret_ms` beside the new one. REQUIRES: after serve().
   void configure(const GatewayOptions& options, const std::string& old_secret, std::uint64_t old_secret_ms);

@@ -19,6 +19,9 @@ namespace {
 
 // Whoever asks and does not read the answers is not read from either, once so many bytes wait for it.
 constexpr std::size_t kMaxUnreadAnswers = 4 * 1024 * 1024;
+// What one peer may have done in one iteration of the loop: so many messages queued for clients, a frame counting as some.
+constexpr std::uint64_t kMostSendsInATurn = 10'000;
+constexpr std::uint64_t kSendsOfAFrame = 4;
 // Between two looks at the workers, which are a second apart.
 constexpr std::uint64_t kSurelyStoppedMs = 2000;
 
@@ -108,7 +111,14 @@ std::size_t InnerPort::on_data(net::Connection& connection, std::span<char> byte
   if (!peers_[connection.tag].authenticated && settings_.secret_keys.is_open(loop_.now_ms())) let_in(peers_[connection.tag]);
   std::size_t used = static_cast<std::size_t>(std::min<std::uint64_t>(peers_[connection.tag].to_skip, input.size()));
   peers_[connection.tag].to_skip -= used;
+  std::uint64_t frames = 0;
+  const std::uint64_t sends = commands_.sends();
   while (used < input.size() && !connection.is_paused()) {
+    if (kSendsOfAFrame * frames + commands_.sends() - sends >= kMostSendsInATurn) {
+      connection.yield();
+      break;
+    }
+    ++frames;
     const std::size_t most = peers_[connection.tag].authenticated ? settings_.max_frame_bytes : most_before_secret();
     const wire::DecodedGatewayFrame decoded = wire::decode_gateway_frame(input.substr(used), most);
     if (decoded.status == wire::GatewayFrameStatus::need_more) break;

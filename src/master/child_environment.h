@@ -13,7 +13,8 @@ namespace gatehouse::master {
 ///
 ///   GATEHOUSE_CHILD=gateway:0:1      kind of role, number of its description within the program, index of the process
 ///   GATEHOUSE_NAME=web               the name of that description, by which the child finds it
-///   GATEHOUSE_LISTEN_FDS=3,4         inherited listening sockets, in the order that the role expects
+///   GATEHOUSE_LISTEN_FDS=3,4         inherited listening sockets, and the memory that a gateway's processes share,
+///                                    in the order that the role expects
 ///   GATEHOUSE_BLACK_BOX_FD=6         the memory that it shares with the master (base/black_box.h)
 ///   GATEHOUSE_CONTROL_FD=5           its end of the control channel to the master (JSON lines, see child_control.h)
 ///   GATEHOUSE_CONFIGURATION_FD=7     the texts of the program's configuration (program_image.h); missing where it has none

@@ -15,20 +15,20 @@ void Connection::send(std::string_view bytes) {
   if (!bytes.empty()) loop_->queue_of(*this).append(bytes);
 }
 
-void Connection::send(const SharedBytes& bytes) {
+void Connection::send(const SharedBytes& bytes, bool is_bulk) {
   if (!takes_output()) {
     if (loop_ != nullptr) ++loop_->dropped_sends_;
     return;
   }
-  if (!bytes.empty()) loop_->queue_of(*this).append(bytes);
+  if (!bytes.empty()) loop_->queue_of(*this, is_bulk).append(bytes);
 }
 
-bool Connection::send_message(const SharedBytes& message, std::size_t key_size) {
+bool Connection::send_message(const SharedBytes& message, std::size_t key_size, bool is_bulk) {
   if (!takes_output()) {
     if (loop_ != nullptr) ++loop_->dropped_sends_;
     return true;
   }
-  return message.empty() || loop_->queue_of(*this).append_message(message, key_size);
+  return message.empty() || loop_->queue_of(*this, is_bulk).append_message(message, key_size);
 }
 
 std::size_t Connection::message_overhead() const { return out_ == nullptr ? 0 : out_->message_overhead(); }
@@ -98,6 +98,13 @@ void Connection::resume() {
   paused_ = false;
   resumed_ = true;
   if (state_ == State::open) loop_->read_on_later(*this);
+}
+
+void Connection::yield(bool reads_little) {
+  if (state_ != State::open) return;
+  reads_little_ = reads_little_ || reads_little;
+  resumed_ = true;
+  loop_->read_on_later(*this);
 }
 
 void Connection::close() {

@@ -111,7 +111,9 @@ class Connection {
 
   /// Appends to the output queue; written at the end of the loop's iteration, with everything else queued by then.
   void send(std::string_view bytes);
-  void send(const SharedBytes& bytes);
+  /// `is_bulk`: it is one of very many that get these bytes. Those are written a few milliseconds at a time, behind what else
+  /// there is to write; what is sent to this connection later still comes behind it.
+  void send(const SharedBytes& bytes, bool is_bulk = false);
   /// Room for `size` bytes at the end of the queue, to be filled at once. Null when the connection is not open.
   [[nodiscard]] char* grow(std::size_t size) {
     // One that is in the flush list already, as nearly always: its queue's block has room.
@@ -125,7 +127,7 @@ class Connection {
 
   /// As send(), but one whole message that may be dropped again as long as nothing of it is written. The last `key_size` bytes
   /// are not sent: they name what the message tells. False when it has taken the place of an older one of that key.
-  bool send_message(const SharedBytes& message, std::size_t key_size = 0);
+  bool send_message(const SharedBytes& message, std::size_t key_size = 0, bool is_bulk = false);
   /// Bytes that it costs to keep such messages while they wait, beside their own.
   [[nodiscard]] std::size_t message_overhead() const;
   /// Drops the oldest of them of which nothing is written; false when there is none.
@@ -154,6 +156,11 @@ class Connection {
   void pause();
   void resume();
   [[nodiscard]] bool is_paused() const { return paused_; }
+  /// Called in on_data by a handler that has done enough for this peer: what it leaves of the bytes is shown again in the next
+  /// iteration of the loop, when others have had their turn. `reads_little`: until all that is there is consumed in one turn,
+  /// little is read at a time, so that the rest waits in the kernel.
+  void yield(bool reads_little = false);
+  [[nodiscard]] bool has_yielded() const { return ready_; }
 
   /// Writes what is queued, then ends the connection in order (FIN, wait for the peer's). A peer that takes nothing for
   /// kLingerMs, or does not close in that time, is cut off; so is one that is not done after kMostFlushMs. What is queued
@@ -211,6 +218,8 @@ class Connection {
   CloseCause cause_ = CloseCause::closed_here;
   bool paused_ = false;
   bool dirty_ = false;           // in the loop's flush list
+  bool bulk_ = false;            // in the list of what is written in slices
+  bool reads_little_ = false;    // see yield()
   bool ready_ = false;           // in the loop's still-ready list
   bool want_until_end_ = false;  // the kernel reported an end: read until it shows
   bool write_blocked_ = false;   // the kernel takes no more; wait for its next EPOLLOUT

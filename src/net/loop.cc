@@ -74,6 +74,8 @@ void Loop::stop_from_any_thread() {
   post([this] { stop(); });
 }
 
+std::uint64_t Loop::clock_us() { return monotonic_ns() / 1000; }
+
 void Loop::update_clock() {
   now_ms_ = monotonic_ns() / 1'000'000;
   ended_ms_ = now_ms_;
@@ -81,7 +83,7 @@ void Loop::update_clock() {
 
 int Loop::wait_time_ms() const {
   // Something is left to do that no event will announce.
-  if (!ready_.empty() || !dirty_.empty() || !dead_.empty()) return 0;
+  if (!ready_.empty() || !dirty_.empty() || !bulk_.empty() || !dead_.empty()) return 0;
   const int timers = timers_.next_in_ms(ended_ms_);
   const auto sooner = [](int one, int other) { return other < 0 || (one >= 0 && one < other) ? one : other; };
   const int soonest = sooner(timers, handshakes_.wait_ms(ended_ms_));

@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/result.h"
+#include "net/accept_share.h"
 #include "net/connection.h"
 #include "net/connection_table.h"
 #include "net/endpoint.h"
@@ -69,7 +70,12 @@ class Loop {
   void post(std::function<void()> work);
 
   /// Accepts from a listening socket; each new connection belongs to `handler`, which must outlive it, and starts with tag `tag`.
-  ListenerId listen(Socket listener, ConnectionHandler& handler, std::uint32_t tag = 0);
+  /// With `share`, which must outlive the listening, clients are left to those of its processes that have fewer or have room, for
+  /// a few milliseconds at a time, and never longer than those take some.
+  ListenerId listen(Socket listener, ConnectionHandler& handler, std::uint32_t tag = 0, AcceptShare* share = nullptr);
+  /// Takes those that wait at a shared listener without anybody having been told: a process that was stopped may have been woken
+  /// for them. And leaves the listener to others when this process is full and they have room now. Called about once a second.
+  void take_those_that_wait(ListenerId id);
   /// Stops accepting for good and closes the socket.
   void close_listener(ListenerId id);
   /// The same, and has connections refused in all processes that have the socket.
@@ -129,9 +135,17 @@ class Loop {
   static constexpr std::size_t kReadSize = 256 * 1024;    // one recv asks for this much
   static constexpr std::size_t kReadPadding = 4 * 1024;   // room in front for what was left over by the last read
   static constexpr std::size_t kReadBudget = 512 * 1024;  // bytes of one connection in one iteration
+  static constexpr std::size_t kLittleRead = 8 * 1024;    // asked for by one recv of a connection that reads little
+  static constexpr int kFlushSliceUs = 4'000;             // for writing, in one iteration,
+  static constexpr int kBulkSliceUs = 2'000;              // for writing what goes to very many,
+  static constexpr int kReadySliceUs = 2'000;             // and for those that had more to say than one iteration allows
   static constexpr int kAcceptBatch = 64;                 // connections accepted in one go
   static constexpr int kTrimMs = 500;                     // between steps of giving memory back after a burst
   static constexpr int kListenerPauseMs = 200;            // after running out of descriptors
+  static constexpr int kMostAsideMs = 4;                  // left to processes with fewer clients before it is looked again
+  static constexpr int kFullPauseMs = 250;                // the same of a process that has no room
+  static constexpr int kPatienceMs = 50;                  // with others that take none of the clients that wait,
+  static constexpr int kMostWaitingMs = 200;              // and with those that take them too slowly
   static constexpr int kMostHandshakeSteps = 16;          // of TLS, in one iteration,
   static constexpr int kHandshakeBudgetMs = 4;            // and fewer when they take longer than this together
 
@@ -145,6 +159,14 @@ class Loop {
     std::uint32_t tag = 0;
     bool registered = false;  // in the epoll set
     bool wanted = false;      // not paused by its owner
+    // The rest only where it is shared.
+    AcceptShare* share = nullptr;
+    bool is_short = false;               // of descriptors
+    bool is_pressed = false;             // somebody waits, and others do not take them: takes what comes
+    int aside_ms = 1;                    // the next time that it stands aside
+    TimerId look = {};                   // while it does
+    std::uint64_t waiting_since_ms = 0;  // somebody was seen waiting at every look since; 0: nobody is
+    std::uint64_t stuck_since_ms = 0;    // and no other process took anybody meanwhile
   };
   struct Watch {
     int fd = -1;
@@ -166,6 +188,7 @@ class Loop {
   void iterate(int timeout_ms);
   int wait_time_ms() const;
   void update_clock();
+  static std::uint64_t clock_us();  // monotonic, of this moment
 
   Connection* add_connection(Socket socket, ConnectionHandler& handler, std::uint32_t tag, Connection::State state);
   void on_connection_event(Connection& connection, std::uint32_t events);
@@ -180,9 +203,12 @@ class Loop {
   void read_on_later(Connection& connection);
   void run_ready(std::size_t count);
 
-  OutQueue& queue_of(Connection& connection);
+  OutQueue& queue_of(Connection& connection, bool is_bulk = false);
   void mark_dirty(Connection& connection);
+  void mark_bulk(Connection& connection);
   void flush_all();
+  bool flush_dirty();
+  void flush_bulk();
   void flush(Connection& connection);
   int write_some(Connection& connection);
   int write_queue(Connection& connection, OutQueue& queue);
@@ -213,8 +239,14 @@ class Loop {
 
   void accept_from(std::uint32_t index);
   void out_of_descriptors(Listener& listener, std::uint32_t index);
+  void refuse_those_that_wait(Listener& listener);
   bool refuse_one(Listener& listener);
   void log_refusals();
+  void step_aside(std::uint32_t index, int look_ms);
+  void look_later(std::uint32_t index, int look_ms);
+  void look_again(std::uint32_t index);
+  void come_back(std::uint32_t index);
+  void on_room(std::uint32_t index);
   [[nodiscard]] bool set_accepting(Listener& listener, std::uint32_t index, bool accepting);
 
   void run_posted();
@@ -235,6 +267,8 @@ class Loop {
   std::vector<std::pair<int, std::function<void()>>> signal_callbacks_;
   std::vector<ConnectionId> dirty_;
   std::vector<ConnectionId> flushing_;  // the list being flushed; swapped with dirty_
+  std::vector<ConnectionId> bulk_;      // written in slices of time, from bulk_next_ on
+  std::size_t bulk_next_ = 0;
   std::vector<ConnectionId> ready_;
   std::vector<ConnectionId> dead_;
   /// On a cache line's border: the kernel copies short messages to there in noticeably less time.

@@ -9,6 +9,7 @@
 #include <array>
 #include <cassert>
 #include <cerrno>
+#include <chrono>
 #include <climits>
 #include <cstring>
 #include <utility>
@@ -23,6 +24,9 @@ namespace {
 constexpr int kMostPieces = 256;  // of one sendmsg; more go into the next one
 // A handler that lets this many bytes lie has no limit of its own; sizes are kept in 32 bits.
 constexpr std::uint32_t kMostUnread = 1U << 30;
+
+// Connections that are written without a look at the clock.
+constexpr std::size_t kFlushedUntimed = 32;
 
 // Nobody who waits for the answer to a first message of TLS has said so much.
 constexpr std::size_t kMostBeforeHandshake = 64 * 1024;
@@ -99,15 +103,16 @@ void Loop::read(Connection& connection) {
     // loop's buffer, much stays in the connection's own buffer and the kernel writes behind it.
     const bool in_own_buffer = connection.in_size_ > kReadPadding;
     char* start = receive_buffer_->bytes + kReadPadding - (in_own_buffer ? 0 : connection.in_size_);
-    std::size_t room = kReadSize;
+    // A record of TLS is opened as a whole.
+    const std::size_t least = connection.tls_ == nullptr ? 0 : TlsSession::kLeastRoom;
+    const std::size_t most = connection.reads_little_ ? kLittleRead + 2 * least : kReadSize;
+    std::size_t room = most;
     if (in_own_buffer) {
-      // A record of TLS is opened as a whole.
-      const std::size_t least = connection.tls_ == nullptr ? 0 : TlsSession::kLeastRoom;
       if (connection.in_capacity_ - connection.in_size_ < std::max<std::size_t>(connection.in_size_ / 2, least)) {
         reserve_input(connection, std::size_t{connection.in_size_} * 2 + least);
       }
       start = connection.in_;
-      room = std::min<std::size_t>(connection.in_capacity_ - connection.in_size_, kReadSize);
+      room = std::min<std::size_t>(connection.in_capacity_ - connection.in_size_, most);
     }
     char* const target = in_own_buffer ? connection.in_ + connection.in_size_ : receive_buffer_->bytes + kReadPadding;
     const Received received = receive(connection, target, room);
@@ -200,9 +205,13 @@ bool Loop::deliver(Connection& connection, std::span<char> bytes, std::size_t se
     keep_input(connection, rest);
   }
   if (was_begun) return false;
-  // The kernel may have more and will not say so again; resume() reads on.
-  if (connection.paused_) connection.missed_ = true;
-  return !connection.paused_;
+  // The kernel may have more and will not say so again; resume(), or the next iteration, reads on.
+  if (connection.paused_ || connection.ready_) {
+    connection.missed_ = true;
+    return false;
+  }
+  connection.reads_little_ = false;
+  return true;
 }
 
 void Loop::keep_input(Connection& connection, std::span<const char> rest) {
@@ -235,8 +244,13 @@ void Loop::read_on_later(Connection& connection) {
 }
 
 void Loop::run_ready(std::size_t count) {
+  if (count == 0) return;
+  const std::uint64_t end_us = clock_us() + kReadySliceUs;
   // By index: handlers and budgets append to the list.
   for (std::size_t i = 0; i < count; ++i) {
+    // The rest comes first in the next iteration.
+    if (i > 0 && clock_us() >= end_us) count = i;
+    if (i == count) break;
     Connection* connection = find(ready_[i]);
     if (connection == nullptr || connection->state_ == Connection::State::dead) continue;
     connection->ready_ = false;
@@ -253,9 +267,9 @@ void Loop::run_ready(std::size_t count) {
   ready_.erase(ready_.begin(), ready_.begin() + static_cast<std::ptrdiff_t>(count));
 }
 
-OutQueue& Loop::queue_of(Connection& connection) {
+OutQueue& Loop::queue_of(Connection& connection, bool is_bulk) {
   if (connection.out_ == nullptr) connection.out_ = out_pool_.take_queue();
-  mark_dirty(connection);
+  is_bulk ? mark_bulk(connection) : mark_dirty(connection);
   return *connection.out_;
 }
 
@@ -267,17 +281,58 @@ void Loop::mark_dirty(Connection& connection) {
   dirty_.push_back(connection.id());
 }
 
+void Loop::mark_bulk(Connection& connection) {
+  const bool is_dialling = connection.state_ == Connection::State::connecting && connection.tls_ == nullptr;
+  if (connection.dirty_ || connection.bulk_ || connection.write_blocked_ || is_dialling) return;
+  connection.bulk_ = true;
+  bulk_.push_back(connection.id());
+}
+
 void Loop::flush_all() {
   // on_drain may queue more; a second round writes it now rather than an iteration later.
   for (int round = 0; round < 2 && !dirty_.empty(); ++round) {
-    flushing_.swap(dirty_);
-    for (const ConnectionId id : flushing_) {
-      Connection* connection = find(id);
-      if (connection == nullptr || connection->state_ == Connection::State::dead) continue;
-      connection->dirty_ = false;
-      flush(*connection);
-    }
-    flushing_.clear();
+    if (!flush_dirty()) break;
+  }
+  if (!bulk_.empty()) flush_bulk();
+}
+
+/// Up to a time: what is left stays in the list, in front, and the answer is false.
+bool Loop::flush_dirty() {
+  flushing_.swap(dirty_);
+  const std::uint64_t end_us = flushing_.size() <= kFlushedUntimed ? 0 : clock_us() + kFlushSliceUs;
+  std::size_t done = 0;
+  while (done < flushing_.size()) {
+    if (done % kFlushedUntimed == 0 && done > 0 && !stopping_ && clock_us() >= end_us) break;
+    Connection* connection = find(flushing_[done++]);
+    if (connection == nullptr || connection->state_ == Connection::State::dead || !connection->dirty_) continue;
+    connection->dirty_ = false;
+    connection->bulk_ = false;
+    flush(*connection);
+  }
+  const bool all = done == flushing_.size();
+  if (!all) {
+    dirty_.insert(dirty_.begin(), flushing_.begin() + static_cast<std::ptrdiff_t>(done), flushing_.end());
+  }
+  flushing_.clear();
+  return all;
+}
+
+/// Between two slices the loop looks who has something to say, and writes what is for them alone.
+void Loop::flush_bulk() {
+  const std::uint64_t end_us = clock_us() + kBulkSliceUs;
+  for (std::size_t count = 1; bulk_next_ < bulk_.size(); ++count) {
+    Connection* connection = find(bulk_[bulk_next_++]);
+    // Maybe it has been written meanwhile with something that was for it alone.
+    if (connection == nullptr || connection->state_ == Connection::State::dead || !connection->bulk_) continue;
+    connection->bulk_ = false;
+    flush(*connection);
+    if (count % kFlushedUntimed == 0 && !stopping_ && clock_us() >= end_us) break;
+  }
+  if (bulk_next_ == bulk_.size()) {
+    bulk_.clear();
+    bulk_next_ = 0;
+  } else if (bulk_next_ > bulk_.size() / 2) {
+    bulk_.erase(bulk_.begin(), bulk_.begin() + static_cast<std::ptrdiff_t>(std::exchange(bulk_next_, 0)));
   }
 }
 
