@@ -62,7 +62,7 @@ class SpreadTest(ProgramTest):
             for _ in range(20):
                 with LineClient(port) as client:  # the kernel may have woken the one that is stopped
                     client.send("Ehello")
-                    self.assertEqual(client.receive(), "hello")
+                    self.assertEqual(client.receive(), "Ehello")
         finally:
             os.kill(stopped, signal.SIGCONT)
 
