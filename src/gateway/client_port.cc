@@ -398,11 +398,7 @@ std::size_t ClientPort::read_frames(net::Connection& connection, std::span<char>
   const std::uint64_t said_before = messages_;
   int work = Turns::kWork;
   std::size_t used = 0;
-  while (used < bytes.size()) {
-    if (work <= 0) {
-      turns_.end(client, connection, -work, messages_ != said_before);
-      break;
-    }
+  while (used < bytes.size() && work > 0) {
     if (limited && !may_speak(connection, client)) break;
     const wire::WebSocketEvent event = websockets_.next(table_[client].websocket, bytes.subspan(used));
     if (event.kind == wire::WebSocketEvent::Kind::need_more) break;
@@ -415,6 +411,7 @@ std::size_t ClientPort::read_frames(net::Connection& connection, std::span<char>
     if (event.compressed) work -= std::exchange(inflating_, 0);
   }
   if (connection.tag == client) websockets_.release(table_[client].websocket);
+  if (work <= 0 && still(connection, client)) turns_.end(client, connection, -work, messages_ != said_before);
   return used;
 }
 
@@ -499,11 +496,7 @@ std::size_t ClientPort::read_stream(net::Connection& connection, std::span<char>
   int work = Turns::kWork;
   std::size_t used = 0;
   try {
-    while (used < bytes.size() && still(connection, client)) {
-      if (work <= 0) {
-        turns_.end(client, connection, -work, messages_ != said_before);
-        break;
-      }
+    while (used < bytes.size() && work > 0 && still(connection, client)) {
       if (limited && !may_speak(connection, client)) break;
       const std::string_view rest(bytes.data() + used, bytes.size() - used);
       // Shown no more than one message may have, so that a read which holds much of a raw stream is several messages.
@@ -538,6 +531,7 @@ std::size_t ClientPort::read_stream(net::Connection& connection, std::span<char>
     if (connection.tag == client)
       refuse_stream(client, {bytes.data() + used, bytes.size() - used}, std::string("its Protocol threw: ") + error.what());
   }
+  if (work <= 0 && still(connection, client)) turns_.end(client, connection, -work, messages_ != said_before);
   return used;
 }
 

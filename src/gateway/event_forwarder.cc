@@ -37,7 +37,7 @@ EventForwarder::EventForwarder(net::Loop& loop, ClientTable& clients, WorkerTabl
       router_(router),
       settings_(settings),
       deliveries_(loop.out_pool(), std::random_device{}(), router.routes_events()),
-      turns_(clients, workers) {}
+      turns_(loop, clients, workers) {}
 
 EventForwarder::Outcome EventForwarder::forward(std::uint32_t client, const Event& event) {
   ClientRecord& record = clients_[client];

@@ -1,6 +1,8 @@
 #include "gateway/turns.h"
 
 #include <algorithm>
+#include <chrono>
+#include <utility>
 
 namespace gatehouse::gateway {
 
@@ -10,6 +12,7 @@ void Turns::end(std::uint32_t client, net::Connection& connection, int overdrawn
   Turn& turn = turns_[record.id];
   wait_no_more(turn);
   turn.owed = std::min(overdrawn / kWork, kMostOwed);
+  turn.since_ms = loop_.now_ms();
   const WorkerLink* worker = has_spoken ? workers_.find(record.worker) : nullptr;
   const WorkerDelivery* delivery = worker == nullptr ? nullptr : worker->delivery;
   const auto number = delivery == nullptr ? std::nullopt : delivery->events.last_of(record.id);
@@ -26,8 +29,21 @@ void Turns::end(std::uint32_t client, net::Connection& connection, int overdrawn
 bool Turns::must_pass(std::uint32_t client, net::Connection& connection) {
   const auto found = turns_.find(table_[client].id);
   if (found == turns_.end() || found->second.owed == 0) return false;
-  --found->second.owed;
-  connection.yield(true);
+  int& owed = found->second.owed;
+  if (owed <= kFewOwed) {
+    --owed;
+    connection.yield(true);
+    return true;
+  }
+  // Each turn is 0.1 ms of work.
+  const auto wait_ms = static_cast<std::uint64_t>(3 * std::exchange(owed, 0) / 10);
+  const std::uint64_t passed_ms = loop_.now_ms() - found->second.since_ms;
+  if (passed_ms >= wait_ms) return false;
+  connection.pause();
+  loop_.after(std::chrono::milliseconds(wait_ms - passed_ms), [this, id = connection.id(), client] {
+    net::Connection* waiting = loop_.find(id);
+    if (waiting != nullptr && waiting->tag == client) waiting->resume();
+  });
   return true;
 }
 

@@ -23,17 +23,18 @@ class Turns {
   static constexpr int kWork = 1024;
   static constexpr int kFrame = 1;
   static constexpr int kMessage = 8;             // or a ping: something goes out for it
-  static constexpr int kBytesShift = 9;          // one more for each 512 bytes that came,
-  static constexpr int kInflatedBytesShift = 6;  // and for each 64 that they have become
-  /// A client that has had so many turns' work done at once waits no longer than that.
-  static constexpr int kMostOwed = 64;
+  static constexpr int kBytesShift = 7;          // one more for each 128 bytes that came,
+  static constexpr int kInflatedBytesShift = 4;  // and for each 16 that they have become
+  static constexpr int kFewOwed = 8;             // turns that are let pass; for more it is waited by the clock,
+  static constexpr int kMostOwed = 1024;         // and never for more than these: 0.3 s
 
-  Turns(ClientTable& table, WorkerTable& workers) : table_(table), workers_(workers) {}
+  Turns(net::Loop& loop, ClientTable& table, WorkerTable& workers) : loop_(loop), table_(table), workers_(workers) {}
 
   /// The client has used up its turn, and `overdrawn` more, and has said something for a worker in it or not. It is read from
   /// again in its next one.
   void end(std::uint32_t client, net::Connection& connection, int overdrawn, bool has_spoken);
-  /// Whether a client that is known here has to let one more turn pass, for what it has overdrawn.
+  /// Whether a client that is known here has to wait once more, for what it has overdrawn: a few turns, or, for one message that
+  /// took thousands of times what a message takes, three times as long as that.
   bool must_pass(std::uint32_t client, net::Connection& connection);
   /// It has said all that it had to say, or is gone. REQUIRES: it is known here.
   void forget(std::uint32_t client);
@@ -47,7 +48,8 @@ class Turns {
 
  private:
   struct Turn {
-    int owed = 0;               // turns to let pass
+    int owed = 0;  // turns to let pass
+    std::uint64_t since_ms = 0;
     std::uint32_t link = 0;     // to whom the last event of its turn went; 0: to nobody who says when it is finished
     std::uint64_t number = 0;   // of that event
     std::uint64_t awaited = 0;  // the same of the turn before, while it waits for that
@@ -58,6 +60,7 @@ class Turns {
     if (std::exchange(turn.waits, false)) --waiting_;
   }
 
+  net::Loop& loop_;
   ClientTable& table_;
   WorkerTable& workers_;
   std::unordered_map<std::uint32_t, Turn> turns_;  // by connection id
