@@ -411,6 +411,7 @@ std::size_t ClientPort::read_frames(net::Connection& connection, std::span<char>
     if (event.compressed) work -= std::exchange(inflating_, 0);
   }
   if (connection.tag == client) websockets_.release(table_[client].websocket);
+  if (std::exchange(has_unread_pongs_, false)) work = std::min(work, 0) - Turns::kUnreadPongs;
   if (work <= 0 && still(connection, client)) turns_.end(client, connection, -work, messages_ != said_before);
   return used;
 }
@@ -431,7 +432,10 @@ bool ClientPort::take(net::Connection& connection, std::uint32_t client, const w
       table_[client].silent_ticks = -1;
       // A flood of pings that is not read is answered no more, once this much waits: one pong is due to the latest only (RFC
       // 6455, 5.5.3).
-      if (connection.queued_bytes() + connection.message_overhead() > 64 * 1024) break;
+      if (connection.queued_bytes() + connection.message_overhead() > 64 * 1024) {
+        has_unread_pongs_ = true;
+        break;
+      }
       std::string pong;
       wire::append_frame(pong, wire::Opcode::pong, payload);
       connection.send(pong);

@@ -190,7 +190,8 @@ class ClientPort : public net::ConnectionHandler {
   std::deque<Arrival> arrivals_;      // in the order of their deadlines; some are clients meanwhile, or gone
   std::size_t refusals_ = 0;          // that are being told why
   std::uint64_t messages_ = 0;
-  int inflating_ = 0;  // work of this turn, see Turns
+  int inflating_ = 0;              // work of this turn, see Turns
+  bool has_unread_pongs_ = false;  // who is read from now has said a ping and does not read what it is answered
   std::size_t connections_ = 0;
 };
 

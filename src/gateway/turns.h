@@ -22,11 +22,12 @@ class Turns {
   /// Work in one turn, in units of about 0.1 us of this process: a frame that is no message.
   static constexpr int kWork = 1024;
   static constexpr int kFrame = 1;
-  static constexpr int kMessage = 8;             // or a ping: something goes out for it
-  static constexpr int kBytesShift = 7;          // one more for each 128 bytes that came,
-  static constexpr int kInflatedBytesShift = 4;  // and for each 16 that they have become
-  static constexpr int kFewOwed = 8;             // turns that are let pass; for more it is waited by the clock,
-  static constexpr int kMostOwed = 1024;         // and never for more than these: 0.3 s
+  static constexpr int kMessage = 8;               // or a ping: something goes out for it
+  static constexpr int kBytesShift = 7;            // one more for each 128 bytes that came,
+  static constexpr int kInflatedBytesShift = 4;    // and for each 16 that they have become
+  static constexpr int kUnreadPongs = 16 * kWork;  // in a turn with pings of one that does not read its pongs: it can wait
+  static constexpr int kFewOwed = 8;               // turns that are let pass; for more it is waited by the clock,
+  static constexpr int kMostOwed = 1024;           // and never for more than these: 0.3 s
 
   Turns(net::Loop& loop, ClientTable& table, WorkerTable& workers) : loop_(loop), table_(table), workers_(workers) {}
 

@@ -75,6 +75,21 @@ TEST(Turns, NobodyWaitsForMessagesThatInflate) {
   EXPECT_LE(messages_before_an_honest_one(times(frame, 10), 10, options, "Sec-WebSocket-Extensions: permessage-deflate\r\n"), 2U);
 }
 
+TEST(Turns, WhoDoesNotReadItsPongsIsHeardAllTheSame) {
+  TestGateway test;
+  const auto worker = test.worker();
+  const auto client = test.client(4096);
+  client->reading = false;
+  const std::string pings = times(WebSocketPeer::frame(std::string(125, 'p'), Opcode::ping), 2'000);
+  // Until the kernel takes no more pongs, and what the gateway may hold of them is full.
+  for (int i = 0; i < 5; ++i) client->write(pings);
+  client->say("here");
+  ASSERT_TRUE(test.until([&] {
+    client->pump();
+    return worker->said().size() == 1;
+  }));
+}
+
 TEST(Turns, NobodyWaitsForMessagesOfAnotherProtocol) {
   TestGateway test(TestGateway::options(), wire::make_stream_protocol("text"));
   const auto worker = test.worker();
