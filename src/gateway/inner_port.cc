@@ -19,9 +19,9 @@ namespace {
 
 // Whoever asks and does not read the answers is not read from either, once so many bytes wait for it.
 constexpr std::size_t kMaxUnreadAnswers = 4 * 1024 * 1024;
-// What one peer may have done in one iteration of the loop: so many messages queued for clients, a frame counting as some.
+// What one peer may have done in one iteration of the loop: so many messages queued for clients, each
+// frame counting as one more. What one read brings of commands for single clients is less.
 constexpr std::uint64_t kMostSendsInATurn = 10'000;
-constexpr std::uint64_t kSendsOfAFrame = 4;
 // Between two looks at the workers, which are a second apart.
 constexpr std::uint64_t kSurelyStoppedMs = 2000;
 
@@ -114,7 +114,7 @@ std::size_t InnerPort::on_data(net::Connection& connection, std::span<char> byte
   std::uint64_t frames = 0;
   const std::uint64_t sends = commands_.sends();
   while (used < input.size() && !connection.is_paused()) {
-    if (kSendsOfAFrame * frames + commands_.sends() - sends >= kMostSendsInATurn) {
+    if (frames + commands_.sends() - sends >= kMostSendsInATurn) {
       connection.yield();
       break;
     }
