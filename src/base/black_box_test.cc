@@ -102,6 +102,12 @@ TEST_F(BlackBoxTest, AStackOverflowAndAnAbortToo) {
     _exit(0);
   });
   EXPECT_EQ(WTERMSIG(status), SIGSEGV);
+  // A filter of system calls that refuses one; a trap that the compiler has put in.
+  for (const int signal : {SIGSYS, SIGTRAP}) {
+    status = run([signal](BlackBox&) { (void)raise(signal); });
+    EXPECT_EQ(WTERMSIG(status), signal);
+    EXPECT_EQ(master.page().signal, static_cast<std::uint32_t>(signal));
+  }
 }
 #endif
 

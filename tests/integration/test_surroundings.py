@@ -4,13 +4,14 @@ import os
 import pathlib
 import re
 import resource
+import shutil
 import signal
 import socket
 import subprocess
 import tempfile
 import unittest
 
-from program import LineClient, ProgramTest, free_ports, is_listening, wait_until
+from program import BIN, LineClient, ProgramTest, free_ports, is_listening, wait_until
 from test_commands import running
 
 
@@ -31,8 +32,8 @@ class SurroundingsTest(ProgramTest):
         program, port = self.echo(*extra)
         return self.start_daemon(program, **options), port
 
-    def log_of(self, program):
-        return (program.directory / f"{program.name}.log").read_text(errors="replace")
+    def log_of(self, program, name=None):
+        return (program.directory / f"{name or program.name}.log").read_text(errors="replace")
 
     def assert_serves(self, port):
         with LineClient(port) as client:
@@ -263,6 +264,29 @@ class SuspendedTest(SurroundingsTest):
         self.assertEqual([process["pid"] for process in after["processes"]], pids)
         self.assertNotIn("reloading", self.log_of(program))
         self.assertNotIn("stopping", self.log_of(program))
+
+
+@unittest.skipIf(pathlib.Path("/run/systemd/system").is_dir(), "it would speak to the systemd of this machine")
+class PackageTest(SurroundingsTest):
+    SCRIPT = pathlib.Path(__file__).parents[2] / "packaging" / "debian" / "prerm"
+
+    def test_removing_the_package_stops_what_runs_without_systemd(self):
+        program, port = self.echo()
+        file = program.directory / "installed"
+        shutil.copy2(BIN / "echo", file)
+        program.name = str(file)
+        self.start_daemon(program)
+        status = program.status()
+        script = self.SCRIPT.read_text()
+        self.assertIn("program=/usr/bin/gatehouse\n", script)
+        script = script.replace("program=/usr/bin/gatehouse\n", f"program={file}\n")
+        subprocess.run(["sh", "-s", "upgrade"], input=script, text=True, timeout=90, check=True)
+        self.assert_serves(port)
+        os.replace(shutil.copy2(file, program.directory / "newer"), file)
+        subprocess.run(["sh", "-s", "remove"], input=script, text=True, timeout=90, check=True)
+        self.assertFalse(is_listening(port))
+        self.assertFalse([pid for pid in [status["pid"], *(p["pid"] for p in status["processes"])] if running(pid)])
+        self.assertIn("echo has been stopped", self.log_of(program, "echo"))
 
 
 class OutputTest(SurroundingsTest):
