@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <optional>
 #include <string>
@@ -13,13 +14,12 @@
 #include "application/option_check.h"
 #include "application/program_description.h"
 #include "application/report_problem.h"
-#include "master/control_socket.h"
 #include "master/identity.h"
 
 namespace gatehouse {
 namespace {
 
-constexpr int kTimeoutMs = 10'000;
+constexpr std::chrono::seconds kTimeout{10};
 
 /// As one line.
 std::optional<std::string> find_problem(const Program& program, const Settings& settings) {
@@ -29,10 +29,8 @@ std::optional<std::string> find_problem(const Program& program, const Settings& 
 
 int show_difference(const Description& description, const Settings& settings) {
   if (!is_running(settings)) return report_problem(settings.instance + " is not running");
-  const auto answer = master::ask_master(settings.socket_path(), "compare", kTimeoutMs, {{"description", description}});
-  if (!answer) {
-    return report_problem(fmt::format("{} is running, but cannot be asked: {}", settings.instance, answer.error().message));
-  }
+  const auto answer = ask_instance(settings, "compare", kTimeout, {{"description", description}});
+  if (!answer) return report_problem(answer.error().message);
   const auto changes = answer->find("changes");
   if (changes == answer->end()) {
     return report_problem(

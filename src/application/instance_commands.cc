@@ -66,7 +66,7 @@ int not_running(const Settings& settings) { return complain(settings.instance + 
 
 Result<nlohmann::ordered_json> ask_instance(const Settings& settings, const std::string& question, milliseconds timeout,
                                             const nlohmann::ordered_json& details) {
-  const auto most = static_cast<int>(std::min<milliseconds::rep>(timeout.count(), 86'400'000));
+  const auto most = static_cast<int>(std::min<milliseconds::rep>(timeout.count(), 86'400'000 * milliseconds::rep{20}));
   auto answer = master::ask_master(settings.socket_path(), question, most, details);
   if (answer) return answer;
   const auto pid = running_pid(settings).value_or(0);

@@ -13,7 +13,6 @@
 #include "application/report_problem.h"
 #include "base/duration.h"
 #include "base/log_level.h"
-#include "master/control_socket.h"
 #include "master/text_table.h"
 #include "net/address_range.h"
 
@@ -24,17 +23,14 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using Json = nlohmann::ordered_json;
 
-// The master waits a second for its children.
-constexpr milliseconds kAnswerTimeout{5'000};
 constexpr auto kLongestTime = std::chrono::hours(24 * 366 * 10);
 
 /// The answer of the instance; a failure is the finished line.
 Result<Json> ask(const Settings& settings, const std::string& question, const Json& details,
                  milliseconds timeout = kAnswerTimeout) {
   if (!is_running(settings)) return failure(settings.instance + " is not running");
-  const auto wait_ms = static_cast<int>(std::min<milliseconds::rep>(timeout.count(), 86'400'000 * milliseconds::rep{20}));
-  auto answer = master::ask_master(settings.socket_path(), question, wait_ms, details);
-  if (!answer) return failure(fmt::format("{} is running, but cannot be asked: {}", settings.instance, answer.error().message));
+  auto answer = ask_instance(settings, question, timeout, details);
+  if (!answer) return tl::unexpected(answer.error());
   if (const std::string error = answer->value("error", ""); !error.empty()) {
     return failure(fmt::format("{}: {}", settings.instance, error));
   }

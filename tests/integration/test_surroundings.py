@@ -248,7 +248,8 @@ class SuspendedTest(SurroundingsTest):
         os.kill(master, signal.SIGSTOP)
         try:
             hint = rf"its master \(pid {master}\) is suspended; \"kill -CONT {master}\" lets it go on"
-            for command in (["reload"], ["reload", "-g"], ["stop"], ["stop", "-g"], ["status"], ["connections"]):
+            for command in (["reload"], ["reload", "-g"], ["stop"], ["stop", "-g"], ["stop", "EchoGateway:0"], ["status"], ["connections"],
+                            ["log-level", "debug"], ["deny", "10.9.8.0/24", "1h"], ["allow", "10.9.8.0/24"]):
                 result = program.run(*command, timeout=30)
                 self.assertEqual(result.returncode, 1, command)
                 self.assertRegex(result.stderr, hint, command)
