@@ -59,8 +59,15 @@ class ProcessControlTest : public testing::Test {
     answer_.reset();
     return [this](const Json& answer) {
       answer_ = answer;
-      loop_.stop();
+      if (is_waiting_) loop_.stop();
     };
+  }
+  /// For the answer, which may have come already.
+  void wait() {
+    if (answer_) return;
+    is_waiting_ = true;
+    loop_.run();
+    is_waiting_ = false;
   }
   template <class Condition>
   bool until(Condition condition) {
@@ -73,12 +80,12 @@ class ProcessControlTest : public testing::Test {
   }
   Json stop(const std::string& name, bool gracefully, milliseconds timeout = seconds(20)) {
     master_->stop_process(name, gracefully, timeout, keep());
-    if (!answer_) loop_.run();
+    wait();
     return answer_.value_or(Json());
   }
   Json start(const std::string& name) {
     master_->start_process(name, keep());
-    if (!answer_) loop_.run();
+    wait();
     return answer_.value_or(Json());
   }
   [[nodiscard]] bool takes_connections() const {
@@ -93,6 +100,7 @@ class ProcessControlTest : public testing::Test {
   net::Socket listener_;
   std::unique_ptr<Master> master_;
   std::optional<Json> answer_;
+  bool is_waiting_ = false;
   bool stopped_ = false;
 };
 
@@ -176,7 +184,7 @@ TEST_F(ProcessControlTest, OneThatEndsWhileItStartsIsAnError) {
   setenv("GATEHOUSE_SECOND", "1", 1);
   master_->start_process("web:0", keep());
   kill(process(0).pid, SIGKILL);
-  if (!answer_) loop_.run();
+  wait();
   unsetenv("GATEHOUSE_SECOND");
   EXPECT_EQ(error(answer_.value_or(Json())), "gateway web:0 ended while starting: SIGKILL; it is tried again");
   (void)stop("web:0", false);

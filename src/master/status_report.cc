@@ -166,6 +166,7 @@ std::string format_notes(const Json& processes) {
   for (const Json& row : processes) {
     std::string note;
     const auto remark = [&note](const std::string& text) { note += (note.empty() ? "" : ", ") + text; };
+    if (row["held"] == true) remark("stopped by an operator, until \"start\" with its name");
     if (const std::string exit = text_of(row["last_exit"]); !exit.empty()) remark("last exit: " + exit);
     for (const auto& [key, words] : {std::pair{"send_failures", "messages not sent"},
                                      {"handler_errors", "handler errors"},
@@ -179,7 +180,6 @@ std::string format_notes(const Json& processes) {
       remark(fmt::format("certificate {} {} {}", text_of(each["file"]), days < 0 ? "out of date since" : "ends",
                          text_of(each["ends"])));
     }
-    if (row["held"] == true) remark("stopped by an operator, until \"start\" with its name");
     if (note.empty()) continue;
     notes += fmt::format("{}:{}: {}", text_of(row["name"]), row["index"].get<int>(), note).substr(0, 120) + "\n";
   }

@@ -44,7 +44,7 @@ class OperatorTest(ProgramTest):
 
     def says(self, client, words):
         client.send(f"E{words}")
-        self.assertEqual(client.receive(), words)
+        self.assertEqual(client.receive(), f"E{words}")
 
     def gatehouse(self, text, **values):
         """The ready-made program with this configuration, not started."""
@@ -299,15 +299,17 @@ register = ["127.0.0.1:{register}"]
 access_log = "{there}/access.log"
 """
 
-    def start_with_log(self, form):
+    def configured(self, form="text", change=lambda text: text):
+        """A program that is not started, its register and the clients' port."""
         register, port, inner, _ = free_ports(4)
-        program = self.gatehouse(self.TEXT, form=form, register=register, port=port, inner=inner)
+        return self.gatehouse(change(self.TEXT), form=form, register=register, port=port, inner=inner), register, port
+
+    def start_with_worker(self, program, register):
         self.addCleanup(program.stop)
         program.start()
         # It has no worker of its own: one from elsewhere.
         self.start("native_worker", "--register", f"127.0.0.1:{register}")
         program.wait_until_joined(1)
-        return program, port
 
     def come_and_go(self, port, count):
         for _ in range(count):
@@ -318,7 +320,8 @@ access_log = "{there}/access.log"
                     pass
 
     def test_two_processes_write_one_file_and_it_is_rotated(self):
-        program, port = self.start_with_log("json")
+        program, register, port = self.configured("json")
+        self.start_with_worker(program, register)
         log = program.directory / "access.log"
 
         def entries(path):
@@ -346,14 +349,11 @@ access_log = "{there}/access.log"
         wait_until(new_ones, what="lines in the new file")
 
     def test_nothing_is_written_where_it_is_off_and_a_bad_path_is_named_before_anything_starts(self):
-        register, port, inner, _ = free_ports(4)
-        program = self.gatehouse(self.TEXT.replace("{there}/access.log", "{there}/no/such/access.log"), form="text", register=register, port=port, inner=inner)
+        program, register, port = self.configured(change=lambda text: text.replace("{there}/access.log", "{there}/no/such/access.log"))
         said = self.refused(program, "start", "-d")
         self.assertRegex(said, r'gateway "web": access_log: .*no/such/access.log: No such file or directory')
-        program.arguments = ["-c", str(program.directory / "g.toml")]
-        (program.directory / "g.toml").write_text((program.directory / "g.toml").read_text().replace(f"{program.directory}/no/such/access.log", ""))
-        self.addCleanup(program.stop)
-        program.start()
+        program, register, port = self.configured(change=lambda text: text.replace("{there}/access.log", ""))
+        self.start_with_worker(program, register)
         self.come_and_go(port, 5)
         self.assertEqual([path.name for path in program.directory.iterdir() if "access" in path.name], [])
 
@@ -361,11 +361,9 @@ access_log = "{there}/access.log"
     def test_a_file_that_only_root_can_make_is_given_to_the_processes(self):
         if not all(os.stat(parent).st_mode & 0o001 for parent in BIN.resolve().parents):
             self.skipTest(f"nobody cannot reach {BIN}")
-        register, port, inner, _ = free_ports(4)
-        program = self.gatehouse(self.TEXT.replace("[instance]", '[instance]\nuser = "nobody"'), form="text", register=register, port=port, inner=inner)
+        program, register, port = self.configured(change=lambda text: text.replace("[instance]", '[instance]\nuser = "nobody"'))
         program.directory.chmod(0o755)
-        self.addCleanup(program.stop)
-        program.start()
+        self.start_with_worker(program, register)
         log = program.directory / "access.log"
         self.come_and_go(port, 1)
         wait_until(lambda: len(log.read_text().splitlines()) == 2, what="both lines")
@@ -412,6 +410,7 @@ health_path = "/healthz"
             answer = b""
             while chunk := probe.recv(65536):
                 answer += chunk
+            probe.close()
         head, body = answer.split(b"\r\n\r\n", 1)
         return int(head.split()[1]), body
 
