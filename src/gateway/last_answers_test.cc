@@ -32,6 +32,18 @@ std::uint32_t id_of(AckingWorker& worker, std::size_t event = 0) {
   return worker.events->events(Command::on_connect).at(event).header.connection_id;
 }
 
+/// Whether the gateway's only client has gone before the time that a worker of PHP is given: its loop looks by itself, behind
+/// what has come by then, so that it may be as late as it likes.
+bool is_gone_at_once(TestGateway& test) {
+  bool looked = false;
+  bool gone = false;
+  test.loop.after(milliseconds(LastAnswers::kUnacknowledgedMs - 200), [&] {
+    gone = test.gateway->status().connections == 0;
+    looked = true;
+  });
+  return test.until([&] { return looked; }) && gone;
+}
+
 /// Runs the loop until the gateway has had every chance to close somebody too early.
 void let_it_close(TestGateway& test) {
   test.settle();
@@ -71,10 +83,9 @@ TEST(LastAnswers, WhoHasAllAnswersIsClosedAtOnce) {
   ASSERT_TRUE(test.until([&] { return worker.events->count(Command::on_websocket_connect) == 1; }));
   worker.finish_all();
   test.settle();
-  const auto start = steady_clock::now();
   client->write(unmasked_frame());
+  EXPECT_TRUE(is_gone_at_once(test)) << "nobody was waited for";
   ASSERT_TRUE(test.until([&] { return client->ended(); }));
-  EXPECT_LT(steady_clock::now() - start, milliseconds(LastAnswers::kUnacknowledgedMs)) << "nobody was waited for";
   EXPECT_EQ(client->close_code, 1002);
 }
 
@@ -235,10 +246,9 @@ TEST_P(HalfClosed, WithAllItsAnswersIsGoneAtOnce) {
   ASSERT_TRUE(test.until([&] { return worker.events->count(Command::on_connect) == 1; }));
   worker.finish_all();
   test.settle();
-  const auto start = steady_clock::now();
   client.socket.finish_writing();
+  EXPECT_TRUE(is_gone_at_once(test));
   ASSERT_TRUE(test.until([&] { return client.ended(); }));
-  EXPECT_LT(steady_clock::now() - start, milliseconds(LastAnswers::kUnacknowledgedMs));
 }
 
 TEST_P(HalfClosed, AndGoneAltogetherIsNoticedWithTheFirstAnswer) {
