@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -227,12 +228,16 @@ TEST_F(AskingPhp, WhatItDoesForAClientLetsItIn) {
   for (const auto& [command, ext] :
        {std::pair{Command::set_session, "a:1:{s:2:\"in\";b:1;}"}, std::pair{Command::update_session, "a:1:{s:2:\"in\";b:1;}"},
         std::pair{Command::bind_uid, "u1"}, std::pair{Command::join_group, "room"}}) {
+    const auto start = std::chrono::steady_clock::now();
     const auto other = connect();
     const auto client = connect();
     php->send(Command::send_to_one, id(), {}, "welcome");
     php->send(command, id(), ext, {});
     ASSERT_TRUE(test.until([&] { return is_in(*client); }));
-    EXPECT_FALSE(is_in(*other)) << "that one was not let in";
+    const bool other_is_in = is_in(*other);
+    // On a machine that is too busy, the moment after which it is let in anyway may be over.
+    const auto passed = std::chrono::steady_clock::now() - start;
+    if (passed < std::chrono::milliseconds(Handshakes::kPhpAnswerMs)) EXPECT_FALSE(other_is_in) << "nobody let that one in";
     ASSERT_TRUE(test.until([&] { return client->texts() == Strings{"welcome"}; }));
     ASSERT_TRUE(test.until([&] { return php->said() == Strings{"glued"}; }));
     php->frames.clear();
