@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include <gatehouse/callback.h>
 #include <gatehouse/options.h>
 #include <gatehouse/protocol.h>
 
@@ -57,7 +58,7 @@ class Application {
   /// Called by parse(), with the name of the command, when the command line has been read and before any command is carried out:
   /// the place to add() InstanceOptions that come from a file which the command line names. What it throws is printed as one
   /// line.
-  void before_command(std::function<void(const std::string& command)> prepare);
+  void before_command(Callback<const std::string&> prepare);
 
   /// At most once; before parse(), or in before_command().
   void add(const InstanceOptions& options);

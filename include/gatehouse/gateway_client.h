@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <cstddef>
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -10,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include <gatehouse/callback.h>
 #include <gatehouse/data.h>
 #include <gatehouse/error.h>
 #include <gatehouse/inner_tls.h>
@@ -29,9 +29,9 @@ struct GatewayClientOptions {
   std::chrono::milliseconds connect_timeout{3000};
   /// How long a question waits for the gateways' answers.
   std::chrono::milliseconds question_timeout{5000};
-  /// Takes what there is to say about connections: `level` is "info", "warning" or "error". Called on a thread of the client's
-  /// own; may not call the client. Empty: nothing is said.
-  std::function<void(std::string_view level, std::string_view message)> log = {};
+  /// Takes what there is to say about connections, as in `[](std::string_view level, std::string_view message) {...}`: `level` is
+  /// "info", "warning" or "error". Called on a thread of the client's own; may not call the client. Empty: nothing is said.
+  Callback<std::string_view, std::string_view> log = {};
 };
 
 /// The calls of Cluster, for programs that are no worker: a web back end, a cron job, a bridge.

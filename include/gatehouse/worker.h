@@ -2,9 +2,9 @@
 
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <string>
 
+#include <gatehouse/callback.h>
 #include <gatehouse/task.h>
 
 namespace gatehouse {
@@ -35,9 +35,9 @@ class Worker {
     std::uint32_t generation = 0;
   };
   /// Calls `work` every `period` (1 ms or more; otherwise std::invalid_argument), or once after `delay`. An exception that leaves
-  /// it is logged.
-  TimerId every(std::chrono::milliseconds period, std::function<void()> work);
-  TimerId after(std::chrono::milliseconds delay, std::function<void()> work);
+  /// it is logged. `work` is no coroutine: see Callback.
+  TimerId every(std::chrono::milliseconds period, Callback<> work);
+  TimerId after(std::chrono::milliseconds delay, Callback<> work);
   void cancel(TimerId id);
 
   /// Runs a task beside the events. An exception that leaves it is logged.
@@ -53,7 +53,7 @@ class Worker {
   };
   /// Calls `callback` whenever `fd` is ready for what is asked (level-triggered), so that libpq, hiredis or libcurl can live in a
   /// worker. The descriptor stays its owner's; unwatch() it before it is closed.
-  WatchId watch(int fd, Ready interest, std::function<void(Ready)> callback);
+  WatchId watch(int fd, Ready interest, Callback<Ready> callback);
   void unwatch(WatchId id);
 
  private:

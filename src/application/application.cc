@@ -175,7 +175,7 @@ std::optional<int> Application::parse(int argc, char** argv) {
 
 const std::string& Application::read_configuration(const std::string& path) { return state_->read_configuration(path); }
 
-void Application::before_command(std::function<void(const std::string&)> prepare) { state_->before_command = std::move(prepare); }
+void Application::before_command(Callback<const std::string&> prepare) { state_->before_command = std::move(prepare).take(); }
 
 void Application::add(const InstanceOptions& options) {
   apply_instance_options(options, state_->settings,

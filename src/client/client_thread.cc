@@ -22,7 +22,7 @@ constexpr milliseconds kLookPeriod{1000};  // how often the files of inner_tls a
 
 Log make_log(const GatewayClientOptions& options) {
   if (!options.log) return Log::silent();
-  return Log::to_function([log = options.log](LogLevel level, std::string_view message) {
+  return Log::to_function([log = options.log.function()](LogLevel level, std::string_view message) {
     log(level == LogLevel::error ? "error" : level == LogLevel::warning ? "warning" : "info", message);
   });
 }
