@@ -4,6 +4,17 @@ include(CMakePackageConfigHelpers)
 
 install(TARGETS gatehouse gatehouse_client_archive EXPORT gatehouse-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
         COMPONENT development)
+if(GATEHOUSE_LTO)
+  # Bytecode is for the programs of this build. In what is installed it would have every link of a user compile the library again,
+  # for a minute, with whatever options stand on that line: -O0, -Og and -O1 there broke g++ 12's result.
+  find_program(GATEHOUSE_OBJCOPY NAMES ${CMAKE_OBJCOPY} objcopy REQUIRED)
+  mark_as_advanced(GATEHOUSE_OBJCOPY)
+  foreach(archive gatehouse gatehouse_client_archive)
+    install(CODE "execute_process(COMMAND ${GATEHOUSE_OBJCOPY} --wildcard --remove-section=.gnu.lto_* --remove-section=.gnu.debuglto_*
+      --strip-symbol=__gnu_lto_v1 \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_LIBDIR}/$<TARGET_FILE_NAME:${archive}>\"
+      COMMAND_ERROR_IS_FATAL ANY)" COMPONENT development)
+  endforeach()
+endif()
 install(DIRECTORY include/gatehouse DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development FILES_MATCHING PATTERN "*.h")
 install(EXPORT gatehouse-targets NAMESPACE gatehouse:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/gatehouse
         COMPONENT development)

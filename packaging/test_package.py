@@ -49,6 +49,16 @@ class PackageTest(unittest.TestCase):
         run("runuser", "-u", "gatehouse", "--", "gatehouse", "check", *OPTIONS)
         self.assertNotEqual(run("runuser", "-u", "nobody", "--", "cat", CONFIG, check=False).returncode, 0)
 
+    def test_the_archives_are_plain_machine_code(self):
+        """Bytecode of the compiler in them would have every link of a user compile the library again."""
+        (package,) = BUILD.glob("libgatehouse-dev_*.deb")
+        with tempfile.TemporaryDirectory() as folder:
+            run("dpkg-deb", "-x", package, folder)
+            archives = sorted(pathlib.Path(folder).rglob("*.a"))
+            self.assertEqual(len(archives), 2, archives)
+            for archive in archives:
+                self.assertNotIn(".gnu.lto", run("readelf", "--section-headers", "--wide", archive).stdout, archive.name)
+
     def test_life(self):
         run("dpkg", "-i", self.package)
         self.assertTrue(has_user())

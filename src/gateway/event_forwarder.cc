@@ -183,7 +183,9 @@ void EventForwarder::deliver_held() {
     held_size_ += size_of(event);
     held_.push_back(std::move(event));
   };
-  for (HeldEvent& event : std::exchange(held_, {})) {
+  std::deque<HeldEvent> waiting;
+  waiting.swap(held_);
+  for (HeldEvent& event : waiting) {
     const std::uint32_t client = clients_.find(event.connection_id);
     if (deliveries_.must_wait(event.connection_id) || kept.contains(event.connection_id)) {
       keep(event, client);
