@@ -87,10 +87,11 @@ TEST_F(MasterTest, AProcessThatIsKilledIsStartedAgain) {
   loop_.run();
   const pid_t first = process().pid;
   kill(first, SIGKILL);
-  loop_.every(milliseconds(5), [this, first] {
+  const net::TimerId look = loop_.every(milliseconds(5), [this, first] {
     if (process().state == SupervisedProcess::State::running && process().pid != first) loop_.stop();
   });
   loop_.run();
+  loop_.cancel(look);  // else it may end the loop of stop()
   EXPECT_NE(process().pid, first);
   EXPECT_EQ(process().restarts, 1U);
   EXPECT_EQ(process().last_exit, "SIGKILL");
