@@ -44,8 +44,8 @@ class Admission {
   static constexpr std::size_t kNewClientBytes = 1024;
 
   /// Nobody at all is let in, whoever it is.
-  [[nodiscard]] bool is_full() const {
-    return short_of_memory_ || (settings_.connections != 0 && size_ >= settings_.connections);
+  [[nodiscard]] bool is_full() {
+    return is_short_of_memory() || (settings_.connections != 0 && size_ >= settings_.connections);
   }
   [[nodiscard]] std::uint32_t size() const { return size_; }
   /// Addresses that are remembered: those that have a client now, when they are counted at all.
