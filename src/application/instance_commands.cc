@@ -67,11 +67,14 @@ int not_running(const Settings& settings) { return complain(settings.instance + 
 Result<nlohmann::ordered_json> ask_instance(const Settings& settings, const std::string& question, milliseconds timeout,
                                             const nlohmann::ordered_json& details) {
   const auto most = static_cast<int>(std::min<milliseconds::rep>(timeout.count(), 86'400'000 * milliseconds::rep{20}));
+  const auto refuse = [&](const std::string& why) {
+    return failure(fmt::format("{} is running, but cannot be asked: {}", settings.instance, why));
+  };
+  // Looked at first: there are answers that are waited for as long as clients have to leave.
+  if (const pid_t pid = running_pid(settings).value_or(0); is_suspended(pid)) return refuse(describe_suspended(pid));
   auto answer = master::ask_master(settings.socket_path(), question, most, details);
   if (answer) return answer;
-  const auto pid = running_pid(settings).value_or(0);
-  return failure(fmt::format("{} is running, but cannot be asked: {}", settings.instance,
-                             is_suspended(pid) ? describe_suspended(pid) : answer.error().message));
+  return refuse(answer.error().message);
 }
 
 int finish_output(int status) {
