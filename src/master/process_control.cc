@@ -25,10 +25,12 @@ ProcessControl::~ProcessControl() {
   }
 }
 
-bool ProcessControl::is_shared(std::size_t place, int listener) const {
+bool ProcessControl::is_shared(std::size_t place, int listener, Others others) const {
   for (std::size_t other = 0; other < processes_.size(); ++other) {
     const SupervisedProcess& process = processes_[other];
-    if (other == place || process.temporary || process.held || process.spec->listeners.empty()) continue;
+    if (other == place || process.temporary || process.spec->listeners.empty()) continue;
+    // One that leaves may still have the port open, to say that it does.
+    if (process.held && (others == Others::that_serve || !process.is_alive())) continue;
     const std::vector<int>& theirs = process.spec->listeners[static_cast<std::size_t>(process.index)];
     if (std::find(theirs.begin(), theirs.end(), listener) != theirs.end()) return true;
   }
@@ -39,7 +41,8 @@ bool ProcessControl::has_siblings(std::size_t place) const {
   const SupervisedProcess& process = processes_[place];
   if (process.spec->listeners.empty()) return false;
   const std::vector<int>& listeners = process.spec->listeners[static_cast<std::size_t>(process.index)];
-  return std::any_of(listeners.begin(), listeners.end(), [&](int listener) { return is_shared(place, listener); });
+  return std::any_of(listeners.begin(), listeners.end(),
+                     [&](int listener) { return is_shared(place, listener, Others::that_serve); });
 }
 
 void ProcessControl::stop(std::size_t place, bool gracefully, std::chrono::milliseconds timeout, Done done) {
@@ -125,7 +128,7 @@ void ProcessControl::release_listeners(std::size_t place) {
   const SupervisedProcess& process = processes_[place];
   if (process.spec->listeners.empty()) return;
   for (const int listener : process.spec->listeners[static_cast<std::size_t>(process.index)]) {
-    if (!is_shared(place, listener)) net::stop_listening(listener);
+    if (!is_shared(place, listener, Others::that_live)) net::stop_listening(listener);
   }
 }
 

@@ -53,8 +53,10 @@ class ProcessControl {
     net::TimerId timer;
     bool in_time = true;
   };
-  /// Whether another process than the one at `place` has the listening socket, or will have it again.
-  [[nodiscard]] bool is_shared(std::size_t place, int listener) const;
+  enum class Others { that_serve, that_live };
+  /// Whether another process than the one at `place` has the listening socket and takes clients, now or when it has been started
+  /// again; or whether one lives that may.
+  [[nodiscard]] bool is_shared(std::size_t place, int listener, Others others) const;
   [[nodiscard]] bool has_siblings(std::size_t place) const;
   void hurry(std::size_t place, int signal);
   void release_listeners(std::size_t place);

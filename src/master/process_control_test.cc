@@ -23,9 +23,14 @@ using State = SupervisedProcess::State;
 /// descriptor 4.
 class ProcessControlTest : public testing::Test {
  protected:
-  ProcessControlTest() : listener_(net::listen_tcp(*net::Endpoint::parse_numeric("127.0.0.1:0")).value()) {
+  // At a port that is named: one that the kernel has chosen would not be kept while nobody listens.
+  ProcessControlTest() : listener_(net::listen_tcp(free_endpoint()).value()) {
     loop_.on_signal(SIGCHLD, [this] { master_->reap(); });
     loop_.after(seconds(30), [this] { loop_.stop(); });
+  }
+  static net::Endpoint free_endpoint() {
+    const net::Socket any = net::listen_tcp(*net::Endpoint::parse_numeric("127.0.0.1:0")).value();
+    return *net::Endpoint::parse_numeric(net::local_address(any.fd()).to_string());
   }
   ~ProcessControlTest() override {
     if (master_ == nullptr) return;

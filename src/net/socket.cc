@@ -15,6 +15,12 @@ void set_int(int fd, int level, int option, int value) {
   (void)setsockopt(fd, level, option, &value, sizeof value);
 }
 
+bool is_listening(int fd) {
+  int value = 0;
+  socklen_t size = sizeof value;
+  return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &size) == 0 && value != 0;
+}
+
 }  // namespace
 
 Socket::~Socket() {
@@ -32,9 +38,18 @@ Result<Socket> listen_tcp(const Endpoint& endpoint, int backlog) {
   return socket;
 }
 
-void stop_listening(int fd) { (void)::shutdown(fd, SHUT_RDWR); }
+void stop_listening(int fd) {
+  // Of a socket that does not listen it would be remembered, and connections that it accepts later would have ended at once.
+  if (is_listening(fd)) (void)::shutdown(fd, SHUT_RDWR);
+}
 
-void listen_again(int fd, int backlog) { (void)::listen(fd, backlog); }
+void listen_again(int fd, int backlog) {
+  if (is_listening(fd)) return;
+  // Two processes may have stopped it in the same moment: this forgets what is remembered of it (connect(2), AF_UNSPEC).
+  const sockaddr nobody{.sa_family = AF_UNSPEC, .sa_data = {}};
+  (void)::connect(fd, &nobody, sizeof nobody);
+  (void)::listen(fd, backlog);
+}
 
 Result<Socket> start_connect(const Endpoint& endpoint) {
   const std::string what = "cannot connect to " + endpoint.to_string();

@@ -32,8 +32,8 @@ class Socket {
 /// A listening TCP socket: non-blocking, close-on-exec, SO_REUSEADDR. Port 0 takes a free one; see local_address().
 /// An IPv6 wildcard also takes IPv4 clients. Fails with the endpoint and the system's reason in the message.
 Result<Socket> listen_tcp(const Endpoint& endpoint, int backlog = 4096);
-/// Has connections to a listening socket refused, in all processes that have it, until listen_again(); its address stays taken.
-/// Those that wait to be accepted are reset. A no-op for one that does not listen.
+/// Has connections to a listening socket refused, in all processes that have it, until listen_again(); its address stays taken
+/// when its port was asked for by number. Those that wait to be accepted are reset. A no-op for one that does not listen.
 void stop_listening(int fd);
 void listen_again(int fd, int backlog = 4096);
 
