@@ -33,7 +33,7 @@ TEST(PhpSource, IsCutIntoWords) {
   EXPECT_EQ(texts("<?php '\\'\\\\n' \"a\\n\\\"\" 0x10 1_000 010 #[A]"),
             Strings({"'\\n", "a\n\"", "16", "1000", "8", "#", "[", "A", "]"}));
   EXPECT_EQ(texts("<?php <<<EOT\n$x->onConnect = 1;\n  EOT . 'b'"), Strings({"<<<EOT", ".", "b"}));
-  EXPECT_EQ(tokenize("<?php\n\n/*\n*/ a")[0].line, 5);
+  EXPECT_EQ(tokenize("<?php\n\n/*\n*/ a")[0].line, 4);
   EXPECT_EQ(tokenize("<?php \"a $b\"")[0].kind, Token::Kind::expression);
   EXPECT_EQ(texts("no php"), Strings());
   for (const char* endless :
