@@ -7,7 +7,8 @@ const server = new WebSocketServer({
   host: "127.0.0.1",
   port: 0,
   maxPayload: limit,
-  perMessageDeflate: { threshold: 64, serverNoContextTakeover: !takeover, clientNoContextTakeover: !takeover, zlibDeflateOptions: { level: 1 } },
+  // Undefined, not false: false refuses clients that want none.
+  perMessageDeflate: { threshold: 64, serverNoContextTakeover: takeover ? undefined : true, clientNoContextTakeover: takeover ? undefined : true, zlibDeflateOptions: { level: 1 } },
 });
 server.on("connection", (client) => {
   client.on("message", (data, isBinary) => client.send(data, { binary: isBinary }));
