@@ -44,9 +44,7 @@ class Admission {
   static constexpr std::size_t kNewClientBytes = 1024;
 
   /// Nobody at all is let in, whoever it is.
-  [[nodiscard]] bool is_full() {
-    return is_short_of_memory() || (settings_.connections != 0 && size_ >= settings_.connections);
-  }
+  [[nodiscard]] bool is_full() { return (settings_.connections != 0 && size_ >= settings_.connections) || is_short_of_memory(); }
   [[nodiscard]] std::uint32_t size() const { return size_; }
   /// Addresses that are remembered: those that have a client now, when they are counted at all.
   [[nodiscard]] std::size_t addresses() const { return by_address_.size(); }
