@@ -10,7 +10,7 @@
 namespace gatehouse::net {
 namespace {
 
-class StoppedListener : public testing::Test {
+class StoppedListener : public ::testing::Test {
  protected:
   // At a port that was asked for by its number, as all of a program are: one that the kernel has chosen is not kept.
   StoppedListener() : endpoint_(free_endpoint()), listener_(listen_tcp(endpoint_).value()) {}
