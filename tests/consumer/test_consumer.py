@@ -104,8 +104,9 @@ class ConsumerTest(unittest.TestCase):
                 self.assert_runs(program)
 
     @unittest.skipIf(IS_DEBUG, "the debug information is what takes longer then")
-    def test_a_link_takes_under_a_second(self):
-        """Of the CPU, not of the clock: it optimises nothing, since the archives are plain machine code."""
+    def test_a_link_optimises_nothing(self):
+        """By the CPU, not by the clock: half a second on a quiet machine, two or three times that on a busy one. Compiling the library
+        again took 42 s."""
         compiled = self.folder / "main.o"
         run(CXX, "-std=c++20", "-c", HERE / "main.cc", "-o", compiled, *self.pkg_config("--cflags"))
 
@@ -115,7 +116,7 @@ class ConsumerTest(unittest.TestCase):
             after = resource.getrusage(resource.RUSAGE_CHILDREN)
             return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
-        self.assertLess(min(link() for _ in range(3)), 1)
+        self.assertLess(min(link() for _ in range(3)), 5)
 
     def test_the_archives_are_plain_machine_code(self):
         self.assertEqual([archive.name for archive in self.archives()], ["libgatehouse.a", "libgatehouse_client.a"])
