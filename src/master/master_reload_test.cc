@@ -56,7 +56,8 @@ class MasterReloadTest : public testing::Test {
   }
   void TearDown() override {
     master_->stop();
-    if (!stopped_) loop_.run();
+    // A reload that is answered at once has stopped the loop before it runs.
+    for (int i = 0; i < 2 && !stopped_; ++i) loop_.run();
     EXPECT_TRUE(stopped_);
     std::filesystem::remove_all(directory_);
   }
