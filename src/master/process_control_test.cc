@@ -76,12 +76,14 @@ class ProcessControlTest : public testing::Test {
   }
   template <class Condition>
   bool until(Condition condition) {
+    bool held = false;  // it may be so for a moment only
     const net::TimerId look = loop_.every(milliseconds(1), [&] {
-      if (condition()) loop_.stop();
+      held = held || condition();
+      if (held) loop_.stop();
     });
     loop_.run();
     loop_.cancel(look);
-    return condition();
+    return held;
   }
   Json stop(const std::string& name, bool gracefully, milliseconds timeout = seconds(20)) {
     master_->stop_process(name, gracefully, timeout, keep());
