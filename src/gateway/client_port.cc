@@ -263,7 +263,7 @@ bool ClientPort::on_peer_finished(net::Connection& connection) {
 
 bool ClientPort::may_wait(net::Connection& connection, std::uint32_t client, std::size_t left, bool is_new) {
   ClientRecord& record = table_[client];
-  if (left == 0 && record.unfinished == 0 && record.websocket.fragments == nullptr) return true;
+  if (left == 0 && record.websocket.place == 0 && record.websocket.fragments == nullptr) return true;
   unfinished_.note(client, left, is_new, loop_.now_ms());
   if (!unfinished_.is_over()) return true;
   make_room();

@@ -51,7 +51,6 @@ struct ClientRecord {
   std::unique_ptr<HeldOutput> held;  // only before Stage::open
   std::uint32_t uid = kNoUid;        // entry of the uid table
   std::uint32_t uid_position = 0;
-  std::uint32_t unfinished = 0;    // its place in UnfinishedMessages, counted from 1; 0: nothing is kept of it
   std::int16_t silent_ticks = -1;  // heartbeat ticks since its last message, upstream's count from -1
   Stage stage = Stage::free;
   bool announced : 1 = false;      // some worker has heard, or will hear, on_connect

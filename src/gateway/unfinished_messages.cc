@@ -27,12 +27,12 @@ void UnfinishedMessages::note(std::uint32_t client, std::size_t bytes, bool is_n
   ClientRecord& record = table_[client];
   const std::size_t held = bytes + wire::WebSocketReader::held_by(record.websocket);
   if (held == 0) return remove(client);
-  if (record.unfinished == 0) {
+  if (record.websocket.place == 0) {
     entries_.push_back({client, 0, 0, now_ms});
-    record.unfinished = static_cast<std::uint32_t>(entries_.size());
+    record.websocket.place = static_cast<std::uint32_t>(entries_.size());
     is_new = true;
   }
-  Entry& entry = entries_[record.unfinished - 1];
+  Entry& entry = entries_[record.websocket.place - 1];
   set_held(entry, held);
   if (!is_new && held < entry.marked + kProgress) {
     // The header of a fragment or record is kept no longer than it takes to come.
@@ -49,20 +49,20 @@ void UnfinishedMessages::forget(std::uint32_t client) {
 }
 
 void UnfinishedMessages::remove(std::uint32_t client) {
-  const std::uint32_t place = std::exchange(table_[client].unfinished, 0);
+  const std::uint32_t place = std::exchange(table_[client].websocket.place, 0);
   if (place == 0) return;
   Entry& entry = entries_[place - 1];
   set_held(entry, 0);
   if (&entry != &entries_.back()) {
     entry = entries_.back();
-    table_[entry.client].unfinished = place;
+    table_[entry.client].websocket.place = place;
   }
   entries_.pop_back();
   if (entries_.empty() && entries_.capacity() > kKeptEntries) std::vector<Entry>().swap(entries_);
 }
 
 void UnfinishedMessages::excuse(std::uint32_t client, std::uint64_t now_ms) {
-  const std::uint32_t place = table_[client].unfinished;
+  const std::uint32_t place = table_[client].websocket.place;
   if (place != 0) entries_[place - 1].since_ms = now_ms;
 }
 

@@ -73,7 +73,7 @@ class UnfinishedMessages {
   ClientTable& table_;
   wire::WebSocketReader& websockets_;
   Settings settings_;
-  std::vector<Entry> entries_;  // by ClientRecord::unfinished - 1
+  std::vector<Entry> entries_;  // by WebSocketState::place - 1
   std::size_t held_bytes_ = 0;
   std::size_t counted_bytes_ = 0;
 };

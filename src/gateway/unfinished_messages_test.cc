@@ -146,7 +146,7 @@ TEST_F(UnfinishedMessagesTest, PlacesAreKeptTogether) {
   for (std::size_t i = 0; i < 2000; i += 2) note(clients[i], 0, 3000);
   EXPECT_EQ(unfinished_.size(), 1000U);
   EXPECT_EQ(unfinished_.counted_bytes(), 1000U * 1000U);
-  for (std::size_t i = 1; i < 2000; i += 2) EXPECT_NE(table_[clients[i]].unfinished, 0U);
+  for (std::size_t i = 1; i < 2000; i += 2) EXPECT_NE(table_[clients[i]].websocket.place, 0U);
   EXPECT_EQ(unfinished_.late(60'000 + 99).size(), 50U) << "those that began up to 99";
   for (const std::uint32_t each : clients) unfinished_.forget(each);
   EXPECT_EQ(unfinished_.size(), 0U);

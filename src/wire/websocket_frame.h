@@ -40,6 +40,7 @@ struct WebSocketState {
   std::unique_ptr<Fragments> fragments;          // the message whose FIN has not come
   std::uint32_t progress = 0;                    // payload bytes of the incomplete frame that are unmasked and checked already
   std::uint32_t utf8 = 0;                        // state of the UTF-8 check across frames
+  std::uint32_t place = 0;                       // its caller's, for what it knows of the connection's unfinished messages
   Opcode message_opcode = Opcode::continuation;  // of the fragmented message; continuation when there is none
   bool closed = false;                           // a close frame was given out: nothing more is read
   bool deflate = false;                          // permessage-deflate was agreed on: RSV1 marks a compressed message
