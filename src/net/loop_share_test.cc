@@ -133,8 +133,10 @@ TEST(LoopShare, NobodyWaitsForOneThatHangs) {
   ASSERT_TRUE(port.connect(60, true)) << "all at the other one";
   EXPECT_GE(port.processes[0]->clients, 69U);
   port.processes[1]->go_on();
-  ASSERT_TRUE(port.connect(40, true));
-  EXPECT_GE(port.processes[1]->clients, 40U) << "those that came since";
+  // How soon depends on how busy the machine is; that it does get more than its half of them shows by this.
+  for (int i = 0; i < 300 && port.processes[1]->clients + 10 < port.processes[0]->clients; ++i)
+    ASSERT_TRUE(port.connect(1, true));
+  EXPECT_GE(port.processes[1]->clients + 10, port.processes[0]->clients) << "it has caught up";
 }
 
 TEST(LoopShare, AFullOneLeavesClientsToThoseWithRoom) {
