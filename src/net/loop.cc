@@ -94,7 +94,7 @@ void Loop::iterate(int timeout_ms) {
   std::array<epoll_event, kEventsPerWait> events;  // NOLINT(cppcoreguidelines-pro-type-member-init): the kernel fills it
   const int count = epoll_wait(epoll_.fd(), events.data(), kEventsPerWait, timeout_ms);
   // Without it nothing would be heard of any more, and each dial would fail, for ever.
-  if (count < 0 && errno != EINTR) throw DescriptorsLost("epoll_wait", errno);
+  if (count < 0 && (errno == EBADF || errno == EINVAL)) throw DescriptorsLost("epoll_wait", errno);
   const std::uint64_t woke_ns = monotonic_ns();
   now_ms_ = woke_ns / 1'000'000;
   ++iterations_;
