@@ -95,7 +95,7 @@ struct GatewayOptions {
   std::vector<std::string> tls_key = {};
   /// New TLS handshakes of a process in a second; clients beyond it wait for their turn, within handshake_timeout. 0 is no limit.
   int max_tls_handshakes_per_second = 0;
-  /// TLS handshakes of a process that have begun and are not done: each holds about 40 KB. When there are so many, the one that
+  /// TLS handshakes of a process that have begun and are not done: each holds about 48 KB. When there are so many, the one that
   /// began first is ended if that is 2 s ago; until then new ones wait, within handshake_timeout.
   int max_tls_handshakes = 1024;
 
@@ -172,7 +172,7 @@ struct GatewayOptions {
   int ipv6_prefix_bits = 64;  ///< what counts as one address of IPv6
   /// New clients are refused while a process has more heap than this in use, in bytes, looked at once a second; what came since
   /// then counts, and what those whose handshakes are not done may still take for them (max_header_size twice each, and 34 KB
-  /// over TLS; 40 KB for each of up to max_tls_handshakes). Those that are there go on. 0 is no limit.
+  /// over TLS; 48 KB for each of up to max_tls_handshakes). Those that are there go on. 0 is no limit.
   std::size_t max_memory = 0;
   /// A client that has neither a uid nor a group so long after its connect is closed; 0 is never.
   std::chrono::milliseconds first_bind_timeout{0};
