@@ -95,7 +95,7 @@ struct GatewayOptions {
   std::vector<std::string> tls_key = {};
   /// New TLS handshakes of a process in a second; clients beyond it wait for their turn, within handshake_timeout. 0 is no limit.
   int max_tls_handshakes_per_second = 0;
-  /// TLS handshakes of a process that have begun and are not done: each holds about 48 KB. When there are so many, the one that
+  /// TLS handshakes of a process that have begun and are not done: each holds about 46 KB. When there are so many, the one that
   /// began first is ended if that is 2 s ago; until then new ones wait, within handshake_timeout.
   int max_tls_handshakes = 1024;
 

@@ -31,7 +31,7 @@ namespace {
 constexpr std::size_t kSessionRoom = 4 * 1024 * 1024;
 constexpr int kWorkerPingMs = 25'000;
 constexpr int kStopMs = 1000;
-// What OpenSSL holds for one handshake, measured (Memory.TlsHandshakesInFlight), and a little more.
+// What OpenSSL holds for one handshake, 46 KB (LoopTlsSlots.OneInFlightHoldsWhatIsSaidOfIt), and a little more.
 constexpr std::size_t kTlsHandshakeBytes = 48 * 1024;
 // A part of a message that came over TLS is kept with room behind it for what a read may bring.
 constexpr std::size_t kRecordRoom = 34 * 1024;

@@ -9,7 +9,7 @@ namespace gatehouse::net {
 
 /// Follows what a client says in the clear in a handshake of TLS, as far as it takes to know when its first ClientHello is whole,
 /// and that none is larger than kMost. OpenSSL would take memory for as much as a header claims, up to 131,396 bytes, before any
-/// of that has come, and holds some 48 KB for a connection from its first byte on.
+/// of that has come, and holds some 46 KB for a connection from its first byte on.
 ///
 ///     record (RFC 8446, 5.1)     | 22 | 3 | x | length, 2 bytes | content ...
 ///     message (RFC 8446, 4)                                     | 1 | length, 3 bytes | ClientHello ...

@@ -10,7 +10,7 @@
 
 namespace gatehouse::net {
 
-/// How many TLS handshakes of one kind of connections may be going on at a time, since each of them holds about 48 KB until it is
+/// How many TLS handshakes of one kind of connections may be going on at a time, since each of them holds about 46 KB until it is
 /// done. One that finds all slots taken waits in line, and costs nothing but its place: its ClientHello stays with the kernel. So
 /// that those who begin and never go on keep nobody out for long, the one that began first makes way once that is kPatienceMs
 /// ago; an honest one is done in a few round trips. Knows no clock: it is told the time.
