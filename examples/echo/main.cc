@@ -103,13 +103,13 @@ int main(int argc, char** argv) {
                                .tls_cert = is_encrypted ? tls_cert : std::vector<std::string>(),
                                .tls_key = is_encrypted ? tls_key : std::vector<std::string>(),
                                .max_tls_handshakes_per_second = tls_handshakes,
-                               .max_connections = max_connections,
                                .ping_interval = std::chrono::seconds(std::max(ping_interval, 0)),
                                .ping_data = "ping",
                                .max_package_size = static_cast<std::size_t>(std::max(max_message, 0)),
                                .max_fragments = max_fragments,
                                .deflate = deflate || deflate_context_takeover,
-                               .deflate_context_takeover = deflate_context_takeover});
+                               .deflate_context_takeover = deflate_context_takeover,
+                               .max_connections = max_connections});
     next_port += gateways;
   }
   app.add(gh::WorkerOptions{.name = "EchoWorker",
