@@ -115,9 +115,9 @@ Keys keys_of(GatewayOptions& options) {
 
 /// Whether a key names a file or a directory.
 bool is_path(std::string_view key) {
-  constexpr std::array<std::string_view, 9> kPaths = {"run_dir",       "pid_file",     "control_socket",
-                                                      "log_file",      "inner_tls_ca", "inner_tls_cert",
-                                                      "inner_tls_key", "tls_cert",     "tls_key"};
+  constexpr std::array<std::string_view, 10> kPaths = {"access_log", "run_dir",      "pid_file",       "control_socket",
+                                                       "log_file",   "inner_tls_ca", "inner_tls_cert", "inner_tls_key",
+                                                       "tls_cert",   "tls_key"};
   return std::find(kPaths.begin(), kPaths.end(), key) != kPaths.end();
 }
 

@@ -43,7 +43,8 @@ struct GatewayClientOptions {
 /// An object has one thread and one connection to each gateway, which it keeps, makes anew after a loss, and adds to when
 /// gateways join. One object each for several clusters. Bad arguments throw std::invalid_argument, as those of Cluster do, and so
 /// does a call that carries more than 32 MiB (see Cluster): in the caller, with nothing sent. What is too long for a gateway of
-/// PHP (10 MiB) is not sent to it, and flush() says so.
+/// PHP (10 MiB) is not sent to it, and flush() says so. When other code in the process has closed this object's
+/// descriptors, every call throws Error from then on: make another one.
 ///
 /// Thread rule: any thread, several at once. The commands of one thread keep their order. Nothing is kept over fork(): make the
 /// object in the process that uses it. In a child of fork() every call of an object of its parent throws std::logic_error.

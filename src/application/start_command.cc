@@ -248,9 +248,11 @@ class Instance {
     }
     master_.describe(std::move(texts), [this, gracefully, answer, refuse](Result<master::Described> described) {
       if (!described) return refuse(described.error().message);
+      const std::size_t planned = prepared_.plan.size();
       try {
         take_over(*described, gracefully, answer, refuse);
       } catch (const Json::exception& error) {
+        close_more(planned);
         refuse(std::string("what the program says of itself is not understood: ") + error.what());
       }
     });
@@ -263,8 +265,8 @@ class Instance {
     const std::size_t planned = prepared_.plan.size();
     const Program effective = to_program(step->plan.effective);
     if (const auto problem = make_access_logs(effective, identity_)) return refuse(to_line(*problem, effective));
-    if (const auto problem = open_more(effective)) return refuse(to_line(*problem, effective));
     if (const auto made = make_shares(effective, prepared_.shares); !made) return refuse(made.error().message);
+    if (const auto problem = open_more(effective)) return refuse(to_line(*problem, effective));
     master::Master::ReloadRequest request{
         .gracefully = gracefully,
         .image = described.image,
@@ -285,6 +287,7 @@ class Instance {
     master_.reload(std::move(request), [this, step, planned, answer, refuse](const master::ReloadOutcome& outcome) {
       if (!outcome.failure.empty()) {
         close_more(planned);
+        operator_.reconfigure(settings_);  // those that stay have been given the configured log level
         return refuse(outcome.failure);
       }
       notifier_.ready(getpid(), fmt::format("{} processes", processes()));

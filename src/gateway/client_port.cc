@@ -52,8 +52,10 @@ void ClientPort::change(Settings settings) {
 
 std::vector<net::Address> ClientPort::admitted() const {
   std::vector<net::Address> addresses;
-  loop_.for_each_connection([&](net::Connection& connection) {
+  // Also those that are on their way out: they leave later.
+  loop_.visit_connections(0, loop_.connection_slots(), [&](net::Connection& connection) {
     if (connection.belongs_to(*this) && connection.tag != kRefused) addresses.push_back(connection.peer());
+    return true;
   });
   return addresses;
 }
@@ -256,7 +258,15 @@ void ClientPort::on_nothing_shown(net::Connection& connection) {
 /// Of a WebSocket the closing handshake is the orderly end: without it the connection has failed (RFC 6455, 7.1.5 and 7.1.7).
 bool ClientPort::on_peer_finished(net::Connection& connection) {
   if (!is_client(connection.tag)) return false;
-  if (!table_[connection.tag].ends && (framing_.is_websocket() || !last_answers_.keep(connection.tag))) return false;
+  if (!table_[connection.tag].ends && framing_.is_websocket()) return false;
+  if (!table_[connection.tag].ends && !last_answers_.keep(connection.tag)) {
+    connection.flush();
+    if (!connection.is_open() || connection.queued_bytes() == 0) return false;
+    // All is answered, and the kernel has not taken all of it yet: that is written first, within the times of close().
+    clients_.depart(connection.tag, {Cause::client_closed, 0, {}});
+    connection.close();
+    return true;
+  }
   unfinished_.note(connection.tag, 0, true, loop_.now_ms());  // nothing can complete it any more
   return true;
 }
@@ -431,7 +441,9 @@ bool ClientPort::take(net::Connection& connection, std::uint32_t client, const w
     case Kind::ping: {
       table_[client].silent_ticks = -1;
       // A flood of pings that is not read is answered no more, once this much waits: one pong is due to the latest only (RFC
-      // 6455, 5.5.3).
+      // 6455, 5.5.3). What waits may do so for us alone: what goes to very many is written in slices.
+      if (connection.queued_bytes() + connection.message_overhead() > 64 * 1024) connection.flush();
+      if (!connection.is_open()) break;
       if (connection.queued_bytes() + connection.message_overhead() > 64 * 1024) {
         has_unread_pongs_ = true;
         break;

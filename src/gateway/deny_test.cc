@@ -101,7 +101,9 @@ TEST(Deny, ManyAreCutLittleByLittle) {
   std::vector<std::unique_ptr<Peer>> clients;
   for (std::size_t i = 0; i < kMany; ++i) {
     clients.push_back(std::make_unique<Peer>(test.client_endpoint));
-    if (i % 100 == 99) ASSERT_TRUE(test.until([&] { return test.gateway->status().connections == i + 1; }));
+    if (i % 100 == 99) {
+      ASSERT_TRUE(test.until([&] { return test.gateway->status().connections == i + 1; }));
+    }
   }
   EXPECT_EQ(test.gateway->deny(addresses("127.0.0.1"), std::nullopt), kMany);
   EXPECT_GT(test.gateway->status().connections, 0U);

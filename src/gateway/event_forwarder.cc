@@ -287,6 +287,8 @@ bool EventForwarder::finish(WorkerDelivery& link, std::string_view ranges) {
   }
   resume_clients_of(turns_.released_by(link, false));
   if (WorkerLink* worker = workers_.find(link.ref); worker != nullptr && worker->delivery == &link) relieve(*worker);
+  std::sort(seen.begin(), seen.end());
+  seen.erase(std::unique(seen.begin(), seen.end()), seen.end());
   tell_watcher(seen);
   return ranges.empty();
 }

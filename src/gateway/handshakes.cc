@@ -41,7 +41,10 @@ void Handshakes::give_php_time(std::uint32_t client, Asked& asked) {
   const std::uint64_t time_ms = std::min(kPhpAnswerMs, settings_.deadline_ms / 2);
   asked.timer = loop_.after(std::chrono::milliseconds(time_ms), [this, id = table_[client].id] {
     const std::uint32_t again = table_.find(id);
-    if (again != ClientTable::kNone) let_in(again);
+    if (again == ClientTable::kNone) return;
+    let_in(again);
+    // Its worker may be away at this moment: end_late() gives it time anew.
+    if (const auto left = asked_.find(id); left != asked_.end()) left->second.is_timed = false;
   });
 }
 

@@ -30,6 +30,8 @@ class NameLookup {
   /// What next() gave could not be reached. True when there is another address that has not been tried in this round; otherwise
   /// the next round begins, after a pause of the caller's.
   bool failed();
+  /// What next() gave was there, and is lost: the next round begins, and a name is looked up again.
+  void begin_round() { at_ = 0; }
   /// Whether there is more than one.
   [[nodiscard]] bool has_several() const { return found_ && found_->has_value() && (*found_)->size() > 1; }
 

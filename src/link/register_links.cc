@@ -160,6 +160,7 @@ class RegisterLinks::Line final : public net::ConnectionHandler {
     // That is all a register does about a wrong key, and it does it at once.
     if (was_up && !has_list_ && loop_.now_ms() - opened_ms_ < kAtOnceMs) reason += " (does it have the same secret_key?)";
     if (!was_up && lookup_.has_several()) reason = note_failure(reason);
+    if (was_up) lookup_.begin_round();
     if (!was_up && lookup_.failed()) {
       redial_ = loop_.after(std::chrono::milliseconds(0), [this] { dial(); });
       return;

@@ -64,6 +64,8 @@ void Describer::describe(const Question& question, Done done) {
   told.kind = ChildEnvironment::kDescribe;
   told.control_fd = kFirstDescriptor;
   told.configuration_fd = kFirstDescriptor + 1;
+  // The seed of session tickets is for those that serve clients.
+  std::erase_if(request.environment, [](const std::string& each) { return each.starts_with("GATEHOUSE_TICKET_SEED="); });
   for (std::string& variable : told.variables()) request.environment.push_back(std::move(variable));
   const Result<pid_t> pid = spawn(request);
   if (!pid) return fail(pid.error().message);

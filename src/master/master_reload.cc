@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "master/master.h"
+#include "net/socket.h"
 
 namespace gatehouse::master {
 
@@ -62,6 +63,7 @@ void Master::reload(ReloadRequest request, std::function<void(const ReloadOutcom
     reloading_ = false;
     options_.stop_timeout = shared->stop_timeout;
     *added = start_new(*shared);
+    block_watch_.emplace(loop_, processes_, symbolizer_);  // by the limits of now
     shared->on_decided();
   };
   const auto end = [this, before, specs, added, done = std::move(done)](ReloadOutcome outcome) {
@@ -160,11 +162,20 @@ std::size_t Master::start_new(const ReloadRequest& request) {
       places.push_back(processes_.size() - 1);
     }
   }
-  for (const std::size_t place : places) launch(place);
+  for (const std::size_t place : places) {
+    const SupervisedProcess& process = processes_[place];
+    // An operator may have stopped all those that had these sockets (ProcessControl::release_listeners).
+    if (!process.spec->listeners.empty()) {
+      for (const int fd : process.spec->listeners[static_cast<std::size_t>(process.index)]) net::listen_again(fd);
+    }
+    launch(place);
+  }
   return places.size();
 }
 
 void Master::forget_specs() {
+  // Those of a reload that is undecided may be wanted by processes that are held (renew_held).
+  if (!reloads_.empty() && reloads_.back()->is_undecided()) return;
   std::erase_if(specs_, [this](const ProcessSpec& spec) {
     return std::none_of(processes_.begin(), processes_.end(),
                         [&](const SupervisedProcess& process) { return process.spec == &spec; });

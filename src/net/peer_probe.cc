@@ -16,6 +16,9 @@ void probe_peer(int fd) {
   constexpr int kOn = 1;
   constexpr int kPeriodS = 1;
   constexpr int kTimes = 3;
+  // With bytes in flight nothing is probed (tcp(7)); this ends it then.
+  constexpr unsigned kMostMs = 4'000;
+  (void)::setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &kMostMs, sizeof kMostMs);
   (void)::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &kOn, sizeof kOn);
   (void)::setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &kPeriodS, sizeof kPeriodS);
   (void)::setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &kPeriodS, sizeof kPeriodS);

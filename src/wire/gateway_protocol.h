@@ -191,9 +191,9 @@ std::string worker_connect_body(std::string_view worker_key, std::string_view se
                                 Delivery delivery = Delivery::unacknowledged);
 std::string gateway_client_connect_body(std::string_view secret_key);
 
-/// A worker_connect or gateway_client_connect body, read.
 /// The version of the extension from which on a worker takes on_websocket_connect with the client's request.
 inline constexpr std::uint32_t kTakesRequests = 2;
+/// A worker_connect or gateway_client_connect body, read.
 struct ConnectBody {
   std::string worker_key;
   std::string secret_key;

@@ -62,6 +62,12 @@ class Reader {
     return fits;
   }
 
+  /// The text from `start` to here, beyond what counts for every value: keys and numbers may be of any length, too.
+  bool count_text(const char* start) {
+    const auto size = static_cast<std::size_t>(at_ - start);
+    return size <= kCopiedValue || count_copied(size - kCopiedValue);
+  }
+
   const char* const begin_;
   const char* at_;
   const char* const end_;
@@ -168,14 +174,17 @@ PhpStatus Reader::array(PhpValue* out, std::uint32_t depth) {
 
   PhpArray array;
   for (std::size_t i = 0; i < elements; ++i) {
+    const char* const start = at_;
     if (out == nullptr) {
       if (!key(nullptr)) return PhpStatus::malformed;
+      if (!count_text(start)) return PhpStatus::too_many;
       if (const PhpStatus status = value(nullptr, depth + 1); status != PhpStatus::ok) return status;
       continue;
     }
     PhpKey name(0);
     PhpValue element;
     if (!key(&name)) return PhpStatus::malformed;
+    if (!count_text(start)) return PhpStatus::too_many;
     if (const PhpStatus status = value(&element, depth + 1); status != PhpStatus::ok) return status;
     array.set(std::move(name), std::move(element));
   }
@@ -216,6 +225,7 @@ PhpStatus Reader::value(PhpValue* out, std::uint32_t depth) {
     return PhpStatus::ok;
   }
   if (left() < 2 || at_[1] != ':') return PhpStatus::malformed;
+  const char* const start = at_;
   const char type = at_[0];
   at_ += 2;
   switch (type) {
@@ -223,12 +233,14 @@ PhpStatus Reader::value(PhpValue* out, std::uint32_t depth) {
     case 'i': {
       std::int64_t number = 0;
       const bool read = integer(number);
+      if (!count_text(start)) return PhpStatus::too_many;
       give(number);
       return checked(read);
     }
     case 'd': {
       double number = 0;
       const bool read = real(number);
+      if (!count_text(start)) return PhpStatus::too_many;
       give(number);
       return checked(read);
     }

@@ -187,6 +187,14 @@ TEST(PhpSerialize, ReferencesMultiplyWithinTheLimits) {
   limits = {.copied_bytes = 16 + 5};
   EXPECT_EQ(status_of("a:2:{i:0;s:5:\"abcde\";i:1;R:2;}", limits), PhpStatus::ok);
   EXPECT_EQ(status_of("a:2:{i:0;s:6:\"abcdef\";i:1;R:2;}", limits), PhpStatus::too_many);
+  // Keys and the digits of numbers are copied, or read again, as well.
+  limits = {.copied_bytes = 16 + 16 + 84};
+  EXPECT_EQ(status_of("a:2:{i:0;a:1:{s:92:\"" + std::string(92, 'k') + "\";N;}i:1;R:2;}", limits), PhpStatus::ok);
+  EXPECT_EQ(status_of("a:2:{i:0;a:1:{s:93:\"" + std::string(93, 'k') + "\";N;}i:1;R:2;}", limits), PhpStatus::too_many);
+  limits = {.copied_bytes = 16 + 100};
+  EXPECT_EQ(status_of("a:2:{i:0;i:" + std::string(113, '0') + ";i:1;R:2;}", limits), PhpStatus::ok);
+  EXPECT_EQ(status_of("a:2:{i:0;i:" + std::string(114, '0') + ";i:1;R:2;}", limits), PhpStatus::too_many);
+  EXPECT_EQ(status_of("a:2:{i:0;d:" + std::string(114, '0') + ";i:1;R:2;}", limits), PhpStatus::too_many);
   // Depth as well: what is copied hangs where its name stands.
   limits = {.depth = 2};
   EXPECT_EQ(status_of("a:2:{i:0;a:0:{}i:1;R:2;}", limits), PhpStatus::ok);

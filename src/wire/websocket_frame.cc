@@ -116,7 +116,7 @@ Fault check_length(const WebSocketState& state, const WebSocketLimits& limits, O
   const std::size_t held = opcode == Opcode::continuation ? state.fragments->bytes.size() : 0;
   // What cannot be compressed grows by up to an eighth in zlib's hands (deflateBound); its inflated size is checked later.
   const std::size_t most = limits.message + (compressed ? limits.message / 8 + 64 : 0);
-  if (length > most - held) return {close_code::kTooBig, "message over the limit"};
+  if (held > most || length > most - held) return {close_code::kTooBig, "message over the limit"};
   return {};
 }
 
