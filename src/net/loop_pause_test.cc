@@ -38,6 +38,8 @@ TEST(LoopPause, PauseHoldsThePeerBackAndResumeLosesAndDoublesNothing) {
     ASSERT_TRUE(run_until(pair.loop, [&] {
       written += pair.client().write(std::string_view(sent).substr(written, random() % 400'000));
       if (written == sent.size()) pair.client().finish_writing();
+      // It may have been paused in the very iteration in which its end was read.
+      if (!pair.server.closed.empty()) return true;
       if (paused) {
         if (at_pause == 0) at_pause = pair.server.received.size();
         EXPECT_EQ(pair.server.received.size(), at_pause);
