@@ -2,5 +2,5 @@
 # tests/summarize.py counts the cases by what the program says at its end.
 function(gatehouse_unit_test target)
   add_test(NAME ${target} COMMAND ${target})
-  set_tests_properties(${target} PROPERTIES LABELS unit TIMEOUT 300)
+  set_tests_properties(${target} PROPERTIES LABELS unit TIMEOUT 600)
 endfunction()
