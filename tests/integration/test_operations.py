@@ -429,7 +429,7 @@ class FailuresTest(OperationsTest):
         program = self.program("failing_worker", "--port", port, "--at-start")
         started = program.run("start", "-d")
         self.assertEqual(started.returncode, 1)
-        self.assertRegex(started.stderr, r"worker Worker:0 ended 3 times while starting")
+        self.assertRegex(started.stderr, r"worker Worker:0 ended (3 times|with SIGABRT) while starting")  # slowly, on a busy machine
         pauses = re.findall(r"started again in (\d+\.\d) s", self.log_of(program))
         self.assertTrue(pauses, self.log_of(program))
         self.assertEqual(pauses, sorted(pauses, key=float))
