@@ -110,7 +110,8 @@ class CostsTest(ProgramTest):
         # What a cycle must do: accept (and once more, in vain), into epoll, read and write at the handshake, the message and the
         # close frame, close.
         self.assertEqual(gateway["accept"], 2)
-        new = {name.removeprefix("new."): value for name, value in gateway.items() if name.startswith("new.") and value}
+        # One of the 500 may still be on its way out.
+        new = {name.removeprefix("new."): round(value, 2) for name, value in gateway.items() if name.startswith("new.") and value}
         self.assertEqual(new, {"accept": 1, "epoll_ctl": 1, "recv": 3, "send": 3, "close": 1})
         # Nothing else but what is said between gateway and worker: four events there, four times something back.
         for name in ("read", "write", "setsockopt", "getsockopt", "shutdown", "syscall"):
